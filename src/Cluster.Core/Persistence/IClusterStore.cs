@@ -1,0 +1,130 @@
+using System.Collections.Immutable;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Persistence;
+
+/// <summary>What a new store is created with. An existing store keeps its own.</summary>
+/// <param name="ConfigDigest">Digest of the settings that safety rests on.</param>
+public sealed record StoreSeed(string ConfigDigest);
+
+/// <summary>A renewed lease.</summary>
+/// <param name="LeaseSeq">The lease's new number.</param>
+/// <param name="View">The newest view, so that a renewal tells of changes too.</param>
+public sealed record Renewal(long LeaseSeq, long View);
+
+/// <summary>A shard to be given up by its owner, and who should have it next.</summary>
+public readonly record struct ShardRelease(ShardNo Shard, Epoch Epoch, Incarnation? Target);
+
+/// <summary>A change of a row's target that holds only while the row is as it was read.</summary>
+/// <param name="Shard">Which row.</param>
+/// <param name="Epoch">Its epoch when read.</param>
+/// <param name="Seen">Its target when read.</param>
+/// <param name="Target">The new one.</param>
+public readonly record struct ShardRetarget(ShardNo Shard, Epoch Epoch, Incarnation? Seen, Incarnation Target);
+
+/// <summary>
+/// The part of the store that agreement rests on: members, leases and shard rows. Each call is one transaction; each change is a
+/// compare-and-set under the row locks named in the protocol, section 0.
+/// </summary>
+/// <remarks>Thread-safe. No call throws for a store that is away: it answers <see cref="StoreVerdict.NotSent"/> or
+/// <see cref="StoreVerdict.InDoubt"/> within the call time-out (1.5 s). Reads never show uncommitted rows.</remarks>
+public interface IControlStore
+{
+    /// <summary>Creates the schema and the cluster row where they are missing and returns the row. To be called before anything else.</summary>
+    /// <exception cref="StoreUnusableException">The store cannot serve: a newer schema, a file system without locks, missing rights.</exception>
+    ValueTask<ClusterRow> OpenAsync(StoreSeed seed, CancellationToken cancel);
+
+    /// <summary>Writes a type and its free shard rows with its first registration; later ones must give the same count.</summary>
+    /// <returns>Ok with the count in the store, which the caller compares with its own.</returns>
+    ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount);
+
+    /// <summary>Gives the next incarnation. A number whose caller died is never used again.</summary>
+    ValueTask<StoreResult<Incarnation>> NextIncarnationAsync();
+
+    /// <summary>Reads the cluster row and the members.</summary>
+    ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync();
+
+    /// <summary>Commits a view change and returns the new view.</summary>
+    ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change);
+
+    /// <summary>Looks a view change up by its id: its view, or 0 when it has not committed (it may still).</summary>
+    ValueTask<StoreResult<long>> FindViewAsync(Guid opId);
+
+    /// <summary>Raises the lease of a live member; Fenced when it is down.</summary>
+    ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc);
+
+    /// <summary>
+    /// Acquires every free shard whose target is <paramref name="inc"/>: epoch + 1, owner set, previous owner cleared, one row in
+    /// the shard log. Fenced when <paramref name="inc"/> is not up; its member row is locked meanwhile, so that an eviction waits.
+    /// </summary>
+    ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc);
+
+    /// <summary>Reads all shard rows, by number.</summary>
+    ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync();
+
+    /// <summary>Reads the rows named, by number; rows that do not exist are missing from the answer.</summary>
+    ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync(IReadOnlyCollection<ShardNo> shards);
+
+    /// <summary>owned to handoff with a target, epoch unchanged (H0). Returns the shards that were as the caller had read them.</summary>
+    ValueTask<StoreResult<ImmutableArray<ShardNo>>> PlanHandoffAsync(IReadOnlyCollection<ShardRetarget> plans);
+
+    /// <summary>handoff back to owned by its owner (before H4). Returns the shards that changed.</summary>
+    ValueTask<StoreResult<ImmutableArray<ShardNo>>> RevertHandoffAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);
+
+    /// <summary>
+    /// The owner gives shards up: free, no owner, no previous owner (H4). A release whose <see cref="ShardRelease.Target"/> is null keeps
+    /// the row's target. Returns the shards that were released now; one that is missing was released or lost before.
+    /// </summary>
+    ValueTask<StoreResult<ImmutableArray<ShardNo>>> ReleaseAsync(Incarnation owner, IReadOnlyCollection<ShardRelease> releases);
+
+    /// <summary>A former owner tells that it has stopped: clears <c>previous</c> where it is named and the row's epoch is the one it lost.</summary>
+    ValueTask<StoreResult<int>> ClearPreviousAsync(Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);
+
+    /// <summary>The sweep: revokes rows whose owner is down. Returns how many.</summary>
+    ValueTask<StoreResult<int>> RevokeOfDownAsync();
+
+    /// <summary>The sweep: gives free rows a target, each only if it is still as it was read. Returns the shards that changed.</summary>
+    ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets);
+}
+
+/// <summary>
+/// The part of the store that durable entities rest on. Every write carries (shard, epoch, owner) and is checked against the locked
+/// shard row in the same transaction (protocol, section 7).
+/// </summary>
+/// <remarks>Thread-safe; the same promises as <see cref="IControlStore"/>.</remarks>
+public interface IJournalStore
+{
+    /// <summary>
+    /// Appends batches of different shards in one commit. Each batch is all or nothing by itself: a fenced one does not hurt the others.
+    /// </summary>
+    /// <returns>Ok with one outcome per batch, in order; or a verdict on the whole commit.</returns>
+    ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches);
+
+    /// <summary>Finds out what became of a batch whose append was in doubt or met an unexpected row (protocol 7.2).</summary>
+    ValueTask<StoreResult<BatchResolution>> ResolveAsync(ShardBatch batch);
+
+    /// <summary>Reads an entity's newest verified snapshot, or null. A damaged one is passed over for the older one.</summary>
+    ValueTask<StoreResult<EntitySnapshot?>> ReadSnapshotAsync(string entity);
+
+    /// <summary>Reads an entity's committed rows from a sequence on, in order, at most <paramref name="limit"/> (1 to 10,000).</summary>
+    ValueTask<StoreResult<ImmutableArray<JournalRow>>> ReadJournalAsync(string entity, long fromSeq, int limit);
+
+    /// <summary>Writes a snapshot, keeps the two newest. Fenced when the shard has another owner or epoch.</summary>
+    ValueTask<StoreResult<bool>> SaveSnapshotAsync(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot);
+
+    /// <summary>Deletes at most 1,000 of an entity's rows below a sequence, never at or above its older snapshot. Returns how many.</summary>
+    ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq);
+
+    /// <summary>A read that confirms ownership: which of the given (shard, epoch) pairs are owned by <paramref name="owner"/> right now.</summary>
+    ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);
+}
+
+/// <summary>A store: both parts over one database.</summary>
+public interface IClusterStore : IControlStore, IJournalStore, IAsyncDisposable
+{
+    /// <summary>What the store is, for logs and the status page: kind and place, no secret.</summary>
+    string Description { get; }
+}
+
+/// <summary>The store cannot serve, whatever is retried; the message is one line that names the mend.</summary>
+public sealed class StoreUnusableException(string message, Exception? inner = null) : Exception(message, inner);

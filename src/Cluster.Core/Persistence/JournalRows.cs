@@ -1,0 +1,66 @@
+using System.Collections.Immutable;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Persistence;
+
+/// <summary>The rows of one shard that are appended together.</summary>
+/// <param name="Shard">The shard.</param>
+/// <param name="Epoch">Its epoch under this owner.</param>
+/// <param name="Owner">The owner: with the epoch, the fencing token.</param>
+/// <param name="ExpectedSeq">The shard's next sequence before the batch.</param>
+/// <param name="BatchId">Finds the batch again when its reply was lost.</param>
+/// <param name="Rows">1 or more rows; the i-th gets shard sequence <paramref name="ExpectedSeq"/> + i.</param>
+public sealed record ShardBatch(ShardNo Shard, Epoch Epoch, Incarnation Owner, long ExpectedSeq, Guid BatchId, ImmutableArray<JournalRow> Rows);
+
+/// <summary>One command's durable effect.</summary>
+/// <param name="Entity">Store key of the entity.</param>
+/// <param name="EntitySeq">The entity's own sequence, gapless from 1.</param>
+/// <param name="Command">The command's id, null for a command without one.</param>
+/// <param name="Kind">Name of the event's schema, 1 to 64 characters.</param>
+/// <param name="Payload">The event.</param>
+/// <param name="Result">The encoded reply, so that a repeated command gets the same one.</param>
+/// <param name="AtUnixMs">When the entity decided, milliseconds of UTC; information, never compared for safety.</param>
+public sealed record JournalRow(
+    string Entity, long EntitySeq, CommandId? Command, string Kind, ReadOnlyMemory<byte> Payload, ReadOnlyMemory<byte> Result, long AtUnixMs);
+
+/// <summary>What became of one batch of an append that committed.</summary>
+public enum AppendOutcome
+{
+    /// <summary>All rows are on stable storage.</summary>
+    Committed,
+
+    /// <summary>The shard row was not as expected: fenced, or this batch had committed before. Resolve it.</summary>
+    Unexpected,
+
+    /// <summary>
+    /// A row with the same (entity, client, client sequence) exists: a repeat older than the window. Only stores that keep the client index
+    /// answer so; nothing of the batch was written.
+    /// </summary>
+    RepeatedCommand,
+}
+
+/// <summary>What the locked shard row says of a batch.</summary>
+public enum BatchResolution
+{
+    /// <summary>It is on stable storage.</summary>
+    Committed,
+
+    /// <summary>It is not; the identical batch must be sent again, since a delayed first copy may still land.</summary>
+    NotCommitted,
+
+    /// <summary>The shard has another owner or epoch.</summary>
+    Fenced,
+
+    /// <summary>The store knows less than was committed: it was restored or has lost commits.</summary>
+    Regressed,
+
+    /// <summary>Rows that nobody but this owner may write are there: an invariant is broken.</summary>
+    Broken,
+}
+
+/// <summary>An entity's committed state.</summary>
+/// <param name="Entity">Store key of the entity.</param>
+/// <param name="EntitySeq">The last row that the state contains.</param>
+/// <param name="Schema">Name of the state's schema, 1 to 64 characters.</param>
+/// <param name="Payload">The state, the window of command ids included.</param>
+public sealed record EntitySnapshot(string Entity, long EntitySeq, string Schema, ReadOnlyMemory<byte> Payload);
