@@ -1,0 +1,121 @@
+using System.Collections.Immutable;
+using ActorCluster.Membership;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Downing;
+
+/// <summary>What the decision is made from, as one node sees it at one moment (protocol 3.1).</summary>
+internal sealed record DowningInput
+{
+    public required Incarnation Self { get; init; }
+
+    /// <summary>Up and leaving members.</summary>
+    public required ImmutableArray<MemberRow> Voters { get; init; }
+
+    public required ImmutableSortedSet<Incarnation> Component { get; init; }
+
+    public required Func<Incarnation, bool> StoreOk { get; init; }
+
+    public required Func<Incarnation, bool> CrashEvident { get; init; }
+
+    public required Func<Incarnation, bool> ProvedDead { get; init; }
+
+    public required Func<Incarnation, bool> LeaseStale { get; init; }
+
+    /// <summary>Own health is too bad to accuse others.</summary>
+    public required bool Unwell { get; init; }
+}
+
+/// <summary>Who is to be evicted now, and why. Empty: nobody yet.</summary>
+internal sealed record DowningClaim(ImmutableArray<Incarnation> Evict, bool RestsOnLease, DowningClass Class, string Reason)
+{
+    public static readonly DowningClaim None = new([], false, DowningClass.Late, "");
+}
+
+/// <summary>When this node may ask for the eviction of the members it cannot reach (protocol 3.2, 3.3).</summary>
+/// <remarks>Not thread-safe. Remembers only since when the division looks as it does.</remarks>
+internal sealed class DowningDecision(SplitBrainResolver resolver, ProtocolTimes times)
+{
+    private string _shape = "";
+    private TimeSpan _stableSince;
+    private TimeSpan? _dividedSince;
+    private TimeSpan? _wholeSince;
+
+    /// <summary>Members up or leaving that this node's component does not contain, by the last review.</summary>
+    public ImmutableArray<Incarnation> Missing { get; private set; } = [];
+
+    public DowningClaim Review(DowningInput input, TimeSpan now)
+    {
+        Missing = [.. input.Voters.Where(m => !input.Component.Contains(m.Inc)).Select(m => m.Inc).Order()];
+        NoteShape(input, now);
+        if (Missing.IsEmpty) return DowningClaim.None;
+
+        var evident = Missing.All(input.CrashEvident);
+        var stable = evident ? times.StableWithEvidence : ProtocolTimes.StableFor(input.Voters.Length);
+        var voters = VotersOf(input);
+        var rank = RankDelay(input);
+        if (rank is not { } wait) return DowningClaim.None; // Without the store nobody here can claim.
+        var verdict = resolver.Classify(voters);
+        if (verdict == DowningClass.Stop) return now - _stableSince < stable ? DowningClaim.None : new DowningClaim([input.Self], false, verdict, "this side may not live on");
+
+        if (now - _stableSince >= stable)
+        {
+            var delay = wait + (verdict == DowningClass.Tie ? times.Tie : TimeSpan.Zero);
+            if (verdict is DowningClass.Now or DowningClass.Tie && !input.Unwell && now - _stableSince >= stable + delay)
+                return new DowningClaim(Missing, false, verdict, evident ? "crashed" : $"unreachable, {resolver.Name} {verdict}");
+            var stale = Missing.Where(input.LeaseStale).ToImmutableArray();
+            if (!stale.IsEmpty && now - _stableSince >= stable + wait)
+                return new DowningClaim(stale, true, DowningClass.Late, "unreachable and its lease is stale");
+        }
+        return Unresolved(input, voters, wait, now);
+    }
+
+    private void NoteShape(DowningInput input, TimeSpan now)
+    {
+        // Broken edges inside the component and joins do not change the shape: only who is in, who is out, who votes.
+        var shape = string.Join(',', input.Component) + "|" + string.Join(',', Missing) + "|" + string.Join(',', VotersOf(input).Select(v => v.Inc));
+        if (shape != _shape)
+        {
+            _shape = shape;
+            _stableSince = now;
+        }
+        if (Missing.IsEmpty)
+        {
+            _wholeSince ??= now;
+            if (now - _wholeSince >= ProtocolTimes.StableFor(input.Voters.Length)) _dividedSince = null;
+        }
+        else
+        {
+            _wholeSince = null;
+            _dividedSince ??= now;
+        }
+    }
+
+    private static ImmutableArray<Voter> VotersOf(DowningInput input) =>
+        [.. input.Voters.Where(m => !input.CrashEvident(m.Inc)).Select(m => new Voter(m.Inc, m.Weight, m.UpView, input.Component.Contains(m.Inc)))];
+
+    /// <summary>Executors go one after the other, oldest first; null when this node is none.</summary>
+    private TimeSpan? RankDelay(DowningInput input)
+    {
+        var rank = 0;
+        foreach (var member in input.Voters.Where(m => input.Component.Contains(m.Inc)).OrderBy(m => (m.UpView, m.Inc)))
+        {
+            if (!input.StoreOk(member.Inc)) continue;
+            if (member.Inc == input.Self) return rank * times.RankStep;
+            rank++;
+        }
+        return null;
+    }
+
+    /// <summary>Flapping, or nobody who may: after ten seconds each component claims in turn, the larger first.</summary>
+    private DowningClaim Unresolved(DowningInput input, ImmutableArray<Voter> voters, TimeSpan wait, TimeSpan now)
+    {
+        if (_dividedSince is not { } since || voters.IsEmpty) return DowningClaim.None;
+        var all = voters.Sum(v => v.Weight);
+        var here = voters.Where(v => v.Here).Sum(v => v.Weight);
+        var oldestHere = voters.MinBy(v => (v.UpView, v.Inc)).Here;
+        var turn = times.Unresolved + (6 * times.Tie * ((all - here) / all)) + (oldestHere ? TimeSpan.Zero : times.Tie / 2) + wait;
+        return now - since >= turn ? new DowningClaim(Missing, false, DowningClass.Late, "the division stayed undecided") : DowningClaim.None;
+    }
+}

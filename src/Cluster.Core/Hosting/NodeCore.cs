@@ -1,0 +1,115 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using ActorCluster.Downing;
+using ActorCluster.Links;
+using ActorCluster.Membership;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using ActorCluster.Sharding;
+
+namespace ActorCluster.Hosting;
+
+/// <summary>What a node's core is told.</summary>
+internal abstract record NodeInput
+{
+    public sealed record Tick : NodeInput;
+
+    public sealed record Heard(Heartbeat Beat, LinkChannel Channel) : NodeInput;
+
+    public sealed record ChannelUp(Incarnation Peer, LinkChannel Channel) : NodeInput;
+
+    public sealed record ChannelLost(Incarnation Peer, LinkChannel Channel) : NodeInput;
+
+    public sealed record LinkProbed(Incarnation Peer, bool Gone) : NodeInput;
+
+    public sealed record LockProbed(Incarnation Peer, bool Free) : NodeInput;
+
+    public sealed record Hinted : NodeInput;
+
+    public sealed record Answered(ControlAnswer Answer) : NodeInput;
+
+    public sealed record Drained(ShardNo Shard, Epoch Epoch) : NodeInput;
+
+    public sealed record Fenced(ShardNo Shard, Epoch Epoch) : NodeInput;
+
+    /// <summary>A router met an owner that does not know the shard, or has none: it wants fresh rows.</summary>
+    public sealed record RouteWanted : NodeInput;
+
+    public sealed record Leave : NodeInput;
+}
+
+/// <summary>One incarnation of a node: membership and shard ownership as one state machine, without clock, socket or store.</summary>
+/// <remarks>Not thread-safe: the node's control thread, or the simulator, owns it.</remarks>
+internal sealed class NodeCore
+{
+    private readonly List<NodeEffect> _effects = [];
+
+    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId)
+    {
+        Ownership = new Ownership(draft.Inc, times);
+        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, newId);
+    }
+
+    public Membership.Membership Membership { get; }
+
+    public Ownership Ownership { get; }
+
+    /// <summary>Takes one input and returns what is to be done, in order. The list is valid until the next call.</summary>
+    public IReadOnlyList<NodeEffect> Handle(NodeInput input, TimeSpan now)
+    {
+        _effects.Clear();
+        var view = Membership.View;
+        switch (input)
+        {
+            case NodeInput.Tick:
+                break;
+            case NodeInput.Heard(var beat, var channel):
+                Membership.Heard(beat, channel, now, _effects);
+                break;
+            case NodeInput.ChannelUp(var peer, var channel):
+                Membership.ChannelUp(peer, channel);
+                break;
+            case NodeInput.ChannelLost(var peer, var channel):
+                Membership.ChannelLost(peer, channel, now, _effects);
+                break;
+            case NodeInput.LinkProbed(var peer, var gone):
+                Membership.LinkProbed(peer, gone, now);
+                break;
+            case NodeInput.LockProbed(var peer, var free):
+                Membership.LockProbed(peer, free, now);
+                break;
+            case NodeInput.Hinted:
+                Membership.Hinted(now, _effects);
+                Ownership.Hinted();
+                break;
+            case NodeInput.RouteWanted:
+                Ownership.Hinted();
+                break;
+            case NodeInput.Answered(var answer):
+                Membership.Answered(answer, now, _effects);
+                Ownership.Answered(answer, now, _effects);
+                // Rows that were asked for before the lease was renewed prove nothing about now.
+                if (answer is { IsOk: true, Call: ControlCall.ReadShards }) Membership.Lease.OwnRowsRead(Ownership.RowsAskedAt);
+                break;
+            case NodeInput.Drained(var shard, var epoch):
+                Ownership.Drained(shard, epoch);
+                break;
+            case NodeInput.Fenced(var shard, var epoch):
+                Ownership.Fenced(shard, epoch, _effects);
+                Membership.Fenced(now, _effects);
+                break;
+            case NodeInput.Leave:
+                Membership.Leave(now);
+                break;
+            default:
+                throw new UnreachableException($"No rule for {input}.");
+        }
+        if (Membership.View != view) Ownership.Hinted();
+        Membership.Tick(now, Ownership.OwnsNothing, _effects);
+        Ownership.Tick(Membership, now, _effects);
+        return _effects;
+    }
+
+    /// <summary>Everything served here, for a life that ends.</summary>
+    public ImmutableArray<(ShardNo Shard, Epoch Epoch)> Serving => [.. Ownership.Serving];
+}

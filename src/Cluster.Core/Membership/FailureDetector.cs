@@ -1,0 +1,132 @@
+using System.Collections.Immutable;
+using ActorCluster.Links;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Membership;
+
+/// <summary>Which peers this node hears, which hear it, and what others say of each other.</summary>
+/// <remarks>Not thread-safe: one core owns it. A channel alone never raises suspicion while the other lives (protocol 2.1, 2.3).</remarks>
+internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
+{
+    private readonly SortedDictionary<Incarnation, Peer> _peers = [];
+
+    /// <summary>Own health, 0 (well) to 8: stretches the patience with others, never a deadline of one's own (Lifeguard; protocol 2.4).</summary>
+    public int Health { get; private set; }
+
+    private double Patience => 1 + Health;
+
+    public void SetPeers(IEnumerable<Incarnation> peers)
+    {
+        var wanted = new SortedSet<Incarnation>(peers);
+        wanted.Remove(self);
+        foreach (var gone in _peers.Keys.Where(p => !wanted.Contains(p)).ToList()) _peers.Remove(gone);
+        foreach (var peer in wanted) _peers.TryAdd(peer, new Peer(times));
+    }
+
+    public void Heard(Heartbeat beat, LinkChannel channel, TimeSpan now)
+    {
+        if (!_peers.TryGetValue(beat.From, out var peer)) return; // A late beat of an earlier incarnation proves nothing.
+        peer.Channels[(int)channel].Arrived(now);
+        peer.LinkFactor = peer.LockFree = false; // Whoever beats has not crashed.
+        if (peer.Last is { } last && beat.Seq < last.Seq) return; // The other channel was faster: only the arrival is new.
+        peer.Last = beat;
+        peer.LastAt = now;
+    }
+
+    public void Probed(Incarnation inc, bool linkGone)
+    {
+        if (_peers.TryGetValue(inc, out var peer)) peer.LinkFactor = linkGone;
+    }
+
+    public void LockProbed(Incarnation inc, bool free)
+    {
+        if (_peers.TryGetValue(inc, out var peer)) peer.LockFree = free;
+    }
+
+    /// <summary>Own timers were late by this much: others are excused for that time.</summary>
+    public void OwnPause(TimeSpan late)
+    {
+        Health = Math.Min(8, Health + 1);
+        foreach (var peer in _peers.Values)
+        {
+            foreach (var channel in peer.Channels) channel.Excuse(late);
+            peer.LastAt += late;
+        }
+    }
+
+    public void CleanSecond() => Health = Math.Max(0, Health - 1);
+
+    /// <summary>Reviews every edge; to be called at each tick, before anything is asked.</summary>
+    public void Review(TimeSpan now)
+    {
+        foreach (var peer in _peers.Values)
+        {
+            // Proof of a crash need not wait for suspicion to rise.
+            peer.Hears = !peer.Crashed && peer.Channels.Any(c => c.Phi(now, Patience) < times.PhiDown);
+            var up = peer.Hears && peer.Last is { HearsYou: true };
+            if (peer.Up && !up) peer.WentDown(now);
+            if (!peer.Up && up) peer.UpSince = now;
+            peer.Up = up;
+        }
+    }
+
+    public bool Hears(Incarnation inc) => _peers.TryGetValue(inc, out var peer) && peer.Hears;
+
+    /// <summary>Both directions work right now.</summary>
+    public bool IsUp(Incarnation inc) => _peers.TryGetValue(inc, out var peer) && peer.Up;
+
+    /// <summary>As <see cref="IsUp"/>, but an edge that flapped 3 times in 60 s must first be up for 10 s on end.</summary>
+    public bool IsUpForDecisions(Incarnation inc, TimeSpan now) =>
+        _peers.TryGetValue(inc, out var peer) && peer.Up && !(peer.Flaps(now) && now - peer.UpSince < TimeSpan.FromSeconds(10));
+
+    /// <summary>The link is gone for certain and its process is proved dead (protocol 2.5).</summary>
+    public bool IsCrashEvident(Incarnation inc) =>
+        _peers.TryGetValue(inc, out var peer) && peer.Crashed;
+
+    /// <summary>Its lock file was held by us: only the kernel gives that away.</summary>
+    public bool IsProvedDead(Incarnation inc) => _peers.TryGetValue(inc, out var peer) && peer.LockFree;
+
+    public Heartbeat? LastBeat(Incarnation inc) => _peers.TryGetValue(inc, out var peer) ? peer.Last : null;
+
+    /// <summary>The own row of the reachability graph, by incarnation.</summary>
+    public ImmutableArray<ReachEntry> OwnRow(TimeSpan now) => [.. _peers.Select(p => new ReachEntry(p.Key, IsUpForDecisions(p.Key, now)))];
+
+    /// <summary>The row of a peer if it counts: fresh, and its writer is well.</summary>
+    public ImmutableArray<ReachEntry>? CountingRow(Incarnation inc, TimeSpan now) =>
+        _peers.TryGetValue(inc, out var peer) && peer.Last is { Health: < 3 } last && now - peer.LastAt <= times.RowFresh ? last.Row : null;
+
+    /// <summary>The store reached a peer at its last beat, and the beat is fresh.</summary>
+    public bool StoreOk(Incarnation inc, TimeSpan now) =>
+        _peers.TryGetValue(inc, out var peer) && peer.Last is { StoreOk: true } && now - peer.LastAt <= times.RowFresh;
+
+    private sealed class Peer(ProtocolTimes times)
+    {
+        private readonly Queue<TimeSpan> _downs = new();
+
+        public PhiAccrual[] Channels { get; } = [new(times), new(times)];
+
+        public Heartbeat? Last { get; set; }
+
+        public TimeSpan LastAt { get; set; }
+
+        public bool Hears { get; set; }
+
+        public bool Up { get; set; }
+
+        public TimeSpan UpSince { get; set; }
+
+        public bool LinkFactor { get; set; }
+
+        public bool LockFree { get; set; }
+
+        public bool Crashed => LinkFactor && LockFree;
+
+        public void WentDown(TimeSpan now)
+        {
+            _downs.Enqueue(now);
+            if (_downs.Count > 3) _downs.Dequeue();
+        }
+
+        public bool Flaps(TimeSpan now) => _downs.Count == 3 && now - _downs.Peek() < TimeSpan.FromSeconds(60);
+    }
+}

@@ -1,0 +1,55 @@
+namespace ActorCluster.Membership;
+
+/// <summary>The own lease: when to renew, and until when this node may serve (protocol 4.1, 4.2, 4.4).</summary>
+/// <remarks>Not thread-safe. Counts from just before the renewal was sent, so no delay of its answer can stretch it.</remarks>
+internal sealed class Lease(ProtocolTimes times)
+{
+    private TimeSpan? _asked;
+    private TimeSpan _due;
+    private TimeSpan? _grantedFrom;
+    private bool _frozen;
+    private TimeSpan _thawFrom = TimeSpan.MaxValue;
+
+    /// <summary>Serving ends here; the past when never granted.</summary>
+    public TimeSpan Deadline => (_grantedFrom ?? -times.ServeLimit) + times.ServeLimit;
+
+    public bool IsDue(TimeSpan now) => _asked is null && now >= _due;
+
+    /// <summary>The lease is certainly not stale for anybody yet: a condition for judging others.</summary>
+    public bool IsLive(TimeSpan now) => _grantedFrom is not null && now < Deadline;
+
+    public void Asked(TimeSpan now) => _asked = now;
+
+    public void Granted(TimeSpan now)
+    {
+        _ = IsFrozen(now); // Latches: a grant that comes too late does not hide that the deadline passed.
+        _grantedFrom = _asked;
+        _due = _asked!.Value + times.Renew;
+        _asked = null;
+        if (_frozen && _thawFrom == TimeSpan.MaxValue) _thawFrom = now;
+    }
+
+    public void Refused(TimeSpan now)
+    {
+        _asked = null;
+        _due = now + (times.Renew / 10); // At once, but a store that refuses within microseconds is not hammered.
+    }
+
+    /// <summary>Latched: once the deadline has passed, only <see cref="OwnRowsRead"/> ends it.</summary>
+    public bool IsFrozen(TimeSpan now)
+    {
+        if (_grantedFrom is not null && now >= Deadline)
+        {
+            _frozen = true;
+            _thawFrom = TimeSpan.MaxValue;
+        }
+        return _frozen;
+    }
+
+    /// <summary>The node compared what it runs with rows read from <paramref name="asked"/> on. Rows asked for after the renewal end the frozen state:
+    /// without that order a node released during its outage would serve old memory under a fresh lease.</summary>
+    public void OwnRowsRead(TimeSpan asked)
+    {
+        if (asked >= _thawFrom) _frozen = false;
+    }
+}

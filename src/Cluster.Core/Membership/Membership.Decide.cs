@@ -1,0 +1,221 @@
+using System.Collections.Immutable;
+using ActorCluster.Downing;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Membership;
+
+/// <summary>The view changes that a node asks for; one at a time, each resolved before the next (P5).</summary>
+internal sealed partial class Membership
+{
+    public const string LeftReason = "left";
+    public const string SupersededReason = "superseded";
+
+    private readonly SortedDictionary<Incarnation, TimeSpan> _frozenSince = [];
+
+    private void Decide(TimeSpan now, bool ownsNothing, List<NodeEffect> effects)
+    {
+        switch (Snapshot!.Find(Self)?.Status)
+        {
+            case null:
+                EnterTable(now, effects);
+                break;
+            case MemberStatus.Joining:
+                if (_leaveWanted) Propose([new MemberChange.Down(Self, LeftReason)], [], "left while joining", effects);
+                else BecomeUp(now, effects);
+                break;
+            case MemberStatus.Up when _leaveWanted:
+                Propose([new MemberChange.Leave(Self)], [], "orderly stop", effects);
+                break;
+            case MemberStatus.Leaving when ownsNothing || now - _leaveSince >= times.Leave:
+                Propose([new MemberChange.Down(Self, LeftReason)], [], ownsNothing ? "left" : "left, hand-off not finished in time", effects);
+                break;
+            case MemberStatus.Up or MemberStatus.Leaving:
+                DecideAboutOthers(now, effects);
+                break;
+            default:
+                break;
+        }
+        if (_leaveWanted && now - _leaveSince >= times.Leave + times.LeaseTtl) Stop(ExitCodes.Left, "Left without the store: the others will notice by the lease.", effects);
+    }
+
+    /// <summary>none to joining: a live row at this address is superseded (its port is ours now); one of this name elsewhere must be dead.</summary>
+    private void EnterTable(TimeSpan now, List<NodeEffect> effects)
+    {
+        var changes = ImmutableArray.CreateBuilder<MemberChange>();
+        foreach (var row in Snapshot!.Members.Where(m => m.IsLive))
+        {
+            if (row.LinkAddress == draft.LinkAddress)
+            {
+                changes.Add(new MemberChange.Down(row.Inc, $"{SupersededReason} by {Self}", DeadProof: HoldsLockOf(row)));
+            }
+            else if (row.Name == draft.Name)
+            {
+                if (HoldsLockOf(row) || _detector.IsProvedDead(row.Inc)) changes.Add(new MemberChange.Down(row.Inc, "dead: its lock file is free", DeadProof: true));
+                else if (_leases.IsStale(row.Inc)) changes.Add(new MemberChange.Down(row.Inc, "lease stale, name taken over", _leases.LeaseSeq(row.Inc)));
+                else
+                {
+                    if (_leases.HasMoved(row.Inc)) Stop(ExitCodes.Refused, $"The name {row.Name} is in use by {row.Inc} at {row.LinkAddress}, which is alive. Give this node another Cluster:Node:Name, or stop the other.", effects);
+                    JoinBlockedBy = [$"name {row.Name} is held by {row.Inc} at {row.LinkAddress}; waiting to see whether it lives"];
+                    return;
+                }
+            }
+        }
+        changes.Add(new MemberChange.Join(draft));
+        Propose(changes.ToImmutable(), [], "joins", effects);
+    }
+
+    /// <summary>This process holds the very file that the row names, so whoever held it before has ended.</summary>
+    private bool HoldsLockOf(MemberRow row) =>
+        row.LockFile is { } theirs && draft.LockFile is { } mine && (theirs.BootId, theirs.Device, theirs.Inode) == (mine.BootId, mine.Device, mine.Inode);
+
+    /// <summary>joining to up: every voter is connected both ways, or its lease is stale and it is silent, or it is proved dead.</summary>
+    private void BecomeUp(TimeSpan now, List<NodeEffect> effects)
+    {
+        var changes = ImmutableArray.CreateBuilder<MemberChange>();
+        var blocked = ImmutableArray.CreateBuilder<string>();
+        foreach (var voter in Snapshot!.Members.Where(m => m.IsVoter))
+        {
+            if (_detector.IsUp(voter.Inc)) continue;
+            if (_detector.IsProvedDead(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "dead: its lock file is free", DeadProof: true));
+            else if (_leases.IsStale(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "lease stale and silent", _leases.LeaseSeq(voter.Inc)));
+            else blocked.Add($"{voter.Name}{voter.Inc} at {voter.LinkAddress} {(_detector.Hears(voter.Inc) ? "does not hear this node" : "is not heard")}");
+        }
+        JoinBlockedBy = blocked.ToImmutable();
+        if (!Lease.IsLive(now) || JoinBlockedBy.Length > 0) return;
+        changes.Add(new MemberChange.Up(Self));
+        Propose(changes.ToImmutable(), [], "up", effects);
+    }
+
+    private void DecideAboutOthers(TimeSpan now, List<NodeEffect> effects)
+    {
+        var voters = Snapshot!.Members.Where(m => m.IsVoter).ToImmutableArray();
+        var live = Snapshot.Members.Where(m => m.IsLive).Select(m => m.Inc).ToList();
+        var component = Reachability.ComponentOf(Self, live, inc => RowOf(inc, now));
+        var claim = _downing.Review(
+            new DowningInput
+            {
+                Self = Self,
+                Voters = voters,
+                Component = component,
+                StoreOk = inc => inc == Self ? StoreOk(now) : _detector.StoreOk(inc, now),
+                CrashEvident = _detector.IsCrashEvident,
+                ProvedDead = _detector.IsProvedDead,
+                LeaseStale = inc => IsStale(inc, now),
+                Unwell = _detector.Health >= 3,
+            },
+            now);
+        if (claim.Class == DowningClass.Stop && !claim.Evict.IsEmpty)
+        {
+            Stop(ExitCodes.Evicted, $"Stopped by {resolver.Name}: {claim.Reason}.", effects);
+        }
+        else if (!claim.Evict.IsEmpty)
+        {
+            Propose([.. claim.Evict.Select(inc => (MemberChange)new MemberChange.Down(inc, claim.Reason, claim.RestsOnLease ? _leases.LeaseSeq(inc) : null, _detector.IsProvedDead(inc)))], [], claim.Reason, effects);
+        }
+        else if (StoreOk(now))
+        {
+            ReleaseOrForget(component, now, effects);
+        }
+    }
+
+    /// <summary>The lease path (4.3): a connected member that lost the store keeps its place but not its shards; a stale newcomer goes.</summary>
+    private void ReleaseOrForget(ImmutableSortedSet<Incarnation> component, TimeSpan now, List<NodeEffect> effects)
+    {
+        foreach (var row in Snapshot!.Members.Where(m => m.IsLive && m.Inc != Self))
+        {
+            if (row.Status == MemberStatus.Joining)
+            {
+                if (IsStale(row.Inc, now) && !_detector.IsUp(row.Inc))
+                {
+                    Propose([new MemberChange.Down(row.Inc, "never came up", _leases.LeaseSeq(row.Inc))], [], "stale newcomer", effects);
+                    return;
+                }
+                continue;
+            }
+            if (!component.Contains(row.Inc) || _detector.StoreOk(row.Inc, now)) continue;
+            if (!IsStale(row.Inc, now) && !FrozenForLong(row.Inc, now)) continue;
+            if (plan(Snapshot.Members, [row.Inc]).IsEmpty) continue; // It owns nothing: nothing to release.
+            var seen = _leases.LeaseSeq(row.Inc);
+            Propose([], [new LeaseSeen(row.Inc, seen)], $"{row.Name}{row.Inc} cannot reach the store", effects);
+            return;
+        }
+    }
+
+    private bool FrozenForLong(Incarnation inc, TimeSpan now)
+    {
+        if (_detector.LastBeat(inc) is not { Mode: NodeMode.Frozen })
+        {
+            _frozenSince.Remove(inc);
+            return false;
+        }
+        _frozenSince.TryAdd(inc, now);
+        return now - _frozenSince[inc] >= times.LeaseTtl && _leases.Knows(inc);
+    }
+
+    private bool IsStale(Incarnation inc, TimeSpan now) => Lease.IsLive(now) && _leases.IsStale(inc);
+
+    private ImmutableArray<ReachEntry>? RowOf(Incarnation inc, TimeSpan now) =>
+        inc == Self ? _detector.OwnRow(now) : _detector.IsCrashEvident(inc) ? null : _detector.CountingRow(inc, now);
+
+    private void Propose(ImmutableArray<MemberChange> members, ImmutableArray<LeaseSeen> releases, string reason, List<NodeEffect> effects)
+    {
+        var losing = members.OfType<MemberChange.Down>().Select(d => d.Inc).Concat(releases.Select(r => r.Inc)).ToImmutableSortedSet();
+        var after = Snapshot!.Members.Select(m => members.OfType<MemberChange.Up>().Any(u => u.Inc == m.Inc) ? m with { Status = MemberStatus.Up } : m)
+            .Where(m => m.IsLive && !losing.Contains(m.Inc)).ToImmutableArray();
+        _pending = new ViewChange
+        {
+            OpId = newId(),
+            By = Self,
+            BasedOn = View,
+            Members = members,
+            Releases = releases,
+            Targets = plan(after, losing),
+            Reason = reason,
+        };
+        _pendingInDoubt = false;
+        DrivePending(effects);
+    }
+
+    private void DrivePending(List<NodeEffect> effects)
+    {
+        if (_pendingCallUnderWay) return;
+        _pendingCallUnderWay = true;
+        effects.Add(new NodeEffect.Call(_pendingInDoubt ? new ControlCall.FindView(_pending!.OpId) : new ControlCall.ChangeView(_pending!)));
+    }
+
+    private void Changed(ControlAnswer answer, TimeSpan now, List<NodeEffect> effects)
+    {
+        switch (answer.Verdict)
+        {
+            case StoreVerdict.Ok:
+                Committed(answer.As<long>(), now, effects);
+                break;
+            case StoreVerdict.InDoubt:
+                _pendingInDoubt = true;
+                break;
+            default:
+                _pending = null; // Nothing was written: read, and decide again from what is there.
+                ReadNow(now, effects);
+                break;
+        }
+    }
+
+    private void Found(ControlAnswer answer, TimeSpan now, List<NodeEffect> effects)
+    {
+        if (!answer.IsOk) return; // Asked again at the next tick.
+        if (answer.As<long>() is > 0 and var view) Committed(view, now, effects);
+        else if (View > _pending!.BasedOn) _pending = null; // Its condition can never hold again.
+        else _pendingInDoubt = false; // It may still land; sent again, its id keeps it from counting twice.
+        ReadNow(now, effects);
+    }
+
+    private void Committed(long view, TimeSpan now, List<NodeEffect> effects)
+    {
+        Note($"view {view}: {_pending!.Reason}{string.Concat(_pending.Members.OfType<MemberChange.Down>().Select(d => $", {d.Inc} down"))}");
+        AnnouncedView = Math.Max(AnnouncedView, view);
+        _pending = null;
+        ReadNow(now, effects);
+        effects.Add(new NodeEffect.Hint());
+    }
+}

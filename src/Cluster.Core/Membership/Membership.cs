@@ -1,0 +1,321 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using ActorCluster.Downing;
+using ActorCluster.Links;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Membership;
+
+/// <summary>Names the new targets of the shards that a view change frees.</summary>
+/// <param name="after">The members as they will be.</param>
+/// <param name="losing">Whose shards are freed.</param>
+internal delegate ImmutableArray<ShardTarget> TargetPlanner(ImmutableArray<MemberRow> after, ImmutableSortedSet<Incarnation> losing);
+
+/// <summary>One incarnation's way through the member table: join, lease, views, the split-brain decision, leave (protocol 1 to 4).</summary>
+/// <remarks>Not thread-safe. <c>now</c> is monotonic. Every view change is a compare-and-set on the view that it was decided on, so that
+/// a decision from an old picture fails in the store.</remarks>
+internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, TargetPlanner plan, Func<Guid> newId)
+{
+    private readonly FailureDetector _detector = new(draft.Inc, times);
+    private readonly LeaseWatch _leases = new(times);
+    private readonly DowningDecision _downing = new(resolver, times);
+    private readonly SortedDictionary<Incarnation, PeerState> _peers = [];
+    private readonly Queue<string> _decisions = new();
+
+    private TimeSpan _started;
+    private TimeSpan _lastTick;
+    private TimeSpan _lastLateTick;
+    private TimeSpan _nextBeat;
+    private long _beatSeq;
+    private TimeSpan _nextRead;
+    private bool _reading;
+    private bool _readAgain;
+    private TimeSpan _readAsked;
+    private ViewChange? _pending;
+    private bool _pendingInDoubt;
+    private bool _pendingCallUnderWay;
+    private TimeSpan _lastStoreOk;
+    private bool _storeFailed;
+    private bool _leaveWanted;
+    private TimeSpan _leaveSince;
+    private bool _stopped;
+
+    /// <summary>The newest member list read.</summary>
+    public ClusterSnapshot? Snapshot { get; private set; }
+
+    /// <summary>Raised with each newer <see cref="Snapshot"/>.</summary>
+    public long View => Snapshot?.Cluster.View ?? 0;
+
+    /// <summary>The newest view that anybody announced; above <see cref="View"/> means that news is under way.</summary>
+    public long AnnouncedView { get; private set; }
+
+    public Incarnation Self => draft.Inc;
+
+    /// <summary>Own row of the newest snapshot, the draft before the first.</summary>
+    public MemberRow SelfRow => Snapshot?.Find(Self) ?? draft;
+
+    public Lease Lease { get; } = new(times);
+
+    /// <summary>Why this node is not up yet, one line per member it waits for.</summary>
+    public ImmutableArray<string> JoinBlockedBy { get; private set; } = [];
+
+    /// <summary>The last decisions of this life, newest last.</summary>
+    public IReadOnlyCollection<string> Decisions => _decisions;
+
+    /// <summary>Members up or leaving that cannot be reached, directly or through others.</summary>
+    public ImmutableArray<Incarnation> Missing => _downing.Missing;
+
+    public FailureDetector Detector => _detector;
+
+    public bool StoreOk(TimeSpan now) => !_storeFailed && _lastStoreOk != default && now - _lastStoreOk <= times.Renew + times.CallTimeout;
+
+    public NodeMode Mode(TimeSpan now)
+    {
+        if (_stopped || !SelfRow.IsLive) return NodeMode.Fenced;
+        if (SelfRow.Status == MemberStatus.Joining) return NodeMode.Joining;
+        if (Lease.IsFrozen(now)) return NodeMode.Frozen;
+        return _storeFailed ? NodeMode.Degraded : NodeMode.Serving;
+    }
+
+    /// <summary>Members that this node is connected to and that may execute decisions, oldest first; whoever stands first sweeps and rebalances.</summary>
+    public bool IsCoordinator(TimeSpan now)
+    {
+        if (Snapshot is not { } snapshot || SelfRow.Status != MemberStatus.Up || !StoreOk(now)) return false;
+        foreach (var member in snapshot.Members.Where(m => m.Status == MemberStatus.Up).OrderBy(m => (m.UpView, m.Inc)))
+        {
+            if (member.Inc == Self) return true;
+            if (_detector.IsUp(member.Inc) && _detector.StoreOk(member.Inc, now)) return false;
+        }
+        return false;
+    }
+
+    /// <summary>Asks for an orderly stop: hand everything off, then go down as left.</summary>
+    public void Leave(TimeSpan now)
+    {
+        if (_leaveWanted) return;
+        _leaveWanted = true;
+        _leaveSince = now;
+    }
+
+    public void Tick(TimeSpan now, bool ownsNothing, List<NodeEffect> effects)
+    {
+        if (_stopped) return;
+        NoteOwnPace(now);
+        _detector.Review(now);
+        Beat(now, effects);
+        Renew(now, effects);
+        Read(now, effects);
+        ProbeTheLost(now, effects);
+        if (_pending is not null) DrivePending(effects);
+        else if (Snapshot is not null) Decide(now, ownsNothing, effects);
+    }
+
+    public void Heard(Heartbeat beat, LinkChannel channel, TimeSpan now, List<NodeEffect> effects)
+    {
+        _detector.Heard(beat, channel, now);
+        if (beat.View > AnnouncedView) AnnouncedView = beat.View;
+        if (beat.View > View) ReadNow(now, effects);
+    }
+
+    public void ChannelUp(Incarnation peer, LinkChannel channel)
+    {
+        if (_peers.TryGetValue(peer, out var state)) state.ChannelsUp |= 1 << (int)channel;
+    }
+
+    public void ChannelLost(Incarnation peer, LinkChannel channel, TimeSpan now, List<NodeEffect> effects)
+    {
+        if (!_peers.TryGetValue(peer, out var state)) return;
+        state.ChannelsUp &= ~(1 << (int)channel);
+        if (state.ChannelsUp == 0) state.NextProbe = now; // Crash or cut: the probes tell them apart.
+        ProbeTheLost(now, effects);
+    }
+
+    public void LinkProbed(Incarnation peer, bool gone, TimeSpan now)
+    {
+        if (_peers.TryGetValue(peer, out var state) && state.ChannelsUp != 0) gone = false;
+        _detector.Probed(peer, gone);
+        _detector.Review(now);
+    }
+
+    public void LockProbed(Incarnation peer, bool free, TimeSpan now)
+    {
+        _detector.LockProbed(peer, free);
+        _detector.Review(now);
+    }
+
+    /// <summary>Somebody says that the store has news.</summary>
+    public void Hinted(TimeSpan now, List<NodeEffect> effects) => ReadNow(now, effects);
+
+    /// <summary>A write was refused because this incarnation is out; the next read says why.</summary>
+    public void Fenced(TimeSpan now, List<NodeEffect> effects) => ReadNow(now, effects);
+
+    public void Answered(ControlAnswer answer, TimeSpan now, List<NodeEffect> effects)
+    {
+        if (_stopped) return;
+        NoteStore(answer, now);
+        switch (answer.Call)
+        {
+            case ControlCall.Renew:
+                Renewed(answer, now, effects);
+                break;
+            case ControlCall.ReadCluster:
+                _reading = false;
+                if (answer.IsOk) Learned(answer.As<ClusterSnapshot>(), now, effects);
+                if (_readAgain) ReadNow(now, effects);
+                break;
+            case ControlCall.ChangeView(var change) when change == _pending:
+                _pendingCallUnderWay = false;
+                Changed(answer, now, effects);
+                break;
+            case ControlCall.FindView(var opId) when opId == _pending?.OpId:
+                _pendingCallUnderWay = false;
+                Found(answer, now, effects);
+                break;
+            default:
+                break; // An answer to a question that nobody asks any more.
+        }
+    }
+
+    private void NoteOwnPace(TimeSpan now)
+    {
+        if (_started == default) _started = _lastTick = _lastLateTick = now;
+        var late = now - _lastTick - (2 * times.Heartbeat);
+        if (late > TimeSpan.Zero)
+        {
+            _detector.OwnPause(now - _lastTick);
+            _lastLateTick = now;
+        }
+        else if (now - _lastLateTick >= TimeSpan.FromSeconds(1))
+        {
+            _detector.CleanSecond();
+            _lastLateTick = now;
+        }
+        _lastTick = now;
+    }
+
+    private void NoteStore(ControlAnswer answer, TimeSpan now)
+    {
+        if (answer.Verdict is StoreVerdict.NotSent or StoreVerdict.InDoubt)
+        {
+            if (!_storeFailed) _leases.StoreLost();
+            _storeFailed = true;
+        }
+        else
+        {
+            _storeFailed = false;
+            _lastStoreOk = now;
+        }
+    }
+
+    private void Beat(TimeSpan now, List<NodeEffect> effects)
+    {
+        if (now < _nextBeat || Snapshot is null) return;
+        _nextBeat = now + times.Heartbeat;
+        _beatSeq++;
+        var row = _detector.OwnRow(now);
+        var (mode, storeOk) = (Mode(now), StoreOk(now));
+        foreach (var peer in _peers.Keys)
+        {
+            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row);
+            effects.Add(new NodeEffect.Beat(peer, LinkChannel.Control, beat));
+            effects.Add(new NodeEffect.Beat(peer, LinkChannel.Data, beat));
+        }
+    }
+
+    private void Renew(TimeSpan now, List<NodeEffect> effects)
+    {
+        if (Snapshot?.Find(Self) is not { IsLive: true } || !Lease.IsDue(now)) return;
+        Lease.Asked(now);
+        effects.Add(new NodeEffect.Call(new ControlCall.Renew(Self)));
+    }
+
+    private void Renewed(ControlAnswer answer, TimeSpan now, List<NodeEffect> effects)
+    {
+        if (answer.IsOk)
+        {
+            Lease.Granted(now);
+            if (answer.As<Renewal>().View > View) ReadNow(now, effects);
+        }
+        else
+        {
+            Lease.Refused(now);
+            if (answer.Verdict == StoreVerdict.Fenced) ReadNow(now, effects); // The read tells why and by whom.
+        }
+    }
+
+    private void Read(TimeSpan now, List<NodeEffect> effects)
+    {
+        if (now >= _nextRead) ReadNow(now, effects);
+    }
+
+    private void ReadNow(TimeSpan now, List<NodeEffect> effects)
+    {
+        if (_reading)
+        {
+            _readAgain = true;
+            return;
+        }
+        _reading = true;
+        _readAgain = false;
+        _readAsked = now;
+        var unsettled = Missing.Length > 0 || SelfRow.Status != MemberStatus.Up || Snapshot?.Members.Any(m => m.Status is MemberStatus.Joining or MemberStatus.Leaving) != false;
+        _nextRead = now + (unsettled ? times.PollUnsettled : times.PollCalm);
+        effects.Add(new NodeEffect.Call(new ControlCall.ReadCluster()));
+    }
+
+    private void Learned(ClusterSnapshot snapshot, TimeSpan now, List<NodeEffect> effects)
+    {
+        if (Snapshot is { } known && (snapshot.Cluster.Uuid != known.Cluster.Uuid || snapshot.Cluster.View < known.Cluster.View))
+        {
+            Stop(ExitCodes.StoreMismatch, string.Create(CultureInfo.InvariantCulture, $"The store shows view {snapshot.Cluster.View} of cluster {snapshot.Cluster.Uuid}, but this node has seen view {known.Cluster.View} of {known.Cluster.Uuid}: it was restored or replaced. Point the node at the right store or recover."), effects);
+            return;
+        }
+        _leases.Read(snapshot.Members, _readAsked, now);
+        Snapshot = snapshot;
+        AnnouncedView = Math.Max(AnnouncedView, snapshot.Cluster.View);
+        var live = snapshot.Members.Where(m => m.IsLive && m.Inc != Self).ToList();
+        foreach (var gone in _peers.Keys.Except(live.Select(m => m.Inc)).ToList()) _peers.Remove(gone);
+        foreach (var member in live) _peers.TryAdd(member.Inc, new PeerState { NextProbe = now });
+        _detector.SetPeers(_peers.Keys);
+        if (snapshot.Find(Self) is { IsLive: false } me)
+        {
+            if (me.DownReason == LeftReason) Stop(ExitCodes.Left, "Left the cluster.", effects);
+            else if (me.DownReason.StartsWith(SupersededReason, StringComparison.Ordinal)) Stop(ExitCodes.Superseded, $"Incarnation {Self} of {me.Name} is out: {me.DownReason}.", effects);
+            else Stop(ExitCodes.Evicted, $"Incarnation {Self} of {me.Name} was evicted by {me.DownBy} in view {me.DownView}: {me.DownReason}.", effects);
+        }
+    }
+
+    private void ProbeTheLost(TimeSpan now, List<NodeEffect> effects)
+    {
+        foreach (var (inc, peer) in _peers)
+        {
+            if (peer.ChannelsUp != 0 || now < peer.NextProbe) continue;
+            if (Snapshot!.Find(inc) is not { } row) continue;
+            peer.NextProbe = now + times.Heartbeat;
+            effects.Add(new NodeEffect.ProbeLink(row));
+            if (row.LockFile is { } theirs && draft.LockFile is { } mine && theirs.BootId == mine.BootId) effects.Add(new NodeEffect.ProbeLock(row));
+        }
+    }
+
+    private void Stop(int exitCode, string reason, List<NodeEffect> effects)
+    {
+        if (_stopped) return;
+        _stopped = true;
+        Note(reason);
+        effects.Add(new NodeEffect.Stop(exitCode, reason));
+    }
+
+    private void Note(string decision)
+    {
+        if (_decisions.Count == 20) _decisions.Dequeue();
+        _decisions.Enqueue(decision);
+    }
+
+    private sealed class PeerState
+    {
+        public int ChannelsUp { get; set; }
+
+        public TimeSpan NextProbe { get; set; }
+    }
+}

@@ -1,0 +1,42 @@
+using System.Collections.Immutable;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Membership;
+
+/// <summary>Who is connected to whom, as far as the rows that count say (protocol 3.1).</summary>
+internal static class Reachability
+{
+    /// <summary>The members that <paramref name="self"/> is connected to, directly or through others, itself included.</summary>
+    /// <param name="self">Where to start.</param>
+    /// <param name="members">Members to consider.</param>
+    /// <param name="rowOf">A member's row, or null when it does not count.</param>
+    public static ImmutableSortedSet<Incarnation> ComponentOf(
+        Incarnation self, IReadOnlyCollection<Incarnation> members, Func<Incarnation, ImmutableArray<ReachEntry>?> rowOf)
+    {
+        var rows = members.ToDictionary(m => m, rowOf);
+        var component = new SortedSet<Incarnation> { self };
+        var open = new Queue<Incarnation>([self]);
+        while (open.TryDequeue(out var from))
+        {
+            foreach (var to in members)
+                if (!component.Contains(to) && IsUp(rows, from, to) && component.Add(to)) open.Enqueue(to);
+        }
+        return [.. component];
+    }
+
+    /// <summary>Both rows count: both must say up. One counts: it decides. None: down, for nobody speaks for that edge.</summary>
+    private static bool IsUp(Dictionary<Incarnation, ImmutableArray<ReachEntry>?> rows, Incarnation a, Incarnation b)
+    {
+        var byA = Says(rows[a], b);
+        var byB = Says(rows[b], a);
+        return (byA ?? byB ?? false) && (byB ?? byA ?? false);
+    }
+
+    private static bool? Says(ImmutableArray<ReachEntry>? row, Incarnation of)
+    {
+        if (row is not { } entries) return null;
+        foreach (var entry in entries)
+            if (entry.Peer == of) return entry.Up;
+        return null; // The writer does not know that member yet.
+    }
+}

@@ -1,0 +1,67 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Persistence;
+
+/// <summary>A control-store call as a value, so that a protocol core can ask for it without making it.</summary>
+internal abstract record ControlCall
+{
+    private ControlCall() { }
+
+    public sealed record ReadCluster : ControlCall;
+
+    public sealed record ChangeView(ViewChange Change) : ControlCall;
+
+    public sealed record FindView(Guid OpId) : ControlCall;
+
+    public sealed record Renew(Incarnation Inc) : ControlCall;
+
+    public sealed record Acquire(Incarnation Inc) : ControlCall;
+
+    public sealed record ReadShards : ControlCall;
+
+    public sealed record PlanHandoff(ImmutableArray<ShardRetarget> Plans) : ControlCall;
+
+    public sealed record RevertHandoff(Incarnation Owner, ImmutableArray<(ShardNo Shard, Epoch Epoch)> Shards) : ControlCall;
+
+    public sealed record Release(Incarnation Owner, ImmutableArray<ShardRelease> Releases) : ControlCall;
+
+    public sealed record ClearPrevious(Incarnation Previous, ImmutableArray<(ShardNo Shard, Epoch Epoch)> Shards) : ControlCall;
+
+    public sealed record RevokeOfDown : ControlCall;
+
+    public sealed record Retarget(ImmutableArray<ShardRetarget> Retargets) : ControlCall;
+
+    /// <summary>Makes the call; the one place where the values become calls.</summary>
+    public async ValueTask<ControlAnswer> RunAsync(IControlStore store) => this switch
+    {
+        ReadCluster => ControlAnswer.Of(this, await store.ReadClusterAsync().ConfigureAwait(false)),
+        ChangeView(var change) => ControlAnswer.Of(this, await store.ChangeViewAsync(change).ConfigureAwait(false)),
+        FindView(var opId) => ControlAnswer.Of(this, await store.FindViewAsync(opId).ConfigureAwait(false)),
+        Renew(var inc) => ControlAnswer.Of(this, await store.RenewAsync(inc).ConfigureAwait(false)),
+        Acquire(var inc) => ControlAnswer.Of(this, await store.AcquireAsync(inc).ConfigureAwait(false)),
+        ReadShards => ControlAnswer.Of(this, await store.ReadShardsAsync().ConfigureAwait(false)),
+        PlanHandoff(var plans) => ControlAnswer.Of(this, await store.PlanHandoffAsync(plans).ConfigureAwait(false)),
+        RevertHandoff(var owner, var shards) => ControlAnswer.Of(this, await store.RevertHandoffAsync(owner, shards).ConfigureAwait(false)),
+        Release(var owner, var releases) => ControlAnswer.Of(this, await store.ReleaseAsync(owner, releases).ConfigureAwait(false)),
+        ClearPrevious(var previous, var shards) => ControlAnswer.Of(this, await store.ClearPreviousAsync(previous, shards).ConfigureAwait(false)),
+        RevokeOfDown => ControlAnswer.Of(this, await store.RevokeOfDownAsync().ConfigureAwait(false)),
+        Retarget(var retargets) => ControlAnswer.Of(this, await store.RetargetAsync(retargets).ConfigureAwait(false)),
+        _ => throw new UnreachableException($"No rule for {this}."),
+    };
+}
+
+/// <summary>What a control-store call came back with.</summary>
+/// <param name="Call">The very call that was asked for (compared by reference where several may be under way).</param>
+/// <param name="Verdict">How it ended.</param>
+/// <param name="Value">The value of an Ok call, of the call's own type.</param>
+/// <param name="Reason">Why not, in words.</param>
+internal sealed record ControlAnswer(ControlCall Call, StoreVerdict Verdict, object? Value, string? Reason)
+{
+    public bool IsOk => Verdict == StoreVerdict.Ok;
+
+    public T As<T>() => (T)Value!;
+
+    public static ControlAnswer Of<T>(ControlCall call, StoreResult<T> result) => new(call, result.Verdict, result.IsOk ? result.Value : null, result.Reason);
+}

@@ -1,0 +1,42 @@
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Persistence;
+
+/// <summary>What a node may do now (protocol 4.4).</summary>
+public enum NodeMode
+{
+    /// <summary>Not a member yet: routes, owns nothing.</summary>
+    Joining,
+
+    /// <summary>Lease renewed; all is allowed.</summary>
+    Serving,
+
+    /// <summary>The last store call failed, the lease still runs: durable writes wait.</summary>
+    Degraded,
+
+    /// <summary>The lease ran out: durable writes are refused, reads are marked stale.</summary>
+    Frozen,
+
+    /// <summary>Known to be down: nothing is served.</summary>
+    Fenced,
+}
+
+/// <summary>What the entities of this node may know of ownership; Sharding and Membership stand behind it.</summary>
+/// <remarks>Thread-safe, cheap: asked at every turn.</remarks>
+internal interface IOwnership
+{
+    /// <summary>This incarnation.</summary>
+    Incarnation Self { get; }
+
+    /// <summary>What the node may do at this moment; compares the lease's deadline with the clock at each call.</summary>
+    NodeMode Mode { get; }
+
+    /// <summary>A read from memory needs no mark and no confirmation: the last full review is fresh, nobody is missing, no newer view was announced.</summary>
+    bool MayReadUnmarked { get; }
+
+    /// <summary>The store refused a write to this shard: somebody else owns it.</summary>
+    void Fenced(ShardNo shard, Epoch epoch);
+
+    /// <summary>Something that cannot be is so: stop the node (exit 70 or 78).</summary>
+    void Broken(int exitCode, string reason);
+}

@@ -1,0 +1,101 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Placement;
+
+/// <summary>Who should own which hashed shard.</summary>
+/// <remarks>Weighted rendezvous hashing (Thaler and Ravishankar 1998; weights after Schindelhauer and Schomaker 2005) over member names, so that a
+/// restarted node is preferred for what it had, with a cap per type of 1.25 times the fair share. Pure: only the row in the store counts, so two nodes need not compute
+/// the same.</remarks>
+internal static class ShardAllocation
+{
+    private const double CapFactor = 1.25;
+
+    /// <summary>Chooses a target for each shard of <paramref name="freed"/>; empty when no member is eligible.</summary>
+    /// <param name="members">Members; only those that are up are eligible.</param>
+    /// <param name="all">All shard rows: what members own or wait for counts towards their load.</param>
+    /// <param name="freed">The shards to place.</param>
+    public static ImmutableArray<ShardTarget> Place(ImmutableArray<MemberRow> members, IReadOnlyCollection<ShardRow> all, IReadOnlyCollection<ShardRow> freed)
+    {
+        var eligible = members.Where(m => m.Status == MemberStatus.Up).OrderBy(m => m.Inc).ToArray();
+        if (eligible.Length == 0) return [];
+        var targets = ImmutableArray.CreateBuilder<ShardTarget>(freed.Count);
+        var placing = freed.Select(s => s.No).ToHashSet();
+        foreach (var type in freed.GroupBy(s => s.Type).OrderBy(g => g.Key, StringComparer.Ordinal))
+        {
+            var load = LoadOf(eligible, all.Where(s => s.Type == type.Key && !placing.Contains(s.No)));
+            var count = all.Count(s => s.Type == type.Key);
+            foreach (var shard in type.OrderBy(s => s.No))
+            {
+                var target = Preferred(eligible, shard, load, count);
+                load[target]++;
+                targets.Add(new ShardTarget(shard.No, target));
+            }
+        }
+        return targets.ToImmutable();
+    }
+
+    /// <summary>Moves that even out the shards: none while no member carries more than 10 % (and one shard) above its fair share.</summary>
+    /// <param name="members">Members; only those that are up get shards.</param>
+    /// <param name="all">All shard rows.</param>
+    /// <param name="limit">At most so many moves, those under way included.</param>
+    public static ImmutableArray<ShardRetarget> Balance(ImmutableArray<MemberRow> members, IReadOnlyCollection<ShardRow> all, int limit)
+    {
+        var eligible = members.Where(m => m.Status == MemberStatus.Up).OrderBy(m => m.Inc).ToArray();
+        var room = limit - all.Count(s => s.State == ShardState.Handoff);
+        if (eligible.Length < 2 || room <= 0) return [];
+        var weights = eligible.Sum(m => m.Weight);
+        var moves = ImmutableArray.CreateBuilder<ShardRetarget>();
+        foreach (var type in all.GroupBy(s => s.Type).OrderBy(g => g.Key, StringComparer.Ordinal))
+        {
+            var load = LoadOf(eligible, type);
+            double Excess(MemberRow m) => load[m.Inc] - (type.Count() * m.Weight / weights);
+            var movable = type.Where(s => s.State == ShardState.Owned && s.Owner is not null).OrderBy(s => s.No).ToList();
+            while (moves.Count < room)
+            {
+                var most = eligible.MaxBy(Excess)!;
+                var least = eligible.MinBy(Excess)!;
+                var fair = type.Count() * most.Weight / weights;
+                if (Excess(most) < Math.Max(1, fair * 0.1) || Excess(least) > -0.5) break;
+                var from = movable.Where(s => s.Owner == most.Inc).ToList();
+                if (from.Count == 0) break;
+                var shard = from.MaxBy(s => (Score(least, s), -s.No.Value))!;
+                movable.Remove(shard);
+                load[most.Inc]--;
+                load[least.Inc]++;
+                moves.Add(new ShardRetarget(shard.No, shard.Epoch, shard.Target, least.Inc));
+            }
+        }
+        return moves.ToImmutable();
+    }
+
+    private static SortedDictionary<Incarnation, int> LoadOf(MemberRow[] eligible, IEnumerable<ShardRow> shards)
+    {
+        var load = new SortedDictionary<Incarnation, int>();
+        foreach (var member in eligible) load[member.Inc] = 0;
+        foreach (var shard in shards)
+        {
+            // A shard on its way counts where it will be.
+            var at = shard.State == ShardState.Owned ? shard.Owner : shard.Target ?? shard.Owner;
+            if (at is { } inc && load.TryGetValue(inc, out var n)) load[inc] = n + 1;
+        }
+        return load;
+    }
+
+    private static Incarnation Preferred(MemberRow[] eligible, ShardRow shard, SortedDictionary<Incarnation, int> load, int count)
+    {
+        var weights = eligible.Sum(m => m.Weight);
+        var ranked = eligible.OrderByDescending(m => Score(m, shard)).ThenBy(m => m.Inc);
+        // The caps add up to 1.25 times the shards, so somebody is always below.
+        return (ranked.FirstOrDefault(m => load[m.Inc] < Math.Ceiling(CapFactor * count * m.Weight / weights)) ?? eligible.MinBy(m => load[m.Inc] / m.Weight)!).Inc;
+    }
+
+    private static double Score(MemberRow member, ShardRow shard)
+    {
+        var hash = StableHash.Of(member.Name, string.Create(CultureInfo.InvariantCulture, $"{shard.Type}/{shard.Key}"));
+        var unit = ((hash >> 11) + 0.5) * (1.0 / (1UL << 53));
+        return -member.Weight / Math.Log(unit);
+    }
+}

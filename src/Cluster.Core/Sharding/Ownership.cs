@@ -1,0 +1,320 @@
+using System.Collections.Immutable;
+using ActorCluster.Membership;
+using ActorCluster.Persistence;
+using ActorCluster.Placement;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Sharding;
+
+/// <summary>Which shards this node serves, and how they come and go (protocol, section 5).</summary>
+/// <remarks>Not thread-safe. Everything is re-driven from the rows: no step lives only in memory, so no lost reply and no crash strands a shard.
+/// An epoch orders all news of a shard; what is older than what is known is ignored.</remarks>
+internal sealed class Ownership(Incarnation self, ProtocolTimes times)
+{
+    private const int HandoffsAtOnce = 8;
+    private const int DrainsAtOnce = 64;
+
+    private readonly SortedDictionary<ShardNo, Held> _held = [];
+    private readonly SortedDictionary<ShardNo, Epoch> _givenUp = [];
+    private readonly SortedDictionary<ShardNo, (Epoch Epoch, Incarnation? Target, TimeSpan Since)> _free = [];
+    private readonly Dictionary<Type, ControlCall> _underWay = [];
+
+    private ImmutableArray<ShardRow> _rows = [];
+    private TimeSpan _readAsked;
+    private TimeSpan _nextRead;
+    private bool _readWanted = true;
+    private bool _acquireWanted;
+    private TimeSpan _nextSweep;
+
+    /// <summary>When the newest applied read was asked for; the node's own rows were as it showed at that time or later.</summary>
+    public TimeSpan RowsAskedAt { get; private set; }
+
+    /// <summary>All shard rows as last read.</summary>
+    public ImmutableArray<ShardRow> Rows => _rows;
+
+    /// <summary>Shards served here, by number.</summary>
+    public IEnumerable<(ShardNo Shard, Epoch Epoch)> Serving => _held.Select(h => (h.Key, h.Value.Epoch));
+
+    public bool OwnsNothing => _held.Count == 0 && !_underWay.ContainsKey(typeof(ControlCall.Acquire)) && !_underWay.ContainsKey(typeof(ControlCall.Release));
+
+    /// <summary>New targets for what the losing members own or wait for, and for free rows that nobody alive waits for.</summary>
+    public ImmutableArray<ShardTarget> PlanFor(ImmutableArray<MemberRow> after, ImmutableSortedSet<Incarnation> losing)
+    {
+        bool IsLost(Incarnation? inc) => inc is { } x && losing.Contains(x);
+        bool Waits(Incarnation? inc) => inc is { } x && !losing.Contains(x) && after.Any(m => m.Inc == x && m.Status == MemberStatus.Up);
+        var freed = _rows.Where(r => r.State != ShardState.Ended && (IsLost(r.Owner) || (r.Owner is null && !Waits(r.Target)))).ToList();
+        // A released member stays up, but gets nothing while the store does not hear of it.
+        var eligible = after.Where(m => !losing.Contains(m.Inc)).ToImmutableArray();
+        return ShardAllocation.Place(eligible, _rows, freed);
+    }
+
+    /// <summary>Somebody has news: read and acquire at once.</summary>
+    public void Hinted()
+    {
+        _readWanted = true;
+        _acquireWanted = true;
+    }
+
+    public void Tick(Membership.Membership membership, TimeSpan now, List<NodeEffect> effects)
+    {
+        var me = membership.SelfRow;
+        if (!me.IsLive || membership.Snapshot is null) return;
+        if (_acquireWanted && me.Status == MemberStatus.Up && membership.Lease.IsLive(now)) Call(new ControlCall.Acquire(self), () => _acquireWanted = false, effects);
+        var interval = membership.Missing.Length > 0 || me.Status != MemberStatus.Up ? times.PollUnsettled : times.PollCalm;
+        if (_readWanted || now >= _nextRead)
+            Call(new ControlCall.ReadShards(), () => (_readWanted, _readAsked, _nextRead) = (false, now, now + interval), effects);
+        DriveHandoffs(membership, now, effects);
+        if (membership.IsCoordinator(now) && now >= _nextSweep) Sweep(membership, now, effects);
+    }
+
+    /// <summary>The driver has emptied a shard: nothing of it runs, nothing of it is in doubt.</summary>
+    public void Drained(ShardNo shard, Epoch epoch)
+    {
+        if (_held.TryGetValue(shard, out var held) && held.Epoch == epoch && held.Phase == Phase.Draining) held.Phase = Phase.Drained;
+    }
+
+    /// <summary>A write to a shard was refused by the store.</summary>
+    public void Fenced(ShardNo shard, Epoch epoch, List<NodeEffect> effects)
+    {
+        if (_held.TryGetValue(shard, out var held) && held.Epoch == epoch) Lose([(shard, epoch)], effects);
+        _readWanted = true;
+    }
+
+    public void Answered(ControlAnswer answer, TimeSpan now, List<NodeEffect> effects)
+    {
+        if (!_underWay.TryGetValue(answer.Call.GetType(), out var asked) || !ReferenceEquals(asked, answer.Call)) return;
+        _underWay.Remove(answer.Call.GetType());
+        switch (answer.Call)
+        {
+            case ControlCall.ReadShards when answer.IsOk:
+                Learned(answer.As<ImmutableArray<ShardRow>>(), now, effects);
+                break;
+            case ControlCall.Acquire when answer.IsOk:
+                Own(answer.As<ImmutableArray<AcquiredShard>>(), effects);
+                break;
+            case ControlCall.Acquire when answer.Verdict == StoreVerdict.InDoubt:
+                _readWanted = true; // What was acquired shows in the rows.
+                break;
+            case ControlCall.Release release:
+                Released(release, answer, effects);
+                break;
+            case ControlCall.RevertHandoff revert when answer.IsOk:
+                Reverted(revert, answer.As<ImmutableArray<ShardNo>>(), effects);
+                break;
+            case ControlCall.PlanHandoff or ControlCall.Retarget when answer.IsOk && answer.As<ImmutableArray<ShardNo>>().Length > 0:
+            case ControlCall.RevokeOfDown when answer.IsOk && answer.As<int>() > 0:
+                _readWanted = _acquireWanted = true;
+                effects.Add(new NodeEffect.Hint());
+                break;
+            default:
+                _readWanted = true;
+                break;
+        }
+    }
+
+    private void Call(ControlCall call, Action started, List<NodeEffect> effects)
+    {
+        if (!_underWay.TryAdd(call.GetType(), call)) return; // One of a kind at a time; asked again at a later tick.
+        started();
+        effects.Add(new NodeEffect.Call(call));
+    }
+
+    private void Learned(ImmutableArray<ShardRow> rows, TimeSpan now, List<NodeEffect> effects)
+    {
+        _rows = rows;
+        RowsAskedAt = _readAsked;
+        var start = ImmutableArray.CreateBuilder<AcquiredShard>();
+        var lost = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
+        var cleared = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
+        var routes = ImmutableArray.CreateBuilder<ShardRoute>();
+        foreach (var row in rows)
+        {
+            if (row.Owner is { } owner) routes.Add(new ShardRoute(row.No, row.Epoch, owner));
+            if (row.State == ShardState.Free && row.Target == self) _acquireWanted = true;
+            NoteFree(row, now);
+            if (_held.TryGetValue(row.No, out var held))
+            {
+                if (row.Epoch < held.Epoch) continue; // The read is older than the acquire.
+                if (row.Owner != self || row.Epoch != held.Epoch) lost.Add((row.No, held.Epoch));
+                else held.HandoffTo = row.State == ShardState.Handoff ? row.Target : null;
+            }
+            else if (row.Owner == self && !(_givenUp.TryGetValue(row.No, out var given) && given >= row.Epoch))
+            {
+                start.Add(new AcquiredShard(row.No, row.Type, row.Key, row.Epoch, row.NextSeq)); // The acquire's answer was lost.
+            }
+            if (row.Previous == self && !_held.ContainsKey(row.No)) cleared.Add((row.No, row.Epoch));
+        }
+        if (routes.Count > 0) effects.Add(new ShardEffect.Routes(routes.ToImmutable()));
+        if (lost.Count > 0) Lose(lost.ToImmutable(), effects);
+        if (start.Count > 0) Own(start.ToImmutable(), effects);
+        if (cleared.Count > 0) Call(new ControlCall.ClearPrevious(self, cleared.ToImmutable()), static () => { }, effects);
+    }
+
+    private void Own(ImmutableArray<AcquiredShard> shards, List<NodeEffect> effects)
+    {
+        var fresh = shards.Where(s => !_held.TryGetValue(s.No, out var held) || held.Epoch < s.Epoch).ToImmutableArray();
+        if (fresh.IsEmpty) return;
+        var superseded = fresh.Where(s => _held.ContainsKey(s.No)).Select(s => (s.No, _held[s.No].Epoch)).ToImmutableArray();
+        if (!superseded.IsEmpty) Lose(superseded, effects);
+        foreach (var shard in fresh)
+        {
+            _held[shard.No] = new Held { Epoch = shard.Epoch };
+            _givenUp.Remove(shard.No);
+        }
+        var routes = fresh.Select(s => new ShardRoute(s.No, s.Epoch, self)).ToImmutableArray();
+        effects.Add(new ShardEffect.Start(fresh));
+        effects.Add(new ShardEffect.Routes(routes));
+        effects.Add(new ShardEffect.Announce(routes));
+    }
+
+    private void Lose(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards, List<NodeEffect> effects)
+    {
+        foreach (var (shard, _) in shards) _held.Remove(shard);
+        effects.Add(new ShardEffect.Stop(shards));
+        _readWanted = true;
+    }
+
+    private void DriveHandoffs(Membership.Membership membership, TimeSpan now, List<NodeEffect> effects)
+    {
+        var leaving = membership.SelfRow.Status == MemberStatus.Leaving;
+        var draining = _held.Values.Count(h => h.Phase != Phase.Serving);
+        var drain = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
+        var revert = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
+        var release = ImmutableArray.CreateBuilder<(ShardNo No, Epoch Epoch, Incarnation? Target)>();
+        foreach (var (no, held) in _held)
+        {
+            var wanted = leaving || IsUp(membership, held.HandoffTo);
+            switch (held.Phase)
+            {
+                case Phase.Serving when wanted && draining < DrainsAtOnce:
+                    draining++;
+                    (held.Phase, held.Since) = (Phase.Draining, now);
+                    drain.Add((no, held.Epoch));
+                    break;
+                case Phase.Serving when held.HandoffTo is not null && !wanted:
+                    revert.Add((no, held.Epoch)); // The target went down; we serve on.
+                    break;
+                case Phase.Draining or Phase.Drained when !wanted:
+                case Phase.Draining when !leaving && now - held.Since >= times.Handoff:
+                    revert.Add((no, held.Epoch));
+                    break;
+                case Phase.Drained or Phase.Releasing:
+                    release.Add((no, held.Epoch, held.HandoffTo));
+                    break;
+                default:
+                    break;
+            }
+        }
+        if (drain.Count > 0) effects.Add(new ShardEffect.Drain(drain.ToImmutable()));
+        if (revert.Count > 0) Call(new ControlCall.RevertHandoff(self, revert.ToImmutable()), static () => { }, effects);
+        if (release.Count > 0) Release(membership, release.ToImmutable(), effects);
+    }
+
+    /// <summary>A release that was sent is final: from here on this epoch is never served again, whatever the reply.</summary>
+    private void Release(Membership.Membership membership, ImmutableArray<(ShardNo No, Epoch Epoch, Incarnation? Target)> shards, List<NodeEffect> effects)
+    {
+        var untargeted = shards.Where(s => s.Target is null).Select(s => s.No).ToHashSet();
+        var planned = ShardAllocation.Place([.. membership.Snapshot!.Members.Where(m => m.Inc != self)], _rows, [.. _rows.Where(r => untargeted.Contains(r.No))])
+            .ToDictionary(t => t.Shard, t => t.Target);
+        var releases = shards.Select(s => new ShardRelease(s.No, s.Epoch, s.Target ?? (planned.TryGetValue(s.No, out var t) ? t : null))).ToImmutableArray();
+        Call(
+            new ControlCall.Release(self, releases),
+            () =>
+            {
+                foreach (var shard in shards)
+                {
+                    _held[shard.No].Phase = Phase.Releasing;
+                    _givenUp[shard.No] = shard.Epoch;
+                }
+            },
+            effects);
+    }
+
+    private void Released(ControlCall.Release release, ControlAnswer answer, List<NodeEffect> effects)
+    {
+        if (!answer.IsOk) return; // Driven again from the phase: the release repeats until the store has spoken.
+        var gone = release.Releases.Where(r => _held.TryGetValue(r.Shard, out var held) && held.Epoch == r.Epoch).Select(r => (r.Shard, r.Epoch)).ToImmutableArray();
+        if (!gone.IsEmpty) Lose(gone, effects);
+        effects.Add(new NodeEffect.Hint());
+    }
+
+    private void Reverted(ControlCall.RevertHandoff revert, ImmutableArray<ShardNo> done, List<NodeEffect> effects)
+    {
+        var reopen = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
+        foreach (var (shard, epoch) in revert.Shards)
+        {
+            if (!done.Contains(shard) || !_held.TryGetValue(shard, out var held) || held.Epoch != epoch || held.Phase == Phase.Releasing) continue;
+            held.HandoffTo = null;
+            if (held.Phase == Phase.Serving) continue;
+            held.Phase = Phase.Serving;
+            reopen.Add((shard, epoch));
+        }
+        if (reopen.Count > 0) effects.Add(new ShardEffect.Reopen(reopen.ToImmutable()));
+        _readWanted = true;
+    }
+
+    /// <summary>The coordinator's duty: no race, crash or lost reply leaves a row that nobody serves (5.2), and a new member gets its share (5.3).</summary>
+    private void Sweep(Membership.Membership membership, TimeSpan now, List<NodeEffect> effects)
+    {
+        _nextSweep = now + times.PollUnsettled;
+        var members = membership.Snapshot!.Members;
+        bool IsDown(Incarnation? inc) => inc is { } x && members.Any(m => m.Inc == x && !m.IsLive);
+        if (_rows.Any(r => IsDown(r.Owner))) Call(new ControlCall.RevokeOfDown(), static () => { }, effects);
+
+        var idle = _rows.Where(r => r.State == ShardState.Free && r.Owner is null && NeedsTarget(r, membership, now)).ToList();
+        if (idle.Count > 0)
+        {
+            var seen = idle.ToDictionary(r => r.No);
+            // One that did not come for its shard is passed over, if there is another.
+            var slow = idle.Where(r => IsUp(membership, r.Target)).Select(r => r.Target!.Value).ToHashSet();
+            var eligible = members.Where(m => !slow.Contains(m.Inc)).ToImmutableArray();
+            var placed = ShardAllocation.Place(eligible.Any(m => m.Status == MemberStatus.Up) ? eligible : members, _rows, idle);
+            if (!placed.IsEmpty) Call(new ControlCall.Retarget([.. placed.Select(t => new ShardRetarget(t.Shard, seen[t.Shard].Epoch, seen[t.Shard].Target, t.Target))]), static () => { }, effects);
+            return;
+        }
+        if (membership.Missing.Length > 0 || membership.AnnouncedView > membership.View || members.Any(m => m.Status == MemberStatus.Leaving)) return;
+        if (now - ViewSince(membership.View, now) < times.RebalanceDelay || _rows.Any(r => r.Owner is null)) return;
+        var moves = ShardAllocation.Balance(members, _rows, HandoffsAtOnce);
+        if (!moves.IsEmpty) Call(new ControlCall.PlanHandoff(moves), static () => { }, effects);
+    }
+
+    private long _viewSeen = -1;
+    private TimeSpan _viewSince;
+
+    private TimeSpan ViewSince(long view, TimeSpan now)
+    {
+        if (view != _viewSeen) (_viewSeen, _viewSince) = (view, now);
+        return _viewSince;
+    }
+
+    private bool NeedsTarget(ShardRow row, Membership.Membership membership, TimeSpan now) =>
+        !IsUp(membership, row.Target) || (_free.TryGetValue(row.No, out var free) && now - free.Since >= times.SweepPatience);
+
+    private void NoteFree(ShardRow row, TimeSpan now)
+    {
+        if (row.State != ShardState.Free) _free.Remove(row.No);
+        else if (!_free.TryGetValue(row.No, out var free) || free.Epoch != row.Epoch || free.Target != row.Target) _free[row.No] = (row.Epoch, row.Target, now);
+    }
+
+    private static bool IsUp(Membership.Membership membership, Incarnation? inc) =>
+        inc is { } x && membership.Snapshot!.Find(x) is { Status: MemberStatus.Up };
+
+    private enum Phase
+    {
+        Serving,
+        Draining,
+        Drained,
+        Releasing,
+    }
+
+    private sealed class Held
+    {
+        public required Epoch Epoch { get; init; }
+
+        public Phase Phase { get; set; }
+
+        public TimeSpan Since { get; set; }
+
+        public Incarnation? HandoffTo { get; set; }
+    }
+}

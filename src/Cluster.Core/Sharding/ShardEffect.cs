@@ -1,0 +1,31 @@
+using System.Collections.Immutable;
+using ActorCluster.Membership;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Sharding;
+
+/// <summary>Where a shard is served, as far as somebody knows.</summary>
+internal readonly record struct ShardRoute(ShardNo Shard, Epoch Epoch, Incarnation Owner);
+
+/// <summary>What ownership wants done on this node.</summary>
+internal static class ShardEffect
+{
+    /// <summary>Open these shards: their entities may be activated.</summary>
+    public sealed record Start(ImmutableArray<AcquiredShard> Shards) : NodeEffect;
+
+    /// <summary>Close intake, let running turns end, flush the journal, then report the shard as drained (H1 to H3).</summary>
+    public sealed record Drain(ImmutableArray<(ShardNo Shard, Epoch Epoch)> Shards) : NodeEffect;
+
+    /// <summary>Open intake again: the hand-off was reverted.</summary>
+    public sealed record Reopen(ImmutableArray<(ShardNo Shard, Epoch Epoch)> Shards) : NodeEffect;
+
+    /// <summary>The shard is not ours any more: drop its entities, what was not committed is unknown.</summary>
+    public sealed record Stop(ImmutableArray<(ShardNo Shard, Epoch Epoch)> Shards) : NodeEffect;
+
+    /// <summary>Routes that this node learned; the higher epoch wins.</summary>
+    public sealed record Routes(ImmutableArray<ShardRoute> Known) : NodeEffect;
+
+    /// <summary>Tell every peer where these shards are served now (H7).</summary>
+    public sealed record Announce(ImmutableArray<ShardRoute> Moved) : NodeEffect;
+}
