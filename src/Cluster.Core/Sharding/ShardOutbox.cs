@@ -1,0 +1,255 @@
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Sharding;
+
+/// <summary>How a message on its way to an entity ended without an answer.</summary>
+internal enum Undelivered
+{
+    /// <summary>No room to hold it; it took no effect.</summary>
+    Busy,
+
+    /// <summary>Held too long, never sent; it took no effect.</summary>
+    Expired,
+
+    /// <summary>It was sent and its owner or link is gone: it may have taken effect.</summary>
+    Unknown,
+}
+
+/// <summary>A message that an outbox carries.</summary>
+internal interface IOutgoing
+{
+    /// <summary>A repeat of it is harmless, so it may be sent again although an earlier copy may have arrived.</summary>
+    bool IsRepeatable { get; }
+
+    /// <summary>Approximate size in bytes, for the bounds.</summary>
+    int Size { get; }
+
+    /// <summary>Somebody waits for a reply and has not got one; false for a tell from the start.</summary>
+    bool AwaitsReply { get; }
+
+    /// <summary>Ends it without an answer. Called at most once.</summary>
+    void Fail(Undelivered why);
+}
+
+/// <summary>Where an outbox sends.</summary>
+internal interface IOutboxPort<T>
+{
+    /// <summary>Hands a message to the link, null for a number whose message was given up; false when there is no link now (<see cref="ShardOutbox{T}.LinkLost"/> follows or has been).</summary>
+    bool Send(Incarnation owner, ShardNo shard, Epoch epoch, long number, T? message);
+
+    /// <summary>The owner is unknown or does not know the shard: fresh rows are wanted.</summary>
+    void RouteWanted(ShardNo shard);
+}
+
+/// <summary>This node's messages to one shard of another node, in order, until its owner has taken them (protocol 5.4).</summary>
+/// <remarks>Not thread-safe. Numbers run from 1 per (sender, shard, epoch); the receiver takes only the next one, so whatever is refused or lost is sent
+/// again from there, oldest first, and order holds over retries. Bounded by count, bytes and age.</remarks>
+internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
+    where T : class, IOutgoing
+{
+    public const int MessagesMax = 1000;
+    public const int BytesMax = 4 * 1024 * 1024;
+    public static readonly TimeSpan AgeMax = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Oldest first: taken by the owner and awaiting replies, then sent, then never sent.</summary>
+    private readonly LinkedList<Entry> _entries = new();
+    private Epoch _epoch;
+    private Incarnation? _owner;
+    private long _next = 1;
+    private bool _flowing;
+    private TimeSpan _retryAt = TimeSpan.MaxValue;
+    private int _held;
+    private int _bytes;
+
+    /// <summary>Highest epoch known of the shard.</summary>
+    public Epoch Epoch => _epoch;
+
+    public Incarnation? Owner => _owner;
+
+    public bool IsEmpty => _entries.Count == 0;
+
+    /// <summary>Takes a message; false when the bounds are reached (nothing was kept).</summary>
+    public bool Post(T message, TimeSpan now)
+    {
+        if (_held >= MessagesMax || _bytes + message.Size > BytesMax) return false;
+        var entry = new Entry(message, now);
+        _entries.AddLast(entry);
+        _held++;
+        _bytes += message.Size;
+        if (_flowing) Transmit(entry);
+        else if (_retryAt == TimeSpan.MaxValue) AskForRoute(now);
+        return true;
+    }
+
+    /// <summary>News of the owner; older epochs are ignored.</summary>
+    public void Routed(Epoch epoch, Incarnation owner, TimeSpan now)
+    {
+        if (epoch < _epoch || (epoch == _epoch && (_owner == owner || _owner is not null))) return;
+        (_epoch, _owner) = (epoch, owner);
+        _next = 1;
+        for (var node = _entries.First; node is not null;)
+        {
+            var (entry, following) = (node.Value, node.Next);
+            // What the old owner may have executed is unknown, unless a repeat is harmless or it was refused for certain.
+            if (entry.IsGivenUp || (entry.Taken && !entry.Message.AwaitsReply)) Remove(node);
+            else if (entry.Number > 0 && !entry.Refused && !entry.Message.IsRepeatable) End(node, Undelivered.Unknown);
+            else entry.Reset();
+            node = following;
+        }
+        Flow(now);
+    }
+
+    /// <summary>The owner took everything up to a number.</summary>
+    public void Taken(Epoch epoch, long upTo)
+    {
+        if (epoch != _epoch) return;
+        for (var node = _entries.First; node is not null && node.Value.Number != 0 && node.Value.Number <= upTo;)
+        {
+            var following = node.Next;
+            Release(node.Value);
+            node.Value.Taken = true;
+            if (node.Value.IsGivenUp || !node.Value.Message.AwaitsReply) _entries.Remove(node);
+            node = following;
+        }
+    }
+
+    /// <summary>The owner refuses everything from a number on.</summary>
+    public void Refused(Epoch epoch, long from, Epoch known, TimeSpan now)
+    {
+        if (epoch != _epoch) return;
+        _flowing = false;
+        foreach (var entry in _entries)
+            if (entry.Number >= from && !entry.Taken) entry.Refused = true;
+        if (known > _epoch) _owner = null; // It has moved on; who has it shows in the rows.
+        AskForRoute(now);
+    }
+
+    /// <summary>The link to a node is gone, or the node is.</summary>
+    public void LinkLost(Incarnation peer)
+    {
+        if (_owner != peer) return;
+        _flowing = false;
+        for (var node = _entries.First; node is not null;)
+        {
+            var (entry, following) = (node.Value, node.Next);
+            // Taken, and the reply may have died with the link: only a repeatable one can be asked again.
+            if (entry.Taken && !entry.Message.AwaitsReply) _entries.Remove(node);
+            else if (entry.Taken && !entry.Message.IsRepeatable) End(node, Undelivered.Unknown);
+            node = following;
+        }
+    }
+
+    public void LinkUp(Incarnation peer, TimeSpan now)
+    {
+        if (_owner != peer || _flowing) return;
+        // Sent but not known to be taken goes again under its number; taken but unanswered goes again as a new message, last.
+        var again = _entries.Where(e => e.Taken).ToList();
+        foreach (var entry in again)
+        {
+            _entries.Remove(entry);
+            entry.Reset();
+            _held++;
+            _bytes += entry.Message.Size;
+        }
+        foreach (var entry in again) _entries.AddLast(entry);
+        Flow(now);
+    }
+
+    /// <summary>To be called a few times a second while not empty: retries, and ends what is too old.</summary>
+    public void Tick(TimeSpan now)
+    {
+        for (var node = _entries.First; node is not null;)
+        {
+            var (entry, following) = (node.Value, node.Next);
+            if (entry.Taken && !entry.Message.AwaitsReply) _entries.Remove(node);
+            else if (!entry.Taken && !entry.IsGivenUp && !_flowing && now - entry.PostedAt >= AgeMax) GiveUp(node);
+            node = following;
+        }
+        if (_flowing || _entries.Count == 0 || now < _retryAt) return;
+        if (_owner is not null) Flow(now);
+        if (!_flowing) AskForRoute(now);
+    }
+
+    private void Flow(TimeSpan now)
+    {
+        _flowing = true;
+        _retryAt = TimeSpan.MaxValue;
+        foreach (var entry in _entries)
+        {
+            if (entry.Taken) continue;
+            entry.Refused = false;
+            Transmit(entry);
+            if (!_flowing) break;
+        }
+        if (!_flowing) _retryAt = now + RetryAfter;
+    }
+
+    private void Transmit(Entry entry)
+    {
+        if (entry.Number == 0) entry.Number = _next++;
+        if (!port.Send(_owner!.Value, shard, _epoch, entry.Number, entry.IsGivenUp ? null : entry.Message))
+        {
+            _flowing = false;
+            _retryAt = TimeSpan.Zero;
+        }
+    }
+
+    private void AskForRoute(TimeSpan now)
+    {
+        _retryAt = now + RetryAfter;
+        port.RouteWanted(shard);
+    }
+
+    /// <summary>A number that was sent keeps its place in the stream, or nothing after it would ever be taken.</summary>
+    private void GiveUp(LinkedListNode<Entry> node)
+    {
+        var entry = node.Value;
+        if (entry.Number == 0)
+        {
+            End(node, Undelivered.Expired);
+            return;
+        }
+        Release(entry);
+        entry.IsGivenUp = true;
+        entry.Message.Fail(entry.Refused ? Undelivered.Expired : Undelivered.Unknown);
+    }
+
+    private void End(LinkedListNode<Entry> node, Undelivered why)
+    {
+        Remove(node);
+        node.Value.Message.Fail(why);
+    }
+
+    private void Remove(LinkedListNode<Entry> node)
+    {
+        Release(node.Value);
+        _entries.Remove(node);
+    }
+
+    /// <summary>Its bytes are the owner's now, or nobody's.</summary>
+    private void Release(Entry entry)
+    {
+        if (entry.Taken || entry.IsGivenUp) return;
+        _held--;
+        _bytes -= entry.Message.Size;
+    }
+
+    private sealed class Entry(T message, TimeSpan postedAt)
+    {
+        public T Message { get; } = message;
+
+        public TimeSpan PostedAt { get; } = postedAt;
+
+        /// <summary>Its place in the stream, 0 before it was first sent.</summary>
+        public long Number { get; set; }
+
+        public bool Taken { get; set; }
+
+        public bool Refused { get; set; }
+
+        public bool IsGivenUp { get; set; }
+
+        public void Reset() => (Number, Taken, Refused) = (0, false, false);
+    }
+}
