@@ -71,19 +71,26 @@ internal sealed class JournalLane(Func<Guid> newId)
     }
 
     /// <summary>Gives up what waits, but keeps the shard: a batch in doubt must still be resolved before the shard's entities are loaded anew.</summary>
-    public void Abandon(ShardNo shard, Epoch epoch)
+    /// <returns>The shard's new generation: rows of an older one, decided by entities that were given up, are not taken any more.</returns>
+    public int Abandon(ShardNo shard, Epoch epoch)
     {
-        if (_logs.TryGetValue(shard, out var log) && log.Epoch == epoch) Drop(log);
+        if (!_logs.TryGetValue(shard, out var log) || log.Epoch != epoch) return 0;
+        Drop(log);
+        return ++log.Generation;
     }
+
+    /// <summary>A batch of given-up rows is under way or in doubt: what the journal shows may still grow by it.</summary>
+    public bool HasOrphans(ShardNo shard, Epoch epoch) =>
+        _logs.TryGetValue(shard, out var log) && log.Epoch == epoch && log.Batch is not null && log.Owners is null;
 
     /// <summary>Nothing of the shard waits, is under way or is in doubt.</summary>
     public bool IsClear(ShardNo shard, Epoch epoch) =>
         !_logs.TryGetValue(shard, out var log) || log.Epoch != epoch || (log.Waiting.Count == 0 && log.Batch is null);
 
-    /// <summary>Adds a row; false when the shard is not served under that epoch.</summary>
-    public bool Add(ShardNo shard, Epoch epoch, JournalRow row, IRowOwner owner)
+    /// <summary>Adds a row; false when the shard is not served under that epoch, or was abandoned since <paramref name="generation"/>.</summary>
+    public bool Add(ShardNo shard, Epoch epoch, int generation, JournalRow row, IRowOwner owner)
     {
-        if (!_logs.TryGetValue(shard, out var log) || log.Epoch != epoch) return false;
+        if (!_logs.TryGetValue(shard, out var log) || log.Epoch != epoch || log.Generation != generation) return false;
         log.Waiting.Enqueue((row, owner));
         Waiting++;
         Ready(log);
@@ -222,6 +229,9 @@ internal sealed class JournalLane(Func<Guid> newId)
         public Incarnation Owner { get; } = owner;
 
         public long NextSeq { get; set; }
+
+        /// <summary>How often its entities were given up under this epoch.</summary>
+        public int Generation { get; set; }
 
         public Queue<(JournalRow Row, IRowOwner Owner)> Waiting { get; } = new();
 

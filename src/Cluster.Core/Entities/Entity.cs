@@ -1,0 +1,48 @@
+namespace ActorCluster.Entities;
+
+/// <summary>An actor: addressed by type and id, activated by its first message, one message at a time, gone when idle.</summary>
+/// <remarks>All members are called in the entity's turn, never two at once. What it holds in memory ends with its passivation, a move of its
+/// shard or a crash; use <see cref="JournaledEntity{TEvent}"/> for what must last.</remarks>
+public abstract class Entity
+{
+    private EntityContext? _context;
+
+    /// <summary>The entity's surroundings; not before activation.</summary>
+    protected internal EntityContext Context => _context ?? throw new InvalidOperationException("The entity is not active yet; use Context from ActivateAsync on, not in the constructor.");
+
+    /// <summary>Called once before the first message. If it throws, waiting messages fail and the next one activates anew.</summary>
+    protected internal virtual ValueTask ActivateAsync() => ValueTask.CompletedTask;
+
+    /// <summary>Takes one message; answer by <see cref="EntityContext.Reply"/>. If it throws, the sender gets EntityFaulted and the entity lives on.</summary>
+    protected internal abstract ValueTask ReceiveAsync(object message);
+
+    /// <summary>True while the entity must stay in memory although no message comes.</summary>
+    protected internal virtual bool IsBusy => false;
+
+    internal virtual ValueTask StartAsync(EntityContext context)
+    {
+        _context = context;
+        return ActivateAsync();
+    }
+
+    internal virtual ValueTask TurnAsync(Envelope envelope)
+    {
+        Context.Current = envelope;
+        return ReceiveAsync(envelope.Message);
+    }
+
+    /// <summary>Something beside messages asks for attention; called first in a turn.</summary>
+    internal virtual void Attend() { }
+
+    /// <summary>True while no further message may be taken.</summary>
+    internal virtual bool WantsQuiet => false;
+
+    /// <summary>True while answers are owed.</summary>
+    internal virtual bool OwesAnswers => false;
+
+    /// <summary>The entity's memory is being dropped: whoever waits is told.</summary>
+    internal virtual void Dropped(Func<string, EntityFailure> why) { }
+
+    /// <summary>Everything has settled and the shard moves or the entity passivates: a chance to write a snapshot.</summary>
+    internal virtual ValueTask SettleAsync() => ValueTask.CompletedTask;
+}

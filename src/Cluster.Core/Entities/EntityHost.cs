@@ -1,0 +1,90 @@
+using System.Collections.Concurrent;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using Microsoft.Extensions.Logging;
+
+namespace ActorCluster.Entities;
+
+/// <summary>All entities of one life of this node.</summary>
+/// <remarks>Thread-safe. Ends with the life: a new incarnation starts with empty memory.</remarks>
+internal sealed class EntityHost : IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<ShardNo, LocalShard> _shards = new();
+    private readonly TimeSpan _passivateAfter;
+    private readonly Timer _sweep;
+
+    public EntityHost(IOwnership ownership, IJournalStore store, IServiceProvider services, EntityLimits limits, ILogger log)
+    {
+        (Ownership, Store, Services, Log, MailboxMax, _passivateAfter) = (ownership, store, services, log, limits.MailboxMax, limits.PassivateAfter);
+        Journal = new JournalDriver(store, ownership, this);
+        var interval = TimeSpan.FromMilliseconds(Math.Clamp(_passivateAfter.TotalMilliseconds / 4, 50, 10_000));
+        _sweep = new Timer(_ => Passivate(), null, interval, interval);
+    }
+
+    public IOwnership Ownership { get; }
+
+    public IJournalStore Store { get; }
+
+    public IServiceProvider Services { get; }
+
+    public ILogger Log { get; }
+
+    public int MailboxMax { get; }
+
+    public EntityTimers Timers { get; } = new();
+
+    public JournalDriver Journal { get; }
+
+    public int ActiveEntities => _shards.Values.Sum(s => s.ActiveEntities);
+
+    public int Shards => _shards.Count;
+
+    public LocalShard Start(EntityType type, AcquiredShard acquired)
+    {
+        Journal.Open(acquired.No, acquired.Epoch, acquired.NextSeq);
+        var shard = new LocalShard(this, type, acquired);
+        if (_shards.TryGetValue(acquired.No, out var old)) old.Close();
+        return _shards[acquired.No] = shard;
+    }
+
+    public LocalShard? Find(ShardNo shard, Epoch epoch) => _shards.TryGetValue(shard, out var found) && found.Epoch == epoch ? found : null;
+
+    public void Stop(ShardNo no, Epoch epoch)
+    {
+        if (Find(no, epoch) is not { } shard || !_shards.TryRemove(new KeyValuePair<ShardNo, LocalShard>(no, shard))) return;
+        Journal.Close(no, epoch);
+        shard.Close();
+    }
+
+    /// <summary>The node is frozen: memory that holds uncommitted speculation is dropped; what was under way is unknown.</summary>
+    public void DropSpeculation()
+    {
+        foreach (var shard in _shards.Values)
+        {
+            if (Journal.IsClear(shard.No, shard.Epoch)) continue;
+            shard.Reset(entity => EntityFailure.StoreAway(entity, noEffect: true), entity => EntityFailure.StoreAway(entity, noEffect: false));
+        }
+    }
+
+    /// <summary>The entities of a shard must be loaded anew; the shard stays.</summary>
+    public void Reload(ShardNo no, Epoch epoch) => Find(no, epoch)?.Reset(EntityFailure.Unreachable, EntityFailure.Lost);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _sweep.DisposeAsync().ConfigureAwait(false);
+        Timers.Dispose();
+        foreach (var shard in _shards.Values) Stop(shard.No, shard.Epoch);
+        await Journal.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private void Passivate()
+    {
+        var idleSince = Environment.TickCount64 - (long)_passivateAfter.TotalMilliseconds;
+        foreach (var shard in _shards.Values) shard.Passivate(idleSince);
+    }
+}
+
+/// <summary>Bounds of entities.</summary>
+/// <param name="MailboxMax">Messages that may wait for one entity.</param>
+/// <param name="PassivateAfter">Idle time after which an entity leaves memory.</param>
+internal sealed record EntityLimits(int MailboxMax, TimeSpan PassivateAfter);

@@ -1,0 +1,137 @@
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Entities;
+
+/// <summary>Runs a <see cref="JournalLane"/> against the store: one commit under way, the next one gathers meanwhile.</summary>
+internal sealed class JournalDriver : IAsyncDisposable
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
+    private readonly IJournalStore _store;
+    private readonly IOwnership _ownership;
+    private readonly EntityHost _host;
+    private readonly Lock _lock = new();
+    private readonly JournalLane _lane = new(Guid.NewGuid);
+    private readonly SemaphoreSlim _work = new(0);
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Task _loop;
+    private bool _idle = true;
+
+    public JournalDriver(IJournalStore store, IOwnership ownership, EntityHost host)
+    {
+        (_store, _ownership, _host) = (store, ownership, host);
+        _loop = Task.Run(RunAsync);
+    }
+
+    public void Open(ShardNo shard, Epoch epoch, long nextSeq)
+    {
+        lock (_lock) _lane.Open(shard, epoch, _ownership.Self, nextSeq);
+    }
+
+    public void Close(ShardNo shard, Epoch epoch)
+    {
+        lock (_lock) _lane.Close(shard, epoch);
+    }
+
+    /// <summary>Gives up what waits for the shard, and returns the generation that rows of its next entities must carry.</summary>
+    public int Abandon(ShardNo shard, Epoch epoch)
+    {
+        lock (_lock) return _lane.Abandon(shard, epoch);
+    }
+
+    public bool HasOrphans(ShardNo shard, Epoch epoch)
+    {
+        lock (_lock) return _lane.HasOrphans(shard, epoch);
+    }
+
+    public bool IsClear(ShardNo shard, Epoch epoch)
+    {
+        lock (_lock) return _lane.IsClear(shard, epoch);
+    }
+
+    public int Waiting
+    {
+        get
+        {
+            lock (_lock) return _lane.Waiting;
+        }
+    }
+
+    /// <summary>Adds a row; false when the shard is served no more under that epoch, or its entities were given up meanwhile.</summary>
+    public bool Add(ShardNo shard, Epoch epoch, int generation, JournalRow row, IRowOwner owner)
+    {
+        lock (_lock)
+        {
+            if (!_lane.Add(shard, epoch, generation, row, owner)) return false;
+            if (!_idle) return true;
+            _idle = false;
+        }
+        _work.Release();
+        return true;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _loop.ConfigureAwait(false);
+        _work.Dispose();
+        _stopping.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        var news = new List<JournalNews>();
+        while (!_stopping.IsCancellationRequested)
+        {
+            JournalCall? call;
+            lock (_lock)
+            {
+                call = _lane.Next();
+                _idle = call is null;
+            }
+            var settled = true;
+            switch (call)
+            {
+                case null:
+                    try { await _work.WaitAsync(_stopping.Token).ConfigureAwait(false); }
+                    catch (OperationCanceledException) { return; }
+                    break;
+                case JournalCall.Append append:
+                    var appended = await _store.AppendAsync(append.Batches).ConfigureAwait(false);
+                    settled = appended.IsOk;
+                    if (!settled) _host.Log.AppendFailed(append.Batches.Length, appended.Verdict, appended.Reason);
+                    lock (_lock) _lane.Appended(append, appended, news);
+                    break;
+                case JournalCall.Resolve resolve:
+                    var resolved = await _store.ResolveAsync(resolve.Batch).ConfigureAwait(false);
+                    settled = resolved.IsOk;
+                    lock (_lock) _lane.Resolved(resolve, resolved, news);
+                    break;
+            }
+            foreach (var item in news) Tell(item);
+            news.Clear();
+            if (!settled) await Task.Delay(Pause, CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    private void Tell(JournalNews news)
+    {
+        switch (news)
+        {
+            case JournalNews.Committed committed:
+                foreach (var (row, owner) in committed.Rows) owner.RowCommitted(row.EntitySeq);
+                break;
+            case JournalNews.Fenced(var shard, var epoch):
+                _host.Stop(shard, epoch);
+                _ownership.Fenced(shard, epoch);
+                break;
+            case JournalNews.Repeated(var shard, var epoch):
+                _host.Reload(shard, epoch);
+                break;
+            case JournalNews.Broken(var exitCode, var reason):
+                _ownership.Broken(exitCode, reason);
+                break;
+        }
+    }
+}
