@@ -1,0 +1,147 @@
+using System.Collections.Immutable;
+using ActorCluster.Membership;
+using Microsoft.Extensions.Options;
+
+namespace ActorCluster.Hosting;
+
+/// <summary>Settings of this node and of the cluster it creates or joins; bound from the section <c>Cluster</c>.</summary>
+public sealed class ClusterOptions
+{
+    /// <summary>Name of the configuration section.</summary>
+    public const string Section = "Cluster";
+
+    /// <summary>This node.</summary>
+    public NodeOptions Node { get; set; } = new();
+
+    /// <summary>Node names in the clients' fail-over order, separated by commas; empty: by age. Nodes find each other through the store.</summary>
+    public string Hosts { get; set; } = "";
+
+    /// <summary>Where the cluster's data is.</summary>
+    public StoreOptions Store { get; set; } = new();
+
+    /// <summary>This node's data folder, on a local file system; made if missing. Holds the node's lock file.</summary>
+    public string Data { get; set; } = "data";
+
+    /// <summary>The cluster secret that nodes prove to each other and that signs session tokens; two values, separated by a comma, while one is being rotated:
+    /// the first is used, both are accepted. The same on every node.</summary>
+    public string Secret { get; set; } = "";
+
+    /// <summary>Links between nodes are authenticated but not encrypted; a node that binds another address than loopback must be told so.</summary>
+    public bool AllowPlaintext { get; set; }
+
+    /// <summary>Who survives a partition.</summary>
+    public DowningOptions Downing { get; set; } = new();
+
+    /// <summary>Bounds.</summary>
+    public LimitOptions Limits { get; set; } = new();
+
+    /// <summary>Times of the protocol; equal on every node.</summary>
+    public ProtocolTimes Times { get; set; } = new();
+
+    /// <summary>What a node does that was evicted: <c>Rejoin</c> under a new incarnation, or <c>Exit</c> with code 75.</summary>
+    public OnDown OnDown { get; set; } = OnDown.Rejoin;
+
+    internal ImmutableArray<string> HostList => Split(Hosts);
+
+    internal ImmutableArray<string> Secrets => Split(Secret);
+
+    private static ImmutableArray<string> Split(string list) => [.. list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
+}
+
+/// <summary>This node.</summary>
+public sealed class NodeOptions
+{
+    /// <summary>Unique name, 1 to 64 letters, digits, '-', '_' and '.'; the machine's name by default.</summary>
+    public string Name { get; set; } = Environment.MachineName;
+
+    /// <summary><c>host:port</c> at which other nodes reach this one; port 0 takes a free one.</summary>
+    public string Link { get; set; } = "127.0.0.1:0";
+
+    /// <summary>URL at which clients reach this node; empty: clients are told of other nodes only.</summary>
+    public string Clients { get; set; } = "";
+
+    /// <summary>Roles, separated by commas.</summary>
+    public string Roles { get; set; } = "";
+
+    /// <summary>Zone, empty for none.</summary>
+    public string Zone { get; set; } = "";
+
+    /// <summary>Capacity relative to other nodes: its share of shards and its weight in votes. 0.01 to 100.</summary>
+    public double Capacity { get; set; } = 1;
+}
+
+/// <summary>Where the cluster's data is; one of the two.</summary>
+public sealed class StoreOptions
+{
+    /// <summary>SQLite file, for nodes on one machine.</summary>
+    public string Sqlite { get; set; } = "";
+}
+
+/// <summary>Who survives a partition.</summary>
+public sealed class DowningOptions
+{
+    /// <summary>Name of the split-brain resolver: <c>keep-majority</c>.</summary>
+    public string Strategy { get; set; } = "keep-majority";
+}
+
+/// <summary>Bounds of this node.</summary>
+public sealed class LimitOptions
+{
+    /// <summary>Messages that may wait for one entity, 1 to 1,000,000.</summary>
+    public int Mailbox { get; set; } = 1000;
+
+    /// <summary>Idle time after which an entity leaves memory, 1 s to 1 day.</summary>
+    public TimeSpan PassivateAfter { get; set; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>How long an ask waits for its reply, 10 ms to 5 min.</summary>
+    public TimeSpan AskTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Largest frame between nodes in bytes, 64 KiB to 64 MiB; equal on every node.</summary>
+    public int FrameBytes { get; set; } = 1024 * 1024;
+}
+
+/// <summary>What an evicted node does.</summary>
+public enum OnDown
+{
+    /// <summary>Starts anew as a new incarnation, in the same process.</summary>
+    Rejoin,
+
+    /// <summary>Ends the process with code 75; a supervisor starts it again.</summary>
+    Exit,
+}
+
+internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
+{
+    public ValidateOptionsResult Validate(string? name, ClusterOptions options)
+    {
+        var faults = new ValidateOptionsResultBuilder();
+        var node = options.Node;
+        if (node.Name.Length is < 1 or > 64 || node.Name.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_' or '.')))
+            faults.AddError($"Cluster:Node:Name is '{node.Name}'; give 1 to 64 letters, digits, '-', '_' or '.'.");
+        if (!HasPort(node.Link))
+            faults.AddError($"Cluster:Node:Link is '{node.Link}'; give host:port, for example 10.0.0.1:8091.");
+        if (node.Clients.Length > 0 && (!Uri.TryCreate(node.Clients, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https")))
+            faults.AddError($"Cluster:Node:Clients is '{node.Clients}'; give an http or https URL, for example http://camserver1:8080.");
+        if (node.Capacity is not (>= 0.01 and <= 100))
+            faults.AddError($"Cluster:Node:Capacity is {node.Capacity}; give 0.01 to 100.");
+        if (options.Secrets.Length is < 1 or > 2)
+            faults.AddError($"Cluster:Secret has {options.Secrets.Length} values; give one, or two separated by a comma while rotating. Any long random text, the same on every node.");
+        if (options.Secrets.Any(s => s.Length < 8))
+            faults.AddError("Cluster:Secret is shorter than 8 characters; give a long random text, for example the output of: openssl rand -hex 32");
+        if (options.Downing.Strategy != "keep-majority")
+            faults.AddError($"Cluster:Downing:Strategy is '{options.Downing.Strategy}'; give keep-majority.");
+        if (options.Limits.Mailbox is < 1 or > 1_000_000)
+            faults.AddError($"Cluster:Limits:Mailbox is {options.Limits.Mailbox}; give 1 to 1,000,000.");
+        if (options.Limits.PassivateAfter < TimeSpan.FromSeconds(1) || options.Limits.PassivateAfter > TimeSpan.FromDays(1))
+            faults.AddError($"Cluster:Limits:PassivateAfter is {options.Limits.PassivateAfter}; give 1 s to 1 day.");
+        if (options.Limits.AskTimeout < TimeSpan.FromMilliseconds(10) || options.Limits.AskTimeout > TimeSpan.FromMinutes(5))
+            faults.AddError($"Cluster:Limits:AskTimeout is {options.Limits.AskTimeout}; give 10 ms to 5 min.");
+        if (options.Limits.FrameBytes is < 65_536 or > 67_108_864)
+            faults.AddError($"Cluster:Limits:FrameBytes is {options.Limits.FrameBytes}; give 65,536 to 67,108,864.");
+        foreach (var fault in options.Times.Faults()) faults.AddError(fault);
+        return faults.Build();
+    }
+
+    private static bool HasPort(string address) =>
+        address.LastIndexOf(':') is > 0 and var colon && ushort.TryParse(address.AsSpan(colon + 1), out _);
+}

@@ -1,0 +1,46 @@
+using ActorCluster.Links;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using Microsoft.Extensions.Logging;
+
+namespace ActorCluster.Hosting;
+
+/// <summary>Log lines of a node's life, ids 1000 to 1099.</summary>
+internal static partial class HostingLog
+{
+    [LoggerMessage(1001, LogLevel.Information, "Node {Name}{Inc} starts on {Store}, links at {Link}")]
+    public static partial void NodeStarts(this ILogger log, string name, Incarnation inc, string store, string link);
+
+    [LoggerMessage(1002, LogLevel.Information, "View {View}: {Members}")]
+    public static partial void ViewChanged(this ILogger log, long view, string members);
+
+    [LoggerMessage(1003, LogLevel.Information, "Mode {From} to {To}")]
+    public static partial void ModeChanged(this ILogger log, NodeMode from, NodeMode to);
+
+    [LoggerMessage(1004, LogLevel.Information, "{Shards} shards started on {Inc}")]
+    public static partial void ShardsStarted(this ILogger log, int shards, Incarnation inc);
+
+    [LoggerMessage(1005, LogLevel.Information, "{Shards} shards stopped on {Inc}")]
+    public static partial void ShardsStopped(this ILogger log, int shards, Incarnation inc);
+
+    [LoggerMessage(1006, LogLevel.Warning, "Store call {Call} ended {Verdict}: {Reason}")]
+    public static partial void StoreCallEnded(this ILogger log, string call, StoreVerdict verdict, string? reason);
+
+    [LoggerMessage(1007, LogLevel.Warning, "Channel {Channel} to {Peer} lost: {How}")]
+    public static partial void ChannelLost(this ILogger log, Incarnation peer, LinkChannel channel, ChannelLoss how);
+
+    [LoggerMessage(1008, LogLevel.Warning, "This life ends with code {ExitCode}: {Reason}")]
+    public static partial void LifeEnds(this ILogger log, int exitCode, string reason);
+
+    [LoggerMessage(1009, LogLevel.Critical, "The node's core failed; the node stops")]
+    public static partial void CoreFailed(this ILogger log, Exception cause);
+
+    [LoggerMessage(1010, LogLevel.Debug, "{Input} came after the life's end")]
+    public static partial void InputAfterEnd(this ILogger log, string input);
+
+    [LoggerMessage(1011, LogLevel.Critical, "{Reason}")]
+    public static partial void StartRefused(this ILogger log, string reason);
+
+    [LoggerMessage(1012, LogLevel.Information, "Rejoining as a new incarnation in {Wait}")]
+    public static partial void Rejoining(this ILogger log, TimeSpan wait);
+}

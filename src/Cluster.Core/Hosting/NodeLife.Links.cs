@@ -1,0 +1,59 @@
+using System.Collections.Immutable;
+using ActorCluster.Links;
+using ActorCluster.Membership;
+using ActorCluster.Membership.Wire;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using ActorCluster.Sharding;
+using ActorCluster.Sharding.Wire;
+
+namespace ActorCluster.Hosting;
+
+/// <summary>What the links tell the life; on reader threads.</summary>
+internal sealed partial class NodeLife
+{
+    ImmutableArray<(long View, ulong Hash)> ILinkHandler.RecentViews => _recentViews;
+
+    bool ILinkHandler.MayAccept(Incarnation inc) => _published.Snapshot?.Find(inc) is not { IsLive: false };
+
+    void ILinkHandler.ChannelUp(Incarnation peer, LinkChannel channel)
+    {
+        Tell(new NodeInput.ChannelUp(peer, channel));
+        Regions.LinkUp(peer);
+    }
+
+    void ILinkHandler.ChannelLost(Incarnation peer, LinkChannel channel, ChannelLoss how)
+    {
+        _log.ChannelLost(peer, channel, how);
+        Tell(new NodeInput.ChannelLost(peer, channel));
+        if (channel != LinkChannel.Data) return;
+        Regions.LinkLost(peer);
+        if (_links.IsUp(peer, LinkChannel.Control)) Regions.LinkUp(peer); // Data goes over control until the redial.
+    }
+
+    void ILinkHandler.Received(Incarnation peer, LinkChannel channel, byte frameType, ReadOnlySpan<byte> payload)
+    {
+        switch ((FrameType)frameType)
+        {
+            case FrameType.Beat:
+                Tell(new NodeInput.Heard(FromWire(peer, Beat.Parser.ParseFrom(payload)), channel));
+                break;
+            case FrameType.Hint:
+                Tell(new NodeInput.Hinted());
+                break;
+            case FrameType.ShardsMoved:
+                Regions.Learn([.. ShardsMoved.Parser.ParseFrom(payload).Routes.Select(r => new ShardRoute(new ShardNo(r.Shard), new Epoch(r.Epoch), new Incarnation(r.Owner)))]);
+                break;
+            default:
+                Regions.Received(peer, (FrameType)frameType, payload);
+                break;
+        }
+    }
+
+    void ILinkHandler.ReceiveEnded(Incarnation peer, LinkChannel channel) => Regions.ReceiveEnded(peer);
+
+    void ILinkHandler.StoreMismatch(string reason) => Broken(ExitCodes.StoreMismatch, reason);
+
+    private static Heartbeat FromWire(Incarnation from, Beat wire) => new(
+        from, wire.Sequence, wire.View, (NodeMode)wire.Mode, wire.StoreOk, wire.Health, wire.HearsYou, [.. wire.Row.Select(r => new ReachEntry(new Incarnation(r.Peer), r.Up))]);
+}

@@ -1,0 +1,289 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Globalization;
+using ActorCluster.Entities;
+using ActorCluster.Links;
+using ActorCluster.Membership;
+using ActorCluster.Membership.Wire;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using ActorCluster.Sharding;
+using ActorCluster.Sharding.Wire;
+using Google.Protobuf;
+using Microsoft.Extensions.Logging;
+
+namespace ActorCluster.Hosting;
+
+/// <summary>One incarnation of this node: runs a <see cref="NodeCore"/> on a thread of its own and does what it asks for.</summary>
+/// <remarks>Heartbeats and decisions never wait for the thread pool. What others may know of the life is published as immutable values.</remarks>
+internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, IAsyncDisposable
+{
+    private static readonly TimeSpan TickEvery = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(5);
+
+    private readonly NodeCore _core;
+    private readonly LifeSetup _setup;
+    private readonly LinkTransport _links;
+    private readonly BlockingCollection<NodeInput> _inbox = new(new ConcurrentQueue<NodeInput>(), 100_000);
+    private readonly TaskCompletionSource<NodeEffect.Stop> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Thread _thread;
+    private readonly ILogger _log;
+    private volatile Published _published;
+    private volatile bool _stopping;
+    private int _routeWanted;
+    private long _viewShown = -1;
+    private ImmutableArray<(long View, ulong Hash)> _recentViews = [];
+    private ImmutableArray<Incarnation> _peers = [];
+
+    public NodeLife(LifeSetup setup)
+    {
+        (_setup, _log) = (setup, setup.Log);
+        _core = new NodeCore(setup.Draft, setup.Options.Times, setup.Resolver, Guid.NewGuid);
+        _published = new Published(NodeMode.Joining, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], []);
+        Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter), setup.Log);
+        Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
+        _links = new LinkTransport(
+            setup.Listener,
+            new LinkIdentity(setup.Cluster.Uuid, setup.Cluster.StoreGeneration, setup.Draft.Inc, setup.Draft.Name, setup.Draft.ProtoMin, setup.Draft.ProtoMax),
+            new LinkOptions { Secrets = setup.Options.Secrets, AllowPlaintext = setup.Options.AllowPlaintext, FrameBytesMax = setup.Options.Limits.FrameBytes },
+            this,
+            setup.Log);
+        _thread = new Thread(Run) { IsBackground = true, Name = $"cluster-control {setup.Draft.Inc}", Priority = ThreadPriority.AboveNormal };
+        _thread.Start();
+    }
+
+    public RegionDriver Regions { get; }
+
+    public EntityHost Entities { get; }
+
+    public Incarnation Self => _setup.Draft.Inc;
+
+    /// <summary>How and why the life ended.</summary>
+    public Task<NodeEffect.Stop> Ended => _ended.Task;
+
+    /// <summary>The latest state, for status pages and gateways.</summary>
+    public Published Latest => _published;
+
+    public NodeMode Mode
+    {
+        get
+        {
+            var latest = _published;
+            return latest.Mode is NodeMode.Serving or NodeMode.Degraded && MonotonicClock.Now >= latest.Deadline ? NodeMode.Frozen : latest.Mode;
+        }
+    }
+
+    public bool MayReadUnmarked
+    {
+        get
+        {
+            var latest = _published;
+            return latest.IsWhole && MonotonicClock.Now - latest.At < TimeSpan.FromMilliseconds(500) && Mode is NodeMode.Serving or NodeMode.Degraded;
+        }
+    }
+
+    /// <summary>Raised on the control thread with each newer member list.</summary>
+    public event Action<ClusterSnapshot>? ViewChanged;
+
+    public void Leave() => Tell(new NodeInput.Leave());
+
+    public void Fenced(ShardNo shard, Epoch epoch) => Tell(new NodeInput.Fenced(shard, epoch));
+
+    public void Broken(int exitCode, string reason) => _ended.TrySetResult(new NodeEffect.Stop(exitCode, reason));
+
+    public bool Send(Incarnation peer, FrameType type, IMessage message)
+    {
+        var size = message.CalculateSize();
+        var bytes = System.Buffers.ArrayPool<byte>.Shared.Rent(size);
+        try
+        {
+            message.WriteTo(bytes.AsSpan(0, size));
+            return _links.Send(peer, LinkChannel.Data, (byte)type, bytes.AsSpan(0, size)) == LinkSend.Sent;
+        }
+        finally
+        {
+            System.Buffers.ArrayPool<byte>.Shared.Return(bytes);
+        }
+    }
+
+    public void RouteWanted()
+    {
+        if (Interlocked.Exchange(ref _routeWanted, 1) == 0) Tell(new NodeInput.RouteWanted());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _stopping = true;
+        _ended.TrySetResult(new NodeEffect.Stop(ExitCodes.Left, "The host stopped the node."));
+        _published = _published with { Mode = NodeMode.Fenced };
+        await Task.Run(_thread.Join).ConfigureAwait(false);
+        Regions.Close();
+        await Entities.DisposeAsync().ConfigureAwait(false);
+        await _links.DisposeAsync().ConfigureAwait(false);
+        _inbox.Dispose();
+    }
+
+    private void Tell(NodeInput input)
+    {
+        if (_stopping) return;
+        try { _inbox.TryAdd(input); }
+        catch (Exception cause) when (cause is ObjectDisposedException or InvalidOperationException) { _log.InputAfterEnd(input.GetType().Name); }
+    }
+
+    private void Run()
+    {
+        try
+        {
+            var next = MonotonicClock.Now;
+            while (!_stopping && !_ended.Task.IsCompleted)
+            {
+                var wait = next - MonotonicClock.Now;
+                if (!_inbox.TryTake(out var input, wait > TimeSpan.Zero ? wait : TimeSpan.Zero)) input = new NodeInput.Tick();
+                var now = MonotonicClock.Now;
+                if (input is NodeInput.Tick)
+                {
+                    next = now + TickEvery;
+                    Interlocked.Exchange(ref _routeWanted, 0);
+                    Regions.Tick();
+                }
+                var effects = _core.Handle(input, now);
+                Publish(now);
+                foreach (var effect in effects) Perform(effect);
+            }
+        }
+        catch (Exception cause)
+        {
+            // A core that throws has met a state that cannot be: nothing it says may be trusted any more.
+            _log.CoreFailed(cause);
+            _ended.TrySetResult(new NodeEffect.Stop(ExitCodes.Invariant, $"The node's core failed: {cause.Message}"));
+        }
+    }
+
+    private void Publish(TimeSpan now)
+    {
+        var membership = _core.Membership;
+        var before = _published;
+        var mode = membership.Mode(now);
+        var newView = membership.View != _viewShown && membership.Snapshot is not null;
+        var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View;
+        _published = new Published(
+            mode, membership.Lease.Deadline, now, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
+            newView || mode != before.Mode ? [.. membership.Decisions] : before.Decisions, _core.Ownership.Rows);
+        if (mode != before.Mode)
+        {
+            _log.ModeChanged(before.Mode, mode);
+            if (mode is NodeMode.Frozen) Entities.DropSpeculation();
+        }
+        if (newView) ShowView(membership.Snapshot!);
+    }
+
+    private void ShowView(ClusterSnapshot snapshot)
+    {
+        _viewShown = snapshot.Cluster.View;
+        var live = snapshot.Members.Where(m => m.IsLive).ToList();
+        _log.ViewChanged(_viewShown, string.Join(", ", live));
+        var hash = StableHash.Of("view", string.Join(',', live.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Inc.Value}:{(int)m.Status}"))));
+        _recentViews = [.. _recentViews.TakeLast(15), (_viewShown, hash)];
+        var peers = live.Where(m => m.Inc != Self).ToList();
+        foreach (var gone in _peers.Except(peers.Select(p => p.Inc)))
+        {
+            Regions.LinkLost(gone);
+            Regions.Forget(gone);
+        }
+        _peers = [.. peers.Select(p => p.Inc)];
+        if (snapshot.Find(Self) is { IsLive: true }) _links.SetPeers([.. peers.Select(p => new LinkPeer(p.Inc, p.Name, p.LinkAddress))]);
+        ViewChanged?.Invoke(snapshot);
+    }
+
+    private void Perform(NodeEffect effect)
+    {
+        switch (effect)
+        {
+            case NodeEffect.Call(var call):
+                _ = CallAsync(call);
+                break;
+            case NodeEffect.Beat(var to, var channel, var beat):
+                SendControl(to, channel, FrameType.Beat, ToWire(beat));
+                break;
+            case NodeEffect.Hint:
+                Broadcast(FrameType.Hint, null);
+                break;
+            case NodeEffect.ProbeLink(var peer):
+                _ = ProbeLinkAsync(peer);
+                break;
+            case NodeEffect.ProbeLock(var peer):
+                ThreadPool.UnsafeQueueUserWorkItem(_ => Tell(new NodeInput.LockProbed(peer.Inc, NodeLock.IsFree(peer.LockFile!))), null);
+                break;
+            case NodeEffect.Stop stop:
+                _ended.TrySetResult(stop);
+                break;
+            case ShardEffect.Start(var shards):
+                Regions.Start(shards);
+                _log.ShardsStarted(shards.Length, Self);
+                break;
+            case ShardEffect.Drain(var shards):
+                Regions.Drain(shards, DrainLimit, (shard, epoch) => Tell(new NodeInput.Drained(shard, epoch)));
+                break;
+            case ShardEffect.Reopen(var shards):
+                Regions.Reopen(shards);
+                break;
+            case ShardEffect.Stop(var shards):
+                Regions.Stop(shards);
+                _log.ShardsStopped(shards.Length, Self);
+                break;
+            case ShardEffect.Routes(var known):
+                Regions.Learn(known);
+                break;
+            case ShardEffect.Announce(var moved):
+                var wire = new ShardsMoved();
+                foreach (var route in moved) wire.Routes.Add(new ShardsMoved.Types.Route { Shard = route.Shard.Value, Epoch = route.Epoch.Value, Owner = route.Owner.Value });
+                Broadcast(FrameType.ShardsMoved, wire);
+                break;
+            default:
+                throw new InvalidOperationException($"No driver for {effect}.");
+        }
+    }
+
+    private async Task CallAsync(ControlCall call)
+    {
+        var answer = await call.RunAsync(_setup.Store).ConfigureAwait(false);
+        if (!answer.IsOk) _log.StoreCallEnded(call.GetType().Name, answer.Verdict, answer.Reason);
+        Tell(new NodeInput.Answered(answer));
+    }
+
+    private async Task ProbeLinkAsync(MemberRow peer)
+    {
+        try
+        {
+            var outcome = await _links.ProbeAsync(new LinkPeer(peer.Inc, peer.Name, peer.LinkAddress), TimeSpan.FromSeconds(1), CancellationToken.None).ConfigureAwait(false);
+            Tell(new NodeInput.LinkProbed(peer.Inc, outcome is ProbeOutcome.Refused or ProbeOutcome.ClosedBeforeHello or ProbeOutcome.OtherIncarnation));
+        }
+        catch (ObjectDisposedException)
+        {
+            // The life ended while the probe was under way; nobody asks for its answer.
+        }
+    }
+
+    private void Broadcast(FrameType type, IMessage? message)
+    {
+        foreach (var peer in _peers) SendControl(peer, LinkChannel.Control, type, message);
+    }
+
+    private void SendControl(Incarnation to, LinkChannel channel, FrameType type, IMessage? message)
+    {
+        var bytes = message is null ? [] : message.ToByteArray();
+        _links.Send(to, channel, (byte)type, bytes);
+    }
+
+    private static Beat ToWire(Heartbeat beat)
+    {
+        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou };
+        foreach (var entry in beat.Row) wire.Row.Add(new Beat.Types.Reach { Peer = entry.Peer.Value, Up = entry.Up });
+        return wire;
+    }
+
+    /// <summary>What everybody may know of a life at one moment.</summary>
+    internal sealed record Published(
+        NodeMode Mode, TimeSpan Deadline, TimeSpan At, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
+        ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows);
+}

@@ -1,0 +1,119 @@
+using System.Runtime.InteropServices;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using Microsoft.Win32.SafeHandles;
+
+namespace ActorCluster.Hosting;
+
+/// <summary>The file that a node keeps locked while its process lives: only the kernel gives it up, so whoever gets the lock knows that the process has ended (protocol 2.5).</summary>
+internal sealed partial class NodeLock : IDisposable
+{
+    private const int AtEmptyPath = 0x1000;
+    private const uint StatxIno = 0x100;
+
+    private readonly SafeFileHandle _file;
+
+    private NodeLock(SafeFileHandle file, NodeLockProof? proof) => (_file, Proof) = (file, proof);
+
+    /// <summary>What is published so that others can find the right file; null where the platform has no such locks.</summary>
+    public NodeLockProof? Proof { get; }
+
+    /// <summary>Takes the lock of a node name in a data folder.</summary>
+    /// <exception cref="ClusterStartException">Another process holds it, the folder cannot be written, or its file system has no working locks.</exception>
+    public static NodeLock Take(string dataFolder, string name)
+    {
+        var folder = Path.Combine(Path.GetFullPath(dataFolder), "nodes", name);
+        var path = Path.Combine(folder, "node.lock");
+        SafeFileHandle file;
+        try
+        {
+            Directory.CreateDirectory(folder);
+            file = Open(path, FileMode.OpenOrCreate, FileAccess.ReadWrite);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            throw new ClusterStartException(Membership.ExitCodes.Refused, $"Cluster:Data: {path} cannot be written ({cause.Message}); give this process write access to the folder, or name another one.", cause);
+        }
+        if (!OperatingSystem.IsLinux()) return new NodeLock(file, null);
+        try
+        {
+            if (!Native.Flock(file, Native.LockExclusive | Native.LockNonBlocking))
+                throw new ClusterStartException(Membership.ExitCodes.Refused, $"The node name {name} is in use: a live process holds {path}. Stop it, or give this node another Cluster:Node:Name.");
+            using (var second = Open(path, FileMode.Open, FileAccess.ReadWrite))
+            {
+                if (Native.Flock(second, Native.LockExclusive | Native.LockNonBlocking))
+                    throw new ClusterStartException(Membership.ExitCodes.Refused, $"{path}: its file system lets two openers lock one file; put Cluster:Data on a local file system.");
+            }
+            var nonce = Guid.NewGuid().ToString("N");
+            RandomAccess.SetLength(file, 0);
+            RandomAccess.Write(file, System.Text.Encoding.ASCII.GetBytes(nonce), 0);
+            var (device, inode) = Identity(file);
+            return new NodeLock(file, new NodeLockProof(path, BootId(), device, inode, nonce));
+        }
+        catch (IOException cause)
+        {
+            file.Dispose();
+            throw new ClusterStartException(Membership.ExitCodes.Refused, $"{path} cannot be locked ({cause.Message}); put Cluster:Data on a local file system.", cause);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>True when the very file that a member named is locked by nobody: its process has ended. Anything else proves nothing.</summary>
+    public static bool IsFree(NodeLockProof proof)
+    {
+        if (!OperatingSystem.IsLinux() || proof.BootId != BootId()) return false;
+        try
+        {
+            using var file = Open(proof.Path, FileMode.Open, FileAccess.Read);
+            if (Identity(file) != (proof.Device, proof.Inode) || !Native.Flock(file, Native.LockShared | Native.LockNonBlocking)) return false;
+            Span<byte> nonce = stackalloc byte[64];
+            var length = RandomAccess.Read(file, nonce, 0);
+            return System.Text.Encoding.ASCII.GetString(nonce[..length]) == proof.Nonce; // Another life's nonce: that life had it and is gone too, but the row is not ours to judge.
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    public void Dispose() => _file.Dispose();
+
+    private static SafeFileHandle Open(string path, FileMode mode, FileAccess access) =>
+        File.OpenHandle(path, mode, access, FileShare.ReadWrite | FileShare.Delete); // Any narrower share would take a lock of .NET's own.
+
+    private static string BootId() => File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+
+    private static (long Device, long Inode) Identity(SafeFileHandle file)
+    {
+        if (Statx(file, "", AtEmptyPath, StatxIno, out var stat) != 0) throw new IOException($"statx failed with error {Marshal.GetLastPInvokeError()}.");
+        return (((long)stat.DeviceMajor << 32) | stat.DeviceMinor, (long)stat.Inode);
+    }
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Statx(SafeHandle file, string path, int flags, uint mask, out StatxResult result);
+
+    /// <summary>The parts of the kernel's struct statx that are read; its layout is the same on every architecture.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    private struct StatxResult
+    {
+        [FieldOffset(32)]
+        public ulong Inode;
+
+        [FieldOffset(136)]
+        public uint DeviceMajor;
+
+        [FieldOffset(140)]
+        public uint DeviceMinor;
+    }
+}
+
+/// <summary>The node cannot start; the message is one line that names the mend.</summary>
+public sealed class ClusterStartException(int exitCode, string message, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>Exit code of the process (protocol 3.6).</summary>
+    public int ExitCode { get; } = exitCode;
+}

@@ -1,0 +1,187 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using ActorCluster.Entities;
+using ActorCluster.Primitives;
+using ActorCluster.Sharding.Wire;
+using Google.Protobuf;
+
+namespace ActorCluster.Sharding;
+
+/// <summary>The node's links as regions see them.</summary>
+internal interface INodeLinks
+{
+    /// <summary>Sends on the data channel; false when nothing was kept.</summary>
+    bool Send(Incarnation peer, FrameType type, IMessage message);
+
+    /// <summary>The owner of some shard is unknown: read the rows again.</summary>
+    void RouteWanted();
+}
+
+/// <summary>Frame types between nodes; a number is never used for anything else again.</summary>
+internal enum FrameType : byte
+{
+    Beat = 1,
+    Hint = 2,
+    ShardsMoved = 3,
+    EntityMessage = 16,
+    EntityReply = 17,
+    StreamsTaken = 18,
+    StreamRefused = 19,
+    Fanout = 20,
+}
+
+/// <summary>What the regions of two nodes say to each other.</summary>
+internal sealed partial class RegionDriver
+{
+    /// <summary>Takes a frame of the data channel. Whatever is wrong with it hurts only its sender.</summary>
+    public void Received(Incarnation from, FrameType type, ReadOnlySpan<byte> payload)
+    {
+        switch (type)
+        {
+            case FrameType.EntityMessage:
+                Arrived(from, EntityMessage.Parser.ParseFrom(payload));
+                break;
+            case FrameType.EntityReply:
+                Answered(EntityReply.Parser.ParseFrom(payload));
+                break;
+            case FrameType.StreamsTaken:
+                foreach (var stream in StreamsTaken.Parser.ParseFrom(payload).Streams)
+                {
+                    if (!_slots.TryGetValue(new ShardNo(stream.Shard), out var slot)) continue;
+                    lock (slot.Lock) slot.Outbox.Taken(new Epoch(stream.Epoch), stream.UpTo);
+                }
+                break;
+            case FrameType.StreamRefused:
+                var refused = StreamRefused.Parser.ParseFrom(payload);
+                if (!_slots.TryGetValue(new ShardNo(refused.Shard), out var of)) break;
+                lock (of.Lock) of.Outbox.Refused(new Epoch(refused.Epoch), refused.From, new Epoch(refused.KnownEpoch), MonotonicClock.Now);
+                break;
+            case FrameType.Fanout:
+                var fanout = Fanout.Parser.ParseFrom(payload);
+                if (_listeners.TryGetValue(fanout.Topic, out var listener))
+                    listener.Received(from, fanout.Key, new Epoch(fanout.Epoch), listener.Codec.Decode(fanout.Payload.Span));
+                break;
+            default:
+                break; // A newer node's frame; it learns by the missing answer.
+        }
+    }
+
+    /// <summary>All frames of one receive are in: acknowledge the streams that they touched, in one frame.</summary>
+    public void ReceiveEnded(Incarnation from)
+    {
+        if (!_touched.TryGetValue(from, out var touched) || touched.IsEmpty) return;
+        var taken = new StreamsTaken();
+        foreach (var slot in touched.Keys)
+        {
+            touched.TryRemove(slot, out _);
+            lock (slot.Lock)
+            {
+                var epoch = slot.Serving?.Epoch ?? default;
+                taken.Streams.Add(new StreamsTaken.Types.Stream { Shard = slot.No.Value, Epoch = epoch.Value, UpTo = slot.Inbox.TakenUpTo(from, slot.No, epoch) });
+            }
+        }
+        _links.Send(from, FrameType.StreamsTaken, taken);
+    }
+
+    public void Send(Incarnation node, string topic, string key, Epoch epoch, object message)
+    {
+        var listener = _listeners[topic];
+        if (node == _self)
+        {
+            listener.Received(node, key, epoch, message);
+            return;
+        }
+        var buffer = new ArrayBufferWriter<byte>(256);
+        listener.Codec.Encode(message, buffer);
+        _links.Send(node, FrameType.Fanout, new Fanout { Topic = topic, Key = key, Epoch = epoch.Value, Payload = UnsafeByteOperations.UnsafeWrap(buffer.WrittenMemory) });
+    }
+
+    private void Arrived(Incarnation from, EntityMessage message)
+    {
+        var (no, epoch) = (new ShardNo(message.Shard), new Epoch(message.Epoch));
+        if (!_slots.TryGetValue(no, out var slot))
+        {
+            _links.Send(from, FrameType.StreamRefused, new StreamRefused { Shard = message.Shard, Epoch = message.Epoch, From = message.Number });
+            return;
+        }
+        lock (slot.Lock)
+        {
+            var local = slot.Local;
+            var verdict = slot.Inbox.Arrived(from, no, epoch, message.Number, local is { IsOpen: true } && local.Epoch == epoch);
+            if (verdict is StreamVerdict.Take or StreamVerdict.Duplicate) _touched.GetOrAdd(from, static _ => new ConcurrentDictionary<Slot, byte>()).TryAdd(slot, 0);
+            if (verdict == StreamVerdict.Take) Deliver(from, slot, local!, message);
+            else if (verdict == StreamVerdict.Refuse)
+                _links.Send(from, FrameType.StreamRefused, new StreamRefused { Shard = message.Shard, Epoch = message.Epoch, From = message.Number, KnownEpoch = Math.Max(slot.Outbox.Epoch.Value, slot.Serving?.Epoch.Value ?? 0) });
+        }
+    }
+
+    private void Deliver(Incarnation from, Slot slot, LocalShard local, EntityMessage message)
+    {
+        if (message.Entity.Length == 0) return; // A place in the stream whose message was given up.
+        var target = new EntityId(slot.Type.Name, message.Entity);
+        var type = slot.Type.Messages.Find(message.Name);
+        var sink = message.Correlation == 0 ? null : new RemoteSink(this, from, message.Correlation, type?.ReplyCodec);
+        if (type is null)
+        {
+            sink?.Fail(EntityFailure.Unknown(target.StoreKey, message.Name));
+            return;
+        }
+        object content;
+        try { content = type.Codec.Decode(message.Payload.Span); }
+        catch (Exception cause)
+        {
+            sink?.Fail(EntityFailure.Unknown(target.StoreKey, $"{message.Name} ({cause.Message})"));
+            return;
+        }
+        CommandId? command = message.ClientSequence == 0 ? null : new CommandId(new ClientId(new UInt128(message.ClientHigh, message.ClientLow)), message.ClientSequence);
+        if (!local.TryDeliver(new Envelope(target, content, sink) { Command = command, After = message.After })) sink?.Fail(EntityFailure.Unreachable(target.StoreKey));
+    }
+
+    private void Answered(EntityReply reply)
+    {
+        if (!_awaiting.TryGetValue(reply.Correlation, out var message)) return; // Answered already, or given up.
+        if (reply.Failure != 0)
+        {
+            message.Fail(new EntityFailure((FailureKind)(reply.Failure - 1), reply.FailureMessage, reply.NoEffect));
+            return;
+        }
+        try { message.Reply(message.Type.ReplyCodec!.Decode(reply.Payload.Span)); }
+        catch (Exception cause) { message.Fail(EntityFailure.Unknown(message.Envelope.Target.StoreKey, $"reply to {message.Type.Name} ({cause.Message})")); }
+    }
+
+    private bool SendTo(Incarnation owner, ShardNo shard, Epoch epoch, long number, OutgoingMessage? message)
+    {
+        var wire = new EntityMessage { Shard = shard.Value, Epoch = epoch.Value, Number = number };
+        if (message is not null)
+        {
+            wire.Correlation = message.Correlation;
+            wire.Entity = message.Envelope.Target.Id;
+            wire.Name = message.Type.Name;
+            wire.Payload = message.Payload;
+            wire.After = message.Envelope.After;
+            if (message.Envelope.Command is { } id)
+                (wire.ClientHigh, wire.ClientLow, wire.ClientSequence) = ((ulong)(id.Client.Value >> 64), (ulong)id.Client.Value, id.Sequence);
+        }
+        return _links.Send(owner, FrameType.EntityMessage, wire);
+    }
+
+    /// <summary>Answers a message of another node. A reply that the link does not take is lost; its sender times out or asks again.</summary>
+    private sealed class RemoteSink(RegionDriver region, Incarnation to, long correlation, IMessageCodec? codec) : IReplySink
+    {
+        private int _answered;
+
+        public void Reply(object reply)
+        {
+            if (Interlocked.Exchange(ref _answered, 1) != 0) return;
+            var buffer = new ArrayBufferWriter<byte>(64);
+            codec?.Encode(reply, buffer);
+            region._links.Send(to, FrameType.EntityReply, new EntityReply { Correlation = correlation, Payload = UnsafeByteOperations.UnsafeWrap(buffer.WrittenMemory) });
+        }
+
+        public void Fail(EntityFailure failure)
+        {
+            if (Interlocked.Exchange(ref _answered, 1) != 0) return;
+            region._links.Send(to, FrameType.EntityReply, new EntityReply { Correlation = correlation, Failure = (int)failure.Kind + 1, FailureMessage = failure.Message, NoEffect = failure.NoEffect });
+        }
+    }
+}

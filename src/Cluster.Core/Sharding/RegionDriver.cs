@@ -1,0 +1,253 @@
+using System.Collections.Concurrent;
+using System.Collections.Frozen;
+using System.Collections.Immutable;
+using System.Globalization;
+using ActorCluster.Entities;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Sharding;
+
+/// <summary>This node's front door to all entities: finds the shard and its owner, delivers here or sends there, holds what waits while a shard moves.</summary>
+/// <remarks>Thread-safe; one short lock per shard. Order per sender and entity is that of <see cref="Post"/> as long as the sender posts from one thread at a time.</remarks>
+internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFanout
+{
+    private readonly EntityHost _entities;
+    private readonly INodeLinks _links;
+    private readonly Incarnation _self;
+    private readonly FrozenDictionary<string, Region> _regions;
+    private readonly FrozenDictionary<ShardNo, Slot> _slots;
+    private readonly FrozenDictionary<string, IFanoutListener> _listeners;
+    private readonly ConcurrentDictionary<long, OutgoingMessage> _awaiting = new();
+    private readonly ConcurrentDictionary<Incarnation, ConcurrentDictionary<Slot, byte>> _touched = new();
+    private readonly Action<OutgoingMessage> _forget;
+    private long _correlation;
+
+    public RegionDriver(Incarnation self, IEnumerable<EntityType> types, ImmutableArray<ShardRow> rows, EntityHost entities, INodeLinks links, IEnumerable<IFanoutListener> listeners)
+    {
+        (_self, _entities, _links) = (self, entities, links);
+        _forget = message => _awaiting.TryRemove(message.Correlation, out _);
+        _listeners = listeners.ToFrozenDictionary(l => l.Topic);
+        var slots = new Dictionary<ShardNo, Slot>();
+        var regions = new Dictionary<string, Region>();
+        foreach (var type in types)
+        {
+            var shards = new Slot[type.ShardCount];
+            foreach (var row in rows.Where(r => r.Type == type.Name))
+            {
+                var slot = slots[row.No] = new Slot(row.No, type, new ShardOutbox<OutgoingMessage>(row.No, this));
+                shards[int.Parse(row.Key, CultureInfo.InvariantCulture)] = slot;
+            }
+            regions[type.Name] = new Region(type, shards);
+        }
+        _slots = slots.ToFrozenDictionary();
+        _regions = regions.ToFrozenDictionary(StringComparer.Ordinal);
+    }
+
+    /// <summary>Shards whose owner is known, and all.</summary>
+    public (int Known, int All) Routed => (_slots.Values.Count(s => s.Outbox.Owner is not null), _slots.Count);
+
+    /// <summary>Raised when a shard's epoch or owner is learned to have changed: (type, shard, epoch, owner).</summary>
+    public event Action<string, ShardNo, Epoch, Incarnation>? Moved;
+
+    /// <summary>Sends a message on its way. The answer, or a failure, reaches its sink; a tell that cannot be kept is dropped and counted.</summary>
+    /// <exception cref="ArgumentException">The entity's type is not registered on this node, or its id is not 1 to 255 bytes long.</exception>
+    public void Post(Envelope envelope)
+    {
+        var slot = SlotOf(envelope.Target);
+        // The fast way: served here, and nothing of an earlier owner waits to be delivered first.
+        if (slot.Local is { } local && local.TryDeliver(envelope)) return;
+        if (slot.Type.Messages.Find(envelope.Message.GetType()) is not { } type)
+        {
+            envelope.Sink?.Fail(EntityFailure.Unknown(envelope.Target.StoreKey, envelope.Message.GetType().Name));
+            return;
+        }
+        var outgoing = new OutgoingMessage(envelope, type, _forget) { Correlation = envelope.Sink is null ? 0 : Interlocked.Increment(ref _correlation) };
+        if (outgoing.Correlation != 0) _awaiting[outgoing.Correlation] = outgoing;
+        bool kept;
+        lock (slot.Lock)
+        {
+            if (slot.Local is { } now && now.TryDeliver(envelope))
+            {
+                _awaiting.TryRemove(outgoing.Correlation, out _);
+                return;
+            }
+            kept = slot.Outbox.Post(outgoing, MonotonicClock.Now);
+        }
+        if (!kept) outgoing.Fail(Undelivered.Busy);
+    }
+
+    /// <summary>The shard and what is known of where it is served.</summary>
+    public (ShardNo Shard, Epoch Epoch, Incarnation? Owner) RouteOf(EntityId entity)
+    {
+        var slot = SlotOf(entity);
+        lock (slot.Lock) return (slot.No, slot.Outbox.Epoch, slot.Outbox.Owner);
+    }
+
+    public void Start(ImmutableArray<AcquiredShard> shards)
+    {
+        foreach (var acquired in shards)
+        {
+            if (!_slots.TryGetValue(acquired.No, out var slot)) continue; // A type that this node does not know: it must not have been chosen; its rows are given back by the sweep.
+            var local = _entities.Start(slot.Type, acquired);
+            lock (slot.Lock)
+            {
+                slot.Serving = local;
+                slot.Outbox.Routed(acquired.Epoch, _self, MonotonicClock.Now); // What waited goes first,
+                slot.Local = local; // then the fast way opens.
+            }
+            Moved?.Invoke(slot.Type.Name, acquired.No, acquired.Epoch, _self);
+        }
+    }
+
+    public void Stop(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards)
+    {
+        foreach (var (no, epoch) in shards)
+        {
+            if (!_slots.TryGetValue(no, out var slot)) continue;
+            lock (slot.Lock)
+            {
+                if (slot.Serving is { } serving && serving.Epoch == epoch) slot.Serving = slot.Local = null;
+                slot.Outbox.LinkLost(_self);
+                slot.Inbox.Forget(no);
+            }
+            _entities.Stop(no, epoch);
+        }
+    }
+
+    public void Drain(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards, TimeSpan limit, Action<ShardNo, Epoch> drained)
+    {
+        foreach (var (no, epoch) in shards)
+        {
+            if (!_slots.TryGetValue(no, out var slot) || _entities.Find(no, epoch) is not { } local) continue;
+            lock (slot.Lock) slot.Local = null;
+            _ = DrainAsync(local, limit, drained);
+        }
+    }
+
+    public void Reopen(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards)
+    {
+        foreach (var (no, epoch) in shards)
+        {
+            if (!_slots.TryGetValue(no, out var slot) || _entities.Find(no, epoch) is not { } local) continue;
+            local.Open();
+            lock (slot.Lock)
+            {
+                slot.Outbox.LinkUp(_self, MonotonicClock.Now);
+                slot.Local = local;
+            }
+        }
+    }
+
+    public void Learn(ImmutableArray<ShardRoute> routes)
+    {
+        foreach (var route in routes)
+        {
+            if (!_slots.TryGetValue(route.Shard, out var slot)) continue;
+            bool moved;
+            lock (slot.Lock)
+            {
+                moved = route.Epoch > slot.Outbox.Epoch;
+                if (route.Owner != _self || slot.Serving is not null) slot.Outbox.Routed(route.Epoch, route.Owner, MonotonicClock.Now);
+            }
+            if (moved) Moved?.Invoke(slot.Type.Name, route.Shard, route.Epoch, route.Owner);
+        }
+    }
+
+    public void LinkUp(Incarnation peer)
+    {
+        foreach (var slot in _slots.Values)
+            lock (slot.Lock) slot.Outbox.LinkUp(peer, MonotonicClock.Now);
+    }
+
+    public void LinkLost(Incarnation peer)
+    {
+        foreach (var slot in _slots.Values)
+            lock (slot.Lock) slot.Outbox.LinkLost(peer);
+    }
+
+    /// <summary>A node went down for good: what it sent will not be continued.</summary>
+    public void Forget(Incarnation peer)
+    {
+        foreach (var slot in _slots.Values)
+            lock (slot.Lock) slot.Inbox.Forget(peer);
+        _touched.TryRemove(peer, out _);
+    }
+
+    /// <summary>To be called a few times a second.</summary>
+    public void Tick()
+    {
+        var now = MonotonicClock.Now;
+        foreach (var slot in _slots.Values)
+        {
+            if (slot.Outbox.IsEmpty) continue;
+            lock (slot.Lock) slot.Outbox.Tick(now);
+        }
+    }
+
+    /// <summary>The life ends: whoever still waits is told.</summary>
+    public void Close()
+    {
+        foreach (var message in _awaiting.Values) message.Fail(EntityFailure.Lost(message.Envelope.Target.StoreKey));
+    }
+
+    bool IOutboxPort<OutgoingMessage>.Send(Incarnation owner, ShardNo shard, Epoch epoch, long number, OutgoingMessage? message) =>
+        owner == _self ? DeliverHere(shard, epoch, number, message) : SendTo(owner, shard, epoch, number, message);
+
+    void IOutboxPort<OutgoingMessage>.RouteWanted(ShardNo shard) => _links.RouteWanted();
+
+    private bool DeliverHere(ShardNo shard, Epoch epoch, long number, OutgoingMessage? message)
+    {
+        var slot = _slots[shard];
+        if (slot.Serving is not { } local || local.Epoch != epoch) return false;
+        if (message is not null)
+        {
+            if (message.Correlation != 0) _awaiting.TryRemove(message.Correlation, out _);
+            if (!local.TryDeliver(new Envelope(message.Envelope.Target, message.Envelope.Message, message.Envelope.Sink is null ? null : new HandedOver(message)) { Command = message.Envelope.Command, After = message.Envelope.After }))
+                return false;
+        }
+        slot.Outbox.Taken(epoch, number);
+        return true;
+    }
+
+    private static async Task DrainAsync(LocalShard shard, TimeSpan limit, Action<ShardNo, Epoch> drained)
+    {
+        if (await shard.DrainAsync(limit).ConfigureAwait(false)) drained(shard.No, shard.Epoch);
+    }
+
+    private Slot SlotOf(EntityId entity)
+    {
+        if (!_regions.TryGetValue(entity.Type, out var region)) throw new ArgumentException($"Entity type '{entity.Type}' is not registered on this node; add it with WithEntity.");
+        if (entity.Id.Length is < 1 or > 255) throw new ArgumentException($"Entity id '{entity.Id}' has {entity.Id.Length} characters; give 1 to 255 bytes.");
+        return region.Shards[StableHash.ShardOf(entity, region.Type.ShardCount)];
+    }
+
+    /// <summary>Answers a message that went through the outbox although its owner is here.</summary>
+    private sealed class HandedOver(OutgoingMessage message) : IReplySink
+    {
+        public void Reply(object reply) => message.Reply(reply);
+
+        public void Fail(EntityFailure failure) => message.Fail(failure);
+    }
+
+    private sealed record Region(EntityType Type, Slot[] Shards);
+
+    private sealed class Slot(ShardNo no, EntityType type, ShardOutbox<OutgoingMessage> outbox)
+    {
+        public Lock Lock { get; } = new();
+
+        public ShardNo No { get; } = no;
+
+        public EntityType Type { get; } = type;
+
+        public ShardOutbox<OutgoingMessage> Outbox { get; } = outbox;
+
+        public ShardInbox Inbox { get; } = new();
+
+        /// <summary>The shard as served here, also while it drains.</summary>
+        public LocalShard? Serving { get; set; }
+
+        /// <summary>Set while messages may go straight into it.</summary>
+        public volatile LocalShard? Local;
+    }
+}
