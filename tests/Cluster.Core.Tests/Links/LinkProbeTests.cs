@@ -51,7 +51,7 @@ public class LinkProbeTests
         await using var prober = new LinkNode(1);
         using var proxy = new Socket(SocketType.Stream, ProtocolType.Tcp);
         var probing = prober.Transport.ProbeAsync(Listen(proxy), Limit);
-        (await proxy.AcceptAsync()).Dispose();
+        (await proxy.AcceptAsync().WaitAsync(Limit)).Dispose();
         Assert.Equal(ProbeOutcome.ClosedBeforeHello, await probing);
     }
 
