@@ -17,7 +17,7 @@ internal static class LinkAddress
             throw new FormatException($"'{address}' is not host:port, as in 10.0.0.1:8091 or [::1]:8091.");
         var host = address[..colon];
         if (host is ['[', .., ']']) host = host[1..^1];
-        if (IPAddress.TryParse(host, out var literal)) return new IPEndPoint(literal, port);
+        if (IPAddress.TryParse(host, out var literal)) return new IPEndPoint(literal.IsIPv4MappedToIPv6 ? literal.MapToIPv4() : literal, port);
 
         var found = Dns.GetHostAddresses(host);
         if (found.Length == 0) throw new SocketException((int)SocketError.HostNotFound);
