@@ -254,7 +254,7 @@ internal sealed class ClientSession(IReadOnlyList<Uri> givenHosts, int unanswere
         Succeeded(command); // A final refusal ends the wait of those behind it as well.
         if (command.OpensRoom && _rooms.TryGetValue(command.Room, out var room) && !room.Following && !IsOpening(command.Room))
             _rooms.Remove(command.Room);
-        if (command.Kind == CommandKind.Fill) EndRoom(command.Room, _frame.Code, _frame.Message, effects);
+        if (command.Kind == CommandKind.Fill) NotFilled(command, effects);
         else effects.Add(new ClientEffect.Complete(command, new Answer(_frame.Code, _frame.Message)));
         Advance(effects);
     }
@@ -324,6 +324,12 @@ internal sealed class ClientSession(IReadOnlyList<Uri> givenHosts, int unanswere
         room.FillRefusals = 0;
         Deliver(room, ready, effects);
         FillGap(room);
+    }
+
+    /// <summary>The server will not say what is missing: as a rule because the user is no member any more.</summary>
+    private void NotFilled(PendingCommand fill, List<ClientEffect> effects)
+    {
+        if (_rooms.TryGetValue(fill.Room, out var room) && room.Fill == fill) EndRoom(fill.Room, _frame.Code, _frame.Message, effects);
     }
 
     private void EndRoom(string name, string code, string message, List<ClientEffect> effects)
