@@ -122,7 +122,12 @@ export class ClusterClient {
   #feed(socket, input) {
     if (this.#socket !== socket || this.#ended) return;
     const effects = [];
-    input(effects);
+    try {
+      input(effects);
+    } catch (error) {
+      this.#lost(socket, `The server sent a frame that is not understood: ${error.message}`);
+      return;
+    }
     this.#perform(effects);
   }
 
@@ -155,7 +160,7 @@ export class ClusterClient {
   #perform(effects) {
     const socket = this.#socket;
     for (const effect of effects) {
-      if (effect.send) socket.send(JSON.stringify(effect.send));
+      if (effect.send) socket?.send(JSON.stringify(effect.send));
       else if (effect.complete) this.#complete(effect.complete, effect.answer);
       else if (effect.reset) effect.reset.reject(new ClusterClientError('ClientReset', `Whether '${effect.reset.kind}' took effect is unknown: the session was lost.`));
       else if (effect.deliver) this.onItems(effect.deliver.room, effect.deliver.items);
