@@ -152,13 +152,13 @@ internal sealed class HistoryChecker
         var (items, all) = (new SeqRanges(), new SeqRanges());
         foreach (var run in seen.Runs)
         {
-            var late = run.From <= all.Max;
+            var late = Math.Min(run.To, all.Max) - run.From + 1; // A late run may go on past the newest row.
             var again = all.Add(run.From, run.To);
             if (!run.Digest) items.Add(run.From, run.To);
-            if (!late) continue;
+            if (late <= 0) continue;
             _result.Duplicated += again;
             // A late row that is new was overtaken.
-            var overtaken = run.Count - again;
+            var overtaken = late - again;
             _result.OutOfOrder += overtaken;
             _result.Note($"Room {room}: {history.User} was delivered {run.From} to {run.To} late: {again} of them again, {overtaken} overtaken.");
         }
