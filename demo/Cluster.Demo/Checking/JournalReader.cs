@@ -1,8 +1,8 @@
+using System.Buffers.Binary;
 using ActorCluster.ChatRooms.Wire;
 using ActorCluster.Demo.Histories;
 using Google.Protobuf;
 using Microsoft.Data.Sqlite;
-using System.Buffers.Binary;
 
 namespace ActorCluster.Demo.Checking;
 

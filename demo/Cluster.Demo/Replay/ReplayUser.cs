@@ -7,8 +7,8 @@ namespace ActorCluster.Demo.Replay;
 
 /// <summary>One user of the replay: takes its events in file order and acts them out through a client of its own.</summary>
 /// <remarks>
-/// Says are pipelined; joins, leaves and quits are awaited, so that what the user is a member of is always known. A quit ends the client and
-/// the next event begins a fresh one. One loop owns all fields; only the answers of says come from elsewhere.
+/// Says are pipelined; joins, leaves and quits are awaited, so that what the user is a member of is always known. A quit, or the part from the
+/// last room, ends the client and the next event begins a fresh one. One loop owns all fields; only the answers of says come from elsewhere.
 /// </remarks>
 internal sealed class ReplayUser
 {
@@ -74,6 +74,7 @@ internal sealed class ReplayUser
                 _state.CountIgnored();
                 return true;
             case ChatKind.Quit:
+            case ChatKind.Part when _rooms.Count == 1: // Most of these were quits (flaws of the data), and idle clients would pile up.
                 await QuitAsync().ConfigureAwait(false);
                 return true;
             case ChatKind.Part:

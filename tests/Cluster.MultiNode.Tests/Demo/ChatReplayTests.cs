@@ -41,7 +41,7 @@ public class ChatReplayTests
     }
 
     [Fact]
-    public async Task Who_speaks_unknown_joins_first_and_who_quits_comes_back_as_a_fresh_client()
+    public async Task Who_speaks_unknown_joins_first_and_who_left_all_rooms_comes_back_as_a_fresh_client()
     {
         const string lines =
             """
@@ -51,13 +51,15 @@ public class ChatReplayTests
             {"t":60,"room":"b","user":"u1","kind":"join"}
             {"t":60,"user":"u1","kind":"quit"}
             {"t":60,"room":"b","user":"u1","kind":"say","len":0}
+            {"t":60,"room":"b","user":"u1","kind":"part"}
+            {"t":60,"room":"b","user":"u1","kind":"join"}
             """;
         var rooms = new FakeRooms();
         var (check, state) = await ReplayAsync(ChatWindow.Single(ChatFile.Read(new StringReader(lines), "f"), 0, 0), rooms);
 
         Assert.True(check.Clean, string.Join('\n', check.Notes));
-        Assert.Equal((2, 2, 2, 2), (state.ImpliedJoins, state.Ignored, rooms.Connects, state.Histories.Count));
-        Assert.Equal((3, 4), (rooms.Journals["a"].Head, rooms.Journals["b"].Head)); // a: join, say, leave; b: join, leave, join, say.
+        Assert.Equal((2, 2, 3, 3), (state.ImpliedJoins, state.Ignored, rooms.Connects, state.Histories.Count));
+        Assert.Equal((3, 6), (rooms.Journals["a"].Head, rooms.Journals["b"].Head)); // a: join, say, leave; b: join, leave, join, say, leave, join.
     }
 
     private static async Task<(CheckResult Check, ReplayState State)> ReplayAsync(ChatWindow window, FakeRooms rooms)
