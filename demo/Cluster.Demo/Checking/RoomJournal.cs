@@ -1,0 +1,56 @@
+using ActorCluster.Demo.Histories;
+
+namespace ActorCluster.Demo.Checking;
+
+/// <summary>The rows of one room as the store has them: the checker's second witness.</summary>
+/// <remarks>Rows are added in the order of their sequence. A gap is remembered as a fault and filled with rows of kind Unknown.</remarks>
+internal sealed class RoomJournal
+{
+    private readonly List<(RowKind Kind, ulong Hash)> _rows = [(RowKind.Unknown, 0)]; // Sequences count from 1.
+    private readonly List<int> _messages = [0];
+    private readonly HashSet<(UInt128 Client, long Seq)> _commands = [];
+
+    /// <summary>The last sequence.</summary>
+    public long Head => _rows.Count - 1;
+
+    public int Messages => _messages[^1];
+
+    /// <summary>Rows missing between two that are there.</summary>
+    public long Gaps { get; private set; }
+
+    /// <summary>Commands that took effect a second time.</summary>
+    public int RepeatedCommands { get; private set; }
+
+    /// <summary>Appends a row.</summary>
+    /// <param name="seq">Its sequence, above all before.</param>
+    /// <param name="kind">Its kind.</param>
+    /// <param name="hash"><see cref="RowHash"/> of kind, user and text.</param>
+    /// <param name="clientId">The command's client, null if the row has none.</param>
+    /// <param name="clientSeq">The command's number under that client.</param>
+    public void Add(long seq, RowKind kind, ulong hash, UInt128? clientId, long clientSeq)
+    {
+        while (Head + 1 < seq)
+        {
+            Gaps++;
+            Append(RowKind.Unknown, 0);
+        }
+        Append(kind, hash);
+        if (clientId is { } client && !_commands.Add((client, clientSeq))) RepeatedCommands++;
+    }
+
+    /// <summary>The row, of kind Unknown where there is none.</summary>
+    public (RowKind Kind, ulong Hash) this[long seq] => seq > 0 && seq <= Head ? _rows[(int)seq] : (RowKind.Unknown, 0);
+
+    /// <summary>Messages with a sequence from <paramref name="from"/> to <paramref name="to"/>, both included.</summary>
+    public int MessagesIn(long from, long to)
+    {
+        (from, to) = (Math.Max(from, 1), Math.Min(to, Head));
+        return to < from ? 0 : _messages[(int)to] - _messages[(int)from - 1];
+    }
+
+    private void Append(RowKind kind, ulong hash)
+    {
+        _rows.Add((kind, hash));
+        _messages.Add(_messages[^1] + (kind == RowKind.Message ? 1 : 0));
+    }
+}

@@ -1,0 +1,140 @@
+namespace ActorCluster.Demo.Histories;
+
+/// <summary>Whether a command changed the room, as its sender knows.</summary>
+internal enum CommandEnd : byte
+{
+    /// <summary>No answer, or an error: it may have taken effect or not.</summary>
+    Unknown,
+    Acknowledged,
+}
+
+/// <summary>A message that a client sent.</summary>
+/// <param name="Room">Where.</param>
+/// <param name="Hash"><see cref="RowHash"/> of the row that it must become.</param>
+/// <param name="Seq">Its sequence in the room, 0 while or if unknown.</param>
+internal readonly record struct SentMessage(string Room, ulong Hash, long Seq)
+{
+    public CommandEnd End => Seq > 0 ? CommandEnd.Acknowledged : CommandEnd.Unknown;
+}
+
+/// <summary>A stay in a room, by acknowledged sequences.</summary>
+/// <param name="Room">Where.</param>
+/// <param name="JoinSeq">Sequence of the acknowledged join.</param>
+/// <param name="LeaveSeq">Sequence of the acknowledged leave; 0 if the client is still in the room.</param>
+/// <param name="TailKnown">False if nobody can say up to where the client was a listener: its connection broke while its leave was
+/// under way (the stream may then have ended with the old connection), or the leave was never answered.</param>
+internal readonly record struct Stay(string Room, long JoinSeq, long LeaveSeq, bool TailKnown);
+
+/// <summary>What one client did and saw, written down by the client's side alone: the checker's first witness.</summary>
+/// <remarks>One client is one life of a user's connection, from connect to quit. Safe for the threads of its sends and of its deliveries.</remarks>
+internal sealed class ClientHistory(string user, ObservedRows observed)
+{
+    private readonly Lock _lock = new();
+    private readonly List<SentMessage> _sent = [];
+    private readonly List<Stay> _stays = [];
+    private readonly Dictionary<string, RoomDeliveries> _deliveries = new(StringComparer.Ordinal);
+
+    public string User => user;
+
+    /// <summary>Messages in the order in which they were sent. Read it when the client is closed.</summary>
+    public IReadOnlyList<SentMessage> Sent => _sent;
+
+    /// <summary>Stays in the order in which they began; a room's stays do not overlap.</summary>
+    public IReadOnlyList<Stay> Stays => _stays;
+
+    public IReadOnlyDictionary<string, RoomDeliveries> Deliveries => _deliveries;
+
+    /// <summary>Joins that were acknowledged while the client was in the room, with another sequence than the first.</summary>
+    public int OddRejoins { get; private set; }
+
+    /// <summary>Notes a message before it goes out.</summary>
+    /// <returns>Its place, for <see cref="Acknowledge"/>.</returns>
+    public int Send(string room, string text)
+    {
+        var hash = RowHash.Of(RowKind.Message, user, text);
+        lock (_lock)
+        {
+            _sent.Add(new(room, hash, 0));
+            return _sent.Count - 1;
+        }
+    }
+
+    public void Acknowledge(int place, long seq)
+    {
+        lock (_lock) _sent[place] = _sent[place] with { Seq = seq };
+    }
+
+    /// <summary>A join was acknowledged.</summary>
+    public void Join(string room, long seq)
+    {
+        lock (_lock)
+        {
+            var at = OpenStay(room);
+            if (at < 0) _stays.Add(new(room, seq, 0, TailKnown: true));
+            else if (_stays[at].JoinSeq != seq) OddRejoins++;
+        }
+    }
+
+    /// <summary>A leave ended: acknowledged with a sequence, or unanswered with 0.</summary>
+    public void Leave(string room, long seq, bool tailKnown)
+    {
+        lock (_lock)
+        {
+            var at = OpenStay(room);
+            if (at >= 0) _stays[at] = _stays[at] with { LeaveSeq = seq > 0 ? seq : long.MaxValue, TailKnown = tailKnown && seq > 0 };
+        }
+    }
+
+    public void DeliverItem(string room, RowKind kind, long seq, string rowUser, string text)
+    {
+        var hash = RowHash.Of(kind, rowUser, text);
+        lock (_lock) In(room).AddItem(seq, hash);
+    }
+
+    public void DeliverDigest(string room, long from, long to)
+    {
+        lock (_lock) In(room).AddDigest(from, to);
+    }
+
+    /// <summary>Whether rows before a leave are still to be delivered.</summary>
+    /// <param name="room">The room that was left.</param>
+    /// <param name="leaveSeq">Sequence of the leave; the leave itself need not be told.</param>
+    public bool Lacks(string room, long leaveSeq)
+    {
+        lock (_lock)
+        {
+            var cursor = _deliveries.TryGetValue(room, out var seen) ? seen.Cursor : 0;
+            foreach (var stay in _stays)
+                if (stay.Room == room && stay.LeaveSeq == leaveSeq) return Math.Max(cursor, stay.JoinSeq) < leaveSeq - 1;
+            return false;
+        }
+    }
+
+    /// <summary>Whether all rooms that the client is in were delivered up to their heads.</summary>
+    public bool ReachedHeads(IReadOnlyDictionary<string, long> heads)
+    {
+        lock (_lock)
+        {
+            foreach (var stay in _stays)
+            {
+                if (stay.LeaveSeq != 0 || !heads.TryGetValue(stay.Room, out var head)) continue;
+                var cursor = _deliveries.TryGetValue(stay.Room, out var seen) ? seen.Cursor : 0;
+                if (Math.Max(cursor, stay.JoinSeq) < head) return false;
+            }
+            return true;
+        }
+    }
+
+    private int OpenStay(string room)
+    {
+        for (var i = _stays.Count - 1; i >= 0; i--)
+            if (_stays[i].LeaveSeq == 0 && _stays[i].Room == room) return i;
+        return -1;
+    }
+
+    private RoomDeliveries In(string room)
+    {
+        if (_deliveries.TryGetValue(room, out var seen)) return seen;
+        return _deliveries[room] = new(observed.Of(room));
+    }
+}

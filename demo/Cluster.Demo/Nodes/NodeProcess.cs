@@ -1,0 +1,111 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace ActorCluster.Demo.Nodes;
+
+/// <summary>Where one node listens and what it is called; kept over its restarts.</summary>
+/// <param name="Name">Name in the cluster.</param>
+/// <param name="ClientPort">Loopback port for clients.</param>
+/// <param name="LinkPort">Loopback port for the other nodes.</param>
+internal sealed record NodeAddress(string Name, int ClientPort, int LinkPort)
+{
+    public Uri Clients { get; } = new($"http://127.0.0.1:{ClientPort}");
+}
+
+/// <summary>One life of one node: a child process, its output in a file.</summary>
+internal sealed class NodeProcess : IAsyncDisposable
+{
+    private const int SigTerm = 15;
+
+    private readonly Process _process;
+    private readonly Task _log;
+    private bool _ended;
+
+    private NodeProcess(Process process, Task log) => (_process, _log) = (process, log);
+
+    public bool HasExited => _process.HasExited;
+
+    /// <summary>Its exit code; only once it has exited.</summary>
+    public int ExitCode => _process.ExitCode;
+
+    /// <summary>Starts a program.</summary>
+    /// <param name="arguments">Arguments of <c>dotnet</c>.</param>
+    /// <param name="logFile">Takes what it prints, behind what is there.</param>
+    /// <exception cref="CouldNotRunException">There is no such program.</exception>
+    public static NodeProcess Start(IEnumerable<string> arguments, string logFile)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var argument in arguments) start.ArgumentList.Add(argument);
+        try
+        {
+            var process = Process.Start(start) ?? throw new CouldNotRunException("dotnet did not start; install the .NET SDK.");
+            return new(process, CopyAsync(process, logFile));
+        }
+        catch (System.ComponentModel.Win32Exception e)
+        {
+            throw new CouldNotRunException($"dotnet cannot be started: {e.Message}. Install the .NET SDK.");
+        }
+    }
+
+    /// <summary>SIGKILL: the process gets no chance to do anything. Returns when it is gone.</summary>
+    public async Task KillAsync()
+    {
+        _ended = true;
+        if (!_process.HasExited) _process.Kill();
+        await _process.WaitForExitAsync().ConfigureAwait(false);
+        await _log.ConfigureAwait(false);
+    }
+
+    /// <summary>SIGTERM: the process is asked to stop in an orderly way.</summary>
+    /// <returns>Its exit code; null if it did not stop within <paramref name="limit"/> and was killed.</returns>
+    public async Task<int?> StopAsync(TimeSpan limit)
+    {
+        _ended = true;
+        // The child is not reaped before WaitForExit has seen its end, so the id cannot be another process's by now.
+        if (!_process.HasExited && SendSignal(_process.Id, SigTerm) != 0 && !_process.HasExited)
+            throw new InvalidOperationException($"SIGTERM to {_process.Id} failed with error {Marshal.GetLastPInvokeError()}.");
+        try
+        {
+            await _process.WaitForExitAsync().WaitAsync(limit).ConfigureAwait(false);
+            await _log.ConfigureAwait(false);
+            return _process.ExitCode;
+        }
+        catch (TimeoutException)
+        {
+            await KillAsync().ConfigureAwait(false);
+            return null;
+        }
+    }
+
+    /// <summary>Kills the process if nothing else has ended it.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (!_ended || !_process.HasExited) await KillAsync().ConfigureAwait(false);
+        _process.Dispose();
+    }
+
+    private static async Task CopyAsync(Process process, string logFile)
+    {
+        var file = new FileStream(logFile, FileMode.Append, FileAccess.Write, FileShare.ReadWrite);
+        await using (file.ConfigureAwait(false))
+        {
+            var writing = new SemaphoreSlim(1);
+            await Task.WhenAll(CopyAsync(process.StandardOutput.BaseStream), CopyAsync(process.StandardError.BaseStream)).ConfigureAwait(false);
+
+            async Task CopyAsync(Stream from)
+            {
+                var buffer = new byte[8_192];
+                while (await from.ReadAsync(buffer).ConfigureAwait(false) is > 0 and var count)
+                {
+                    await writing.WaitAsync().ConfigureAwait(false);
+                    await file.WriteAsync(buffer.AsMemory(0, count)).ConfigureAwait(false);
+                    await file.FlushAsync().ConfigureAwait(false); // Someone may be reading along.
+                    writing.Release();
+                }
+            }
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static extern int SendSignal(int process, int signal);
+}
