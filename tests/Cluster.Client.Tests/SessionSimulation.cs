@@ -132,7 +132,7 @@ internal sealed class SessionSimulation
         foreach (var item in items.Items)
         {
             var shown = _shownTo.GetValueOrDefault(items.Room);
-            Check(item.From > shown, $"{items.Room} {item.From} to {item.Seq} was shown again after {shown}");
+            Check(item.Seq >= item.From && item.From > shown, $"{items.Room} {item.From} to {item.Seq} was shown again after {shown}");
             if (shown > 0 && !_rejoined.Contains(items.Room)) Check(item.From == shown + 1, $"{items.Room} has a gap from {shown} to {item.From}");
             if (item.Kind == RoomItemKind.Message)
                 Check((string)_server.LogOf(items.Room)[(int)item.Seq - 1]["text"]! == item.Text, $"{items.Room} {item.Seq} has another text");
