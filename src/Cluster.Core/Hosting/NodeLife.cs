@@ -98,7 +98,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         try
         {
             message.WriteTo(bytes.AsSpan(0, size));
-            return _links.Send(peer, LinkChannel.Data, (byte)type, bytes.AsSpan(0, size)) == LinkSend.Sent;
+            return _links.Send(peer, LinkChannel.Data, (byte)type, bytes.AsSpan(0, size), LinkFlush.Soon) == LinkSend.Sent;
         }
         finally
         {

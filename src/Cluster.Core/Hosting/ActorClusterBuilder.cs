@@ -1,0 +1,83 @@
+using ActorCluster.Entities;
+using ActorCluster.Persistence;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace ActorCluster.Hosting;
+
+/// <summary>Says what a node is and hosts; used inside <see cref="ActorClusterServices.AddActorCluster"/>.</summary>
+/// <remarks>What is said here is the default; the configuration section <c>Cluster</c> wins over it.</remarks>
+public sealed class ActorClusterBuilder
+{
+    private readonly List<EntityType> _types = [];
+
+    internal ActorClusterBuilder(IServiceCollection services) => Services = services;
+
+    /// <summary>The host's services, for extensions of this builder.</summary>
+    public IServiceCollection Services { get; }
+
+    internal IReadOnlyList<EntityType> Types => _types;
+
+    internal Dictionary<Type, string> TypeNames { get; } = [];
+
+    internal List<Action<ClusterOptions>> Defaults { get; } = [];
+
+    internal Func<IServiceProvider, ClusterOptions, IClusterStore?>? Store { get; private set; }
+
+    /// <summary>Names this node and its addresses.</summary>
+    /// <param name="name">Unique name, 1 to 64 letters, digits, '-', '_' and '.'.</param>
+    /// <param name="link"><c>host:port</c> at which other nodes reach it.</param>
+    /// <param name="clients">URL at which clients reach it.</param>
+    /// <param name="roles">Roles, for placement.</param>
+    /// <param name="zone">Zone, empty for none.</param>
+    public ActorClusterBuilder WithNode(string name, string link, string clients, IEnumerable<string>? roles = null, string zone = "")
+    {
+        Defaults.Add(o => (o.Node.Name, o.Node.Link, o.Node.Clients, o.Node.Roles, o.Node.Zone) = (name, link, clients, string.Join(',', roles ?? []), zone));
+        return this;
+    }
+
+    /// <summary>The clients' fail-over order by node name; nodes find each other through the store.</summary>
+    public ActorClusterBuilder WithHosts(params string[] names)
+    {
+        Defaults.Add(o => o.Hosts = string.Join(',', names));
+        return this;
+    }
+
+    /// <summary>Any other setting, as a default that configuration may override.</summary>
+    public ActorClusterBuilder Configure(Action<ClusterOptions> change)
+    {
+        Defaults.Add(change);
+        return this;
+    }
+
+    /// <summary>Chooses the store; the last choice counts. A factory that returns null says that its setting is absent.</summary>
+    public ActorClusterBuilder WithStore(Func<IServiceProvider, ClusterOptions, IClusterStore?> factory)
+    {
+        Store = factory;
+        return this;
+    }
+
+    /// <summary>Hosts an entity type.</summary>
+    /// <param name="name">Stable name, 1 to 64 of a-z, 0-9, '-' and '.': part of every entity's address.</param>
+    /// <param name="messages">Registers the messages it takes.</param>
+    /// <param name="shards">Number of shards, 1 to 65,536; fixed for life by the first node that registers the type.</param>
+    /// <exception cref="ArgumentException">A name or count outside these bounds, or registered twice.</exception>
+    public ActorClusterBuilder WithEntity<T>(string name, Action<MessageCatalog> messages, int shards = 256)
+        where T : Entity, new() => WithEntity(name, static () => new T(), messages, shards);
+
+    /// <summary>Hosts an entity type whose instances are made by a factory, which must be cheap and must not block.</summary>
+    /// <exception cref="ArgumentException">A name or count outside the bounds, or registered twice.</exception>
+    public ActorClusterBuilder WithEntity<T>(string name, Func<T> create, Action<MessageCatalog> messages, int shards = 256)
+        where T : Entity
+    {
+        if (name.Length is < 1 or > 64 || name.Any(c => !char.IsAsciiLetterLower(c) && !char.IsAsciiDigit(c) && c is not ('-' or '.')))
+            throw new ArgumentException($"Entity type '{name}': give 1 to 64 of a-z, 0-9, '-' and '.'.", nameof(name));
+        if (shards is < 1 or > 65_536)
+            throw new ArgumentException($"Entity type '{name}' has {shards} shards; give 1 to 65,536.", nameof(shards));
+        if (_types.Any(t => t.Name == name) || !TypeNames.TryAdd(typeof(T), name))
+            throw new ArgumentException($"Entity type '{name}' or its class {typeof(T).Name} is registered already.", nameof(name));
+        var catalog = new MessageCatalog();
+        messages(catalog);
+        _types.Add(new EntityType(name, shards, catalog, create));
+        return this;
+    }
+}

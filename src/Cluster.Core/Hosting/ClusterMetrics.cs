@@ -1,0 +1,34 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using ActorCluster.Persistence;
+
+namespace ActorCluster.Hosting;
+
+/// <summary>Measurements of this node, under the meter <c>ActorCluster</c>.</summary>
+public sealed class ClusterMetrics : IDisposable
+{
+    /// <summary>Name of the meter and of the activity source.</summary>
+    public const string Name = "ActorCluster";
+
+    internal static readonly ActivitySource Activities = new(Name);
+
+    private readonly Meter _meter = new(Name);
+    private Func<(NodeMode Mode, int Entities, int Shards, int Rows)> _read = static () => default;
+
+    /// <summary>Creates the instruments; they read nothing until the node runs.</summary>
+    public ClusterMetrics()
+    {
+        _meter.CreateObservableGauge("actorcluster.node.mode", () => (int)_read().Mode, description: "0 joining, 1 serving, 2 degraded, 3 frozen, 4 fenced");
+        _meter.CreateObservableGauge("actorcluster.entities.active", () => _read().Entities, "{entity}", "Entities in memory");
+        _meter.CreateObservableGauge("actorcluster.shards.owned", () => _read().Shards, "{shard}", "Shards served here");
+        _meter.CreateObservableGauge("actorcluster.journal.waiting", () => _read().Rows, "{row}", "Journal rows that wait for their commit");
+        Lives = _meter.CreateCounter<long>("actorcluster.node.lives", "{incarnation}", "Incarnations that this process started");
+    }
+
+    internal Counter<long> Lives { get; }
+
+    /// <inheritdoc />
+    public void Dispose() => _meter.Dispose();
+
+    internal void Read(Func<(NodeMode Mode, int Entities, int Shards, int Rows)> read) => _read = read;
+}

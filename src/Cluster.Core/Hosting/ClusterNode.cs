@@ -1,0 +1,236 @@
+using System.Collections.Immutable;
+using ActorCluster.Downing;
+using ActorCluster.Entities;
+using ActorCluster.Links;
+using ActorCluster.Membership;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace ActorCluster.Hosting;
+
+/// <summary>This process as a node: one life after the other, from the host's start to its stop.</summary>
+internal sealed class ClusterNode(
+    ActorClusterBuilder builder, IOptions<ClusterOptions> configured, IServiceProvider services, IHostApplicationLifetime host, ClusterMetrics metrics, ILogger<ClusterNode> log)
+    : IActorCluster, IHostedLifecycleService, IAsyncDisposable
+{
+    private readonly ClusterOptions _options = configured.Value;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly RejoinBackoff _backoff = new();
+    private IClusterStore? _store;
+    private NodeLock? _lock;
+    private volatile NodeLife? _life;
+    private volatile string? _lastEnd;
+    private Task _lives = Task.CompletedTask;
+    private volatile bool _leaving;
+    private ImmutableArray<INodeParticipant> _participants = [];
+
+    public ClusterOptions Options => _options;
+
+    public TimeSpan AskTimeout => _options.Limits.AskTimeout;
+
+    public NodeLife? Life => _life;
+
+    /// <summary>Clients may be served: up, and neither leaving, frozen nor fenced.</summary>
+    public bool IsReady => !_leaving && _life?.Mode is NodeMode.Serving or NodeMode.Degraded;
+
+    public NodeMode Mode => _life?.Mode ?? NodeMode.Fenced;
+
+    public EntityRef Entity<T>(string id)
+        where T : Entity
+    {
+        if (!builder.TypeNames.TryGetValue(typeof(T), out var type)) throw new ArgumentException($"{typeof(T).Name} is not registered on this node; add it with WithEntity.");
+        return new EntityRef(this, new EntityId(type, id));
+    }
+
+    public void Post(Envelope envelope)
+    {
+        if (_life is { } life) life.Regions.Post(envelope);
+        else envelope.Sink?.Fail(EntityFailure.Unreachable(envelope.Target.StoreKey));
+    }
+
+    public ClusterStatus Status()
+    {
+        var latest = _life?.Latest;
+        var snapshot = latest?.Snapshot;
+        var names = snapshot?.Members.ToDictionary(m => m.Inc, m => m.Name) ?? [];
+        return new ClusterStatus(
+            _options.Node.Name, _life?.Self.Value ?? 0, Name(Mode), _store?.Description ?? "", snapshot?.Cluster.View ?? 0,
+            [.. (snapshot?.Members ?? []).Select(m => new MemberStatusLine(m.Name, m.Inc.Value, Name(m.Status), m.IsLive && !latest!.Missing.Contains(m.Inc), m.LinkAddress, m.ClientUrl, m.DownReason))],
+            [.. (latest?.Rows ?? []).GroupBy(r => (r.Type, Owner: r.Owner is { } o ? names.GetValueOrDefault(o, o.ToString()) : "")).OrderBy(g => g.Key).Select(g => new ShardStatusLine(g.Key.Type, g.Key.Owner, g.Count()))],
+            latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0);
+
+        static string Name<T>(T value)
+            where T : struct, Enum => value.ToString().ToLowerInvariant();
+    }
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        _participants = [.. services.GetServices<INodeParticipant>()];
+        _lives = Task.Run(LiveAsync, CancellationToken.None);
+        return Task.CompletedTask;
+    }
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>Before anything else stops: clients are sent elsewhere, then everything is handed off while links and sockets still work.</summary>
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        _leaving = true;
+        await StopServingAsync("The node stops.").ConfigureAwait(false);
+        _life?.Leave();
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _lives.WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_life is { } life) await life.DisposeAsync().ConfigureAwait(false);
+        if (_store is { } store) await store.DisposeAsync().ConfigureAwait(false);
+        _lock?.Dispose();
+        _stopping.Dispose();
+    }
+
+    private async Task LiveAsync()
+    {
+        try
+        {
+            var cluster = await OpenAsync().ConfigureAwait(false);
+            metrics.Read(() => (Mode, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Shards ?? 0, _life?.Entities.Journal.Waiting ?? 0));
+            while (!_leaving)
+            {
+                var end = await OneLifeAsync(cluster).ConfigureAwait(false);
+                _lastEnd = end.Reason;
+                log.LifeEnds(end.ExitCode, end.Reason);
+                if (end.ExitCode == ExitCodes.Evicted && _options.OnDown == OnDown.Rejoin && !_leaving)
+                {
+                    var wait = _backoff.Next(MonotonicClock.Now);
+                    log.Rejoining(wait);
+                    await Task.Delay(wait, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    continue;
+                }
+                if (!_leaving || end.ExitCode != ExitCodes.Left) Exit(end.ExitCode);
+                return;
+            }
+        }
+        catch (ClusterStartException refused)
+        {
+            log.StartRefused(refused.Message);
+            Exit(refused.ExitCode);
+        }
+        catch (OperationCanceledException) when (_leaving)
+        {
+            // Stopped before it was up: there is nothing to hand off.
+        }
+        catch (Exception cause)
+        {
+            log.CoreFailed(cause);
+            Exit(ExitCodes.Invariant);
+        }
+    }
+
+    private void Exit(int code)
+    {
+        Environment.ExitCode = code;
+        host.StopApplication();
+    }
+
+    private async Task<ClusterRow> OpenAsync()
+    {
+        _store = builder.Store?.Invoke(services, _options)
+            ?? throw new ClusterStartException(ExitCodes.Refused, "No store: set Cluster:Store:Sqlite to the path of the cluster's SQLite file (all nodes of the machine share it), or call WithSqlite.");
+        _lock = NodeLock.Take(_options.Data, _options.Node.Name);
+        ClusterRow cluster;
+        var digest = ClusterDigest.Of(_options);
+        try
+        {
+            cluster = await _store.OpenAsync(new StoreSeed(digest), _stopping.Token).ConfigureAwait(false);
+        }
+        catch (StoreUnusableException cause)
+        {
+            throw new ClusterStartException(ExitCodes.Refused, cause.Message, cause);
+        }
+        if (cluster.HashVersion != StableHash.Version)
+            throw new ClusterStartException(ExitCodes.Refused, $"The cluster places entities by hash version {cluster.HashVersion}, this release by {StableHash.Version}; run the release that made the cluster.");
+        if (cluster.ConfigDigest != digest)
+            throw new ClusterStartException(ExitCodes.Refused, $"Settings that safety rests on differ from the cluster's: here {digest}, there {cluster.ConfigDigest}. Give Cluster:Times and Cluster:Downing the cluster's values, or stop all nodes before changing them.");
+        SeenViews.Check(_options, cluster);
+        foreach (var type in builder.Types)
+        {
+            var count = await RetryAsync(() => _store.RegisterTypeAsync(type.Name, type.ShardCount)).ConfigureAwait(false);
+            if (count != type.ShardCount)
+                throw new ClusterStartException(ExitCodes.Refused, $"Entity type {type.Name} has {count} shards in this cluster, {type.ShardCount} here; shard counts are fixed for life: register it with {count}.");
+        }
+        return cluster;
+    }
+
+    private async Task<NodeEffect.Stop> OneLifeAsync(ClusterRow cluster)
+    {
+        LinkListener listener;
+        try { listener = LinkListener.Bind(_options.Node.Link); }
+        catch (LinkBindException cause) { throw new ClusterStartException(ExitCodes.Refused, cause.Message, cause); }
+
+        var inc = await RetryAsync(_store!.NextIncarnationAsync).ConfigureAwait(false);
+        var rows = await RetryAsync(_store.ReadShardsAsync).ConfigureAwait(false);
+        var address = $"{_options.Node.Link[.._options.Node.Link.LastIndexOf(':')]}:{listener.Bound.Port}";
+        var draft = new MemberRow
+        {
+            Inc = inc,
+            Name = _options.Node.Name,
+            Host = Environment.MachineName,
+            LinkAddress = address,
+            ClientUrl = _options.Node.Clients,
+            Roles = [.. _options.Node.Roles.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Order(StringComparer.Ordinal)],
+            Zone = _options.Node.Zone,
+            Weight = _options.Node.Capacity,
+            LockFile = _lock!.Proof,
+        };
+        log.NodeStarts(draft.Name, inc, _store.Description, address);
+        NodeLife life;
+        try
+        {
+            life = new NodeLife(new LifeSetup(draft, cluster, _options, new KeepMajority(), _store, [.. builder.Types], rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
+        }
+        catch (ArgumentException cause)
+        {
+            listener.Dispose();
+            throw new ClusterStartException(ExitCodes.Refused, cause.Message, cause);
+        }
+        metrics.Lives.Add(1);
+        life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
+        await using (life.ConfigureAwait(false))
+        {
+            foreach (var participant in _participants) participant.LifeStarted(life);
+            _life = life;
+            if (_leaving) life.Leave();
+            var end = await life.Ended.ConfigureAwait(false);
+            // Sessions first: whoever is told to go elsewhere resumes there with what is unanswered here.
+            if (!_leaving) await StopServingAsync(end.Reason).ConfigureAwait(false);
+            _life = null;
+            return end;
+        }
+    }
+
+    private async Task StopServingAsync(string reason) =>
+        await Task.WhenAll(_participants.Select(p => p.StopServingAsync(reason))).ConfigureAwait(false);
+
+    private async Task<T> RetryAsync<T>(Func<ValueTask<StoreResult<T>>> call)
+    {
+        while (true)
+        {
+            var result = await call().ConfigureAwait(false);
+            if (result.IsOk) return result.Value!;
+            log.StoreCallEnded("Start", result.Verdict, result.Reason);
+            await Task.Delay(TimeSpan.FromMilliseconds(500), _stopping.Token).ConfigureAwait(false);
+        }
+    }
+}
