@@ -1,3 +1,4 @@
+using ActorCluster.Primitives;
 using System.Diagnostics;
 using ActorCluster.Persistence;
 
@@ -82,7 +83,7 @@ internal sealed class SqliteReader : IDisposable
             catch (SqliteFailure e) when (e.IsBusy && Stopwatch.GetElapsedTime(started) < _callTimeout && session.TryRollback())
             {
                 // Rare: the log is being recovered or dropped by another process.
-                SqliteNative.Sleep(TimeSpan.FromMicroseconds(Random.Shared.Next(200, 600)));
+                Native.Sleep(TimeSpan.FromMicroseconds(Random.Shared.Next(200, 600)));
             }
         }
     }

@@ -250,7 +250,7 @@ public sealed class SqliteStore : IClusterStore
             }
             if (Stopwatch.GetElapsedTime(started) > OpenLimit)
                 throw new StoreUnusableException($"{_path} was locked by another process for {OpenLimit.TotalSeconds} s. End the process that holds it.");
-            SqliteNative.Sleep(TimeSpan.FromMilliseconds(2));
+            Native.Sleep(TimeSpan.FromMilliseconds(2));
         }
     }
 

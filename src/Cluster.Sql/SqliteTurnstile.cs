@@ -21,18 +21,7 @@ internal sealed class SqliteTurnstile : IDisposable
     {
         _path = path;
         if (OperatingSystem.IsWindows()) return;
-        if (!File.Exists(path))
-        {
-            try
-            {
-                using var made = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite);
-            }
-            catch (IOException) when (File.Exists(path))
-            {
-                // Another node made it just now.
-            }
-        }
-        _file = SqliteNative.OpenForLock(path);
+        _file = Native.OpenForLock(path, create: true);
     }
 
     /// <summary>Waits for the lock, however long: to be called on a thread that can be abandoned.</summary>

@@ -1,3 +1,4 @@
+using ActorCluster.Primitives;
 using System.Diagnostics;
 using ActorCluster.Persistence;
 using SQLitePCL;
@@ -99,7 +100,7 @@ internal sealed class SqliteWriter : IDisposable
             {
                 // Somebody outside the turnstile: a backup, a checkpoint, an operator's tool.
                 if (Stopwatch.GetElapsedTime(started) > _callTimeout || _queue.IsClosed) return false;
-                SqliteNative.Sleep(TimeSpan.FromMicroseconds(Random.Shared.Next(200, 600)));
+                Native.Sleep(TimeSpan.FromMicroseconds(Random.Shared.Next(200, 600)));
             }
         }
     }

@@ -35,6 +35,9 @@ internal sealed class EntityHost : IAsyncDisposable
 
     public JournalDriver Journal { get; }
 
+    /// <summary>Pushes to listeners on other nodes; set once, before the first shard starts.</summary>
+    public IFanout? Fanout { get; set; }
+
     public int ActiveEntities => _shards.Values.Sum(s => s.ActiveEntities);
 
     public int Shards => _shards.Count;

@@ -60,6 +60,10 @@ public abstract class JournaledEntity<TEvent> : Entity, IRowOwner
     /// <summary>Decides what a message does. Pure: reads the entity's state, changes nothing, may run on uncommitted state.</summary>
     protected abstract Decision<TEvent> Decide(object message);
 
+    /// <summary>Takes a message that concerns only this activation (a listener that comes or goes): answered at once, never recorded, no speculation told.</summary>
+    /// <returns>Null when the message is to be decided.</returns>
+    protected virtual object? Hear(object message) => null;
+
     /// <summary>Takes an event into the state; called for each event once, in order.</summary>
     protected abstract void Apply(TEvent happened, long seq);
 
@@ -134,6 +138,11 @@ public abstract class JournaledEntity<TEvent> : Entity, IRowOwner
                 sink?.Fail(EntityFailure.OutOfOrder(entity, envelope.After));
                 return ValueTask.CompletedTask;
             }
+        }
+        if (Hear(envelope.Message) is { } heard)
+        {
+            sink?.Reply(heard);
+            return ValueTask.CompletedTask;
         }
         var isRead = envelope.Message is IReadRequest;
         if (!isRead && Context.Cell.Host.Ownership.Mode is NodeMode.Frozen or NodeMode.Fenced)

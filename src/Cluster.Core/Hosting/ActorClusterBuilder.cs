@@ -1,5 +1,7 @@
+using ActorCluster.ChatRooms;
 using ActorCluster.Entities;
 using ActorCluster.Persistence;
+using ActorCluster.Presence;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace ActorCluster.Hosting;
@@ -54,6 +56,17 @@ public sealed class ActorClusterBuilder
     {
         Store = factory;
         return this;
+    }
+
+    /// <summary>Hosts presence: who is connected, anywhere.</summary>
+    public ActorClusterBuilder WithPresence() => WithEntity<PresenceEntity>(PresenceEntity.TypeName, PresenceEntity.Register, PresenceEntity.Buckets);
+
+    /// <summary>Hosts chat rooms.</summary>
+    public ActorClusterBuilder WithChatRooms()
+    {
+        Services.AddSingleton<RoomNewsListener>();
+        Services.AddSingleton<IFanoutListener>(provider => provider.GetRequiredService<RoomNewsListener>());
+        return WithEntity<RoomEntity>(RoomEntity.TypeName, RoomCodecs.Register);
     }
 
     /// <summary>Hosts an entity type.</summary>

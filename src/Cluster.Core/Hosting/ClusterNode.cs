@@ -37,6 +37,15 @@ internal sealed class ClusterNode(
     /// <summary>Clients may be served: up, and neither leaving, frozen nor fenced.</summary>
     public bool IsReady => !_leaving && _life?.Mode is NodeMode.Serving or NodeMode.Degraded;
 
+    /// <summary>One line for a health check that says no.</summary>
+    public string WhyNotReady => _leaving ? "the node is stopping" : _life is not { } life ? $"the node has not started: {_lastEnd ?? "waiting for the store"}" : life.Mode switch
+    {
+        NodeMode.Joining => $"joining: {string.Join("; ", life.Latest.JoinBlockedBy.DefaultIfEmpty("not up yet"))}",
+        NodeMode.Frozen => "frozen: the store is out of reach",
+        NodeMode.Fenced => "fenced: this incarnation is out",
+        var mode => mode.ToString(),
+    };
+
     public NodeMode Mode => _life?.Mode ?? NodeMode.Fenced;
 
     public EntityRef Entity<T>(string id)

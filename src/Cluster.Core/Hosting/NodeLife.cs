@@ -42,6 +42,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         _published = new Published(NodeMode.Joining, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], []);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter), setup.Log);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
+        Entities.Fanout = Regions;
         _links = new LinkTransport(
             setup.Listener,
             new LinkIdentity(setup.Cluster.Uuid, setup.Cluster.StoreGeneration, setup.Draft.Inc, setup.Draft.Name, setup.Draft.ProtoMin, setup.Draft.ProtoMax),
@@ -72,6 +73,8 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             return latest.Mode is NodeMode.Serving or NodeMode.Degraded && MonotonicClock.Now >= latest.Deadline ? NodeMode.Frozen : latest.Mode;
         }
     }
+
+    public bool IsLive(Incarnation inc) => _published.Snapshot?.Find(inc) is { IsLive: true };
 
     public bool MayReadUnmarked
     {

@@ -28,7 +28,7 @@ internal sealed partial class NodeLock : IDisposable
         try
         {
             Directory.CreateDirectory(folder);
-            file = Open(path, FileMode.OpenOrCreate, FileAccess.ReadWrite);
+            file = Open(path, create: true);
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
@@ -39,7 +39,7 @@ internal sealed partial class NodeLock : IDisposable
         {
             if (!Native.Flock(file, Native.LockExclusive | Native.LockNonBlocking))
                 throw new ClusterStartException(Membership.ExitCodes.Refused, $"The node name {name} is in use: a live process holds {path}. Stop it, or give this node another Cluster:Node:Name.");
-            using (var second = Open(path, FileMode.Open, FileAccess.ReadWrite))
+            using (var second = Open(path, create: false))
             {
                 if (Native.Flock(second, Native.LockExclusive | Native.LockNonBlocking))
                     throw new ClusterStartException(Membership.ExitCodes.Refused, $"{path}: its file system lets two openers lock one file; put Cluster:Data on a local file system.");
@@ -68,7 +68,7 @@ internal sealed partial class NodeLock : IDisposable
         if (!OperatingSystem.IsLinux() || proof.BootId != BootId()) return false;
         try
         {
-            using var file = Open(proof.Path, FileMode.Open, FileAccess.Read);
+            using var file = Open(proof.Path, create: false);
             if (Identity(file) != (proof.Device, proof.Inode) || !Native.Flock(file, Native.LockShared | Native.LockNonBlocking)) return false;
             Span<byte> nonce = stackalloc byte[64];
             var length = RandomAccess.Read(file, nonce, 0);
@@ -82,8 +82,9 @@ internal sealed partial class NodeLock : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    private static SafeFileHandle Open(string path, FileMode mode, FileAccess access) =>
-        File.OpenHandle(path, mode, access, FileShare.ReadWrite | FileShare.Delete); // Any narrower share would take a lock of .NET's own.
+    private static SafeFileHandle Open(string path, bool create) => OperatingSystem.IsWindows()
+        ? File.OpenHandle(path, create ? FileMode.OpenOrCreate : FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete)
+        : Native.OpenForLock(path, create);
 
     private static string BootId() => File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
 

@@ -31,6 +31,9 @@ internal interface IOwnership
     /// <summary>What the node may do at this moment; compares the lease's deadline with the clock at each call.</summary>
     NodeMode Mode { get; }
 
+    /// <summary>That incarnation is a live member, as far as this node knows.</summary>
+    bool IsLive(Incarnation inc);
+
     /// <summary>A read from memory needs no mark and no confirmation: the last full review is fresh, nobody is missing, no newer view was announced.</summary>
     bool MayReadUnmarked { get; }
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace ActorCluster.Primitives;
 
@@ -19,6 +20,25 @@ internal static partial class Native
         if (!OperatingSystem.IsLinux()) return (long)(System.Diagnostics.Stopwatch.GetElapsedTime(0).TotalNanoseconds);
         if (ClockGetTime(ClockBootTime, out var time) != 0) throw new InvalidOperationException("clock_gettime(CLOCK_BOOTTIME) failed; it needs Linux 2.6.39 or later.");
         return (time.Seconds * 1_000_000_000) + time.Nanoseconds;
+    }
+
+    /// <summary>Opens a file for whole-file locks, without the lock that .NET's own opening takes and that would disturb ours.</summary>
+    /// <exception cref="IOException">The file cannot be opened or made.</exception>
+    public static SafeFileHandle OpenForLock(string path, bool create = false)
+    {
+        const int readWrite = 2;
+        var closeOnExec = OperatingSystem.IsLinux() ? 0x80000 : 0x1000000;
+        var ifMissing = !create ? 0 : OperatingSystem.IsLinux() ? 0x40 : 0x200;
+        var descriptor = OpenRaw(path, readWrite | closeOnExec | ifMissing, 0x1A4 /* rw-r--r-- */);
+        if (descriptor < 0) throw new IOException($"open({path}) failed: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}.");
+        return new SafeFileHandle(descriptor, ownsHandle: true);
+    }
+
+    /// <summary>Sleeps; Thread.Sleep cannot do less than a millisecond.</summary>
+    public static void Sleep(TimeSpan time)
+    {
+        if (OperatingSystem.IsWindows()) Thread.Sleep(time < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : time);
+        else _ = SleepRaw((uint)time.TotalMicroseconds);
     }
 
     /// <summary>Takes or releases a whole-file lock; false when <see cref="LockNonBlocking"/> was given and another open file holds it.</summary>
@@ -44,6 +64,12 @@ internal static partial class Native
 
     [LibraryImport("libc", EntryPoint = "clock_gettime")]
     private static partial int ClockGetTime(int clock, out TimeSpec time);
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int OpenRaw(string path, int flags, int mode);
+
+    [LibraryImport("libc", EntryPoint = "usleep")]
+    private static partial int SleepRaw(uint microseconds);
 
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     private static partial int FlockRaw(SafeHandle file, int operation);

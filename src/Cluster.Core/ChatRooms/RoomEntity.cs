@@ -1,0 +1,83 @@
+using System.Buffers;
+using ActorCluster.Entities;
+using ActorCluster.Primitives;
+using Google.Protobuf;
+
+namespace ActorCluster.ChatRooms;
+
+/// <summary>A <see cref="ChatRoom"/> as a journaled entity: durable commands, and one push per listening node for what committed.</summary>
+/// <remarks>Listeners are in memory only: a relay asks again when the room's epoch changes, when its link broke, and every 2 s (protocol 7.5).</remarks>
+internal sealed class RoomEntity : JournaledEntity<RoomEvent>
+{
+    public const string TypeName = "room";
+    public const string Topic = "room";
+    private const string Schema = "room.state.v1";
+    private static readonly TimeSpan ListenerPatience = TimeSpan.FromSeconds(15);
+
+    private readonly ChatRoom _room = new();
+    private readonly SortedDictionary<Incarnation, long> _listeners = [];
+
+    protected override IEventCodec<RoomEvent> Events => RoomEventCodec.Instance;
+
+    protected override string? SnapshotSchema => Schema;
+
+    protected internal override bool IsBusy
+    {
+        get
+        {
+            ForgetSilentListeners();
+            return _listeners.Count > 0;
+        }
+    }
+
+    protected override object? Hear(object message)
+    {
+        if (message is not RoomQuestion { Listener: { } node }) return null;
+        _listeners[node] = Environment.TickCount64;
+        return new RoomAnswer(0, CommittedSeq, _room.Members.Count, Context.Epoch);
+    }
+
+    protected override Decision<RoomEvent> Decide(object message)
+    {
+        if (message is RoomQuestion question)
+            return Decision<RoomEvent>.Answer(new RoomAnswer(_room.Members.GetValueOrDefault(question.User), CommittedSeq, _room.Members.Count, Context.Epoch));
+        var decision = _room.Decide((RoomCommand)message);
+        return decision.Event is { } happened
+            ? Decision<RoomEvent>.Record(happened)
+            : Decision<RoomEvent>.Answer(new RoomReply(decision.Refusal, decision.KnownSeq, _room.Members.Count));
+    }
+
+    protected override void Apply(RoomEvent happened, long seq) => _room.Apply(happened, seq);
+
+    protected override object ReplyFor(RoomEvent happened, long seq) => new RoomReply(RoomRefusal.None, seq, _room.Members.Count);
+
+    protected override void Committed(IReadOnlyList<Recorded<RoomEvent>> events)
+    {
+        if (_listeners.Count == 0 || events.Count == 0) return;
+        ForgetSilentListeners();
+        var items = new RoomItem[events.Count];
+        for (var i = 0; i < items.Length; i++) items[i] = new RoomItem(events[i].Seq, events[i].Event, events[i].AtUnixMs);
+        var news = new RoomNews(items, _room.Members.Count);
+        foreach (var node in _listeners.Keys) Context.Cell.Host.Fanout!.Send(node, Topic, Context.Id.Id, Context.Epoch, news);
+    }
+
+    protected override void SaveState(IBufferWriter<byte> into)
+    {
+        var wire = new Wire.RoomSnapshot { CreatedBy = _room.CreatedBy ?? "" };
+        foreach (var (user, seq) in _room.Members.OrderBy(m => m.Value)) wire.Members.Add(new Wire.RoomSnapshot.Types.Member { User = user, JoinedSeq = seq });
+        wire.WriteTo(into);
+    }
+
+    protected override void LoadState(string schema, ReadOnlySpan<byte> bytes)
+    {
+        if (schema != Schema) throw new InvalidDataException($"A room knows no state '{schema}'; update this node.");
+        var wire = Wire.RoomSnapshot.Parser.ParseFrom(bytes);
+        _room.Restore(wire.CreatedBy, wire.Members.Select(m => KeyValuePair.Create(m.User, m.JoinedSeq)));
+    }
+
+    private void ForgetSilentListeners()
+    {
+        var since = Environment.TickCount64 - (long)ListenerPatience.TotalMilliseconds;
+        foreach (var (node, _) in _listeners.Where(l => l.Value < since).ToList()) _listeners.Remove(node);
+    }
+}

@@ -1,0 +1,214 @@
+using System.Collections.Concurrent;
+using ActorCluster.Entities;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using ActorCluster.Sharding;
+
+namespace ActorCluster.ChatRooms;
+
+/// <summary>Somebody on this node who follows a room.</summary>
+internal interface IRoomFollower
+{
+    /// <summary>The room has news, or its stream became readable. Called under no lock of the room; return fast.</summary>
+    void RoomChanged(RoomRelay room);
+}
+
+/// <summary>All rooms that sessions of this node follow: one subscription per room, however many sessions.</summary>
+/// <remarks>Thread-safe. Belongs to one life.</remarks>
+internal sealed class RoomRelayDriver : IDisposable
+{
+    private static readonly TimeSpan RenewEvery = TimeSpan.FromSeconds(2);
+
+    private readonly ConcurrentDictionary<string, RoomRelay> _rooms = new(StringComparer.Ordinal);
+    private readonly RegionDriver _regions;
+    private readonly IJournalStore _store;
+    private readonly Incarnation _self;
+    private readonly Timer _renew;
+
+    public RoomRelayDriver(RegionDriver regions, IJournalStore store, Incarnation self)
+    {
+        (_regions, _store, _self) = (regions, store, self);
+        _renew = new Timer(_ => Renew(), null, RenewEvery, RenewEvery);
+        regions.Moved += Moved;
+    }
+
+    /// <summary>Follows a room; the follower is called whenever there may be something to read.</summary>
+    public RoomRelay Follow(string room, IRoomFollower follower)
+    {
+        while (true)
+        {
+            var relay = _rooms.GetOrAdd(room, static (name, driver) => new RoomRelay(name, driver), this);
+            if (relay.Add(follower)) return relay;
+        }
+    }
+
+    public void Received(string room, Epoch epoch, RoomNews news)
+    {
+        if (_rooms.TryGetValue(room, out var relay)) relay.Pushed(epoch, news);
+    }
+
+    public void Dispose()
+    {
+        _regions.Moved -= Moved;
+        _renew.Dispose();
+    }
+
+    internal void Forget(RoomRelay relay) => _rooms.TryRemove(new KeyValuePair<string, RoomRelay>(relay.Name, relay));
+
+    internal void Subscribe(RoomRelay relay) =>
+        _regions.Post(new Envelope(new EntityId(RoomEntity.TypeName, relay.Name), new RoomQuestion("", _self), relay));
+
+    internal async Task<IReadOnlyList<RoomItem>?> ReadAsync(string room, long after, int limit)
+    {
+        var rows = await _store.ReadJournalAsync(new EntityId(RoomEntity.TypeName, room).StoreKey, after + 1, limit).ConfigureAwait(false);
+        if (!rows.IsOk) return null;
+        var items = new RoomItem[rows.Value.Length];
+        for (var i = 0; i < items.Length; i++)
+        {
+            var row = rows.Value[i];
+            items[i] = new RoomItem(row.EntitySeq, RoomEventCodec.Instance.Decode(row.Kind, row.Payload.Span), row.AtUnixMs);
+        }
+        return items;
+    }
+
+    /// <summary>A message that committed just before its owner died must not wait for the next one: every relay of the shard asks again.</summary>
+    private void Moved(string type, ShardNo shard, Epoch epoch, Incarnation owner)
+    {
+        if (type != RoomEntity.TypeName) return;
+        foreach (var relay in _rooms.Values)
+            if (_regions.RouteOf(new EntityId(type, relay.Name)).Shard == shard) relay.Renew();
+    }
+
+    private void Renew()
+    {
+        foreach (var relay in _rooms.Values) relay.Renew();
+    }
+}
+
+/// <summary>One room as this node follows it.</summary>
+/// <remarks>Thread-safe.</remarks>
+internal sealed class RoomRelay(string name, RoomRelayDriver driver) : IReplySink
+{
+    private const int FillRows = 1000;
+    private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(100);
+
+    private readonly Lock _lock = new();
+    private readonly RoomStream _stream = new();
+    private readonly List<IRoomFollower> _followers = [];
+    private IRoomFollower[] _followersCopy = [];
+    private bool _filling;
+    private bool _dead;
+
+    public string Name { get; } = name;
+
+    public (long Last, int Members, bool IsLive) State
+    {
+        get
+        {
+            lock (_lock) return (_stream.Last, _stream.Members, _stream.IsLive);
+        }
+    }
+
+    public bool Add(IRoomFollower follower)
+    {
+        bool first;
+        lock (_lock)
+        {
+            if (_dead) return false;
+            _followers.Add(follower);
+            _followersCopy = [.. _followers];
+            first = _followers.Count == 1;
+        }
+        if (first) driver.Subscribe(this);
+        else follower.RoomChanged(this);
+        return true;
+    }
+
+    public void Remove(IRoomFollower follower)
+    {
+        lock (_lock)
+        {
+            _followers.Remove(follower);
+            _followersCopy = [.. _followers];
+            if (_followers.Count > 0) return;
+            _dead = true;
+        }
+        driver.Forget(this);
+    }
+
+    public void Renew() => driver.Subscribe(this);
+
+    public void Pushed(Epoch epoch, RoomNews news)
+    {
+        RoomStreamWish wish;
+        lock (_lock) wish = _stream.Pushed(epoch, news);
+        Act(wish);
+    }
+
+    /// <summary>Copies items after a cursor; false when they must be read from the journal (<see cref="ReadAsync"/>).</summary>
+    public bool TryRead(long after, List<RoomItem> into, int max)
+    {
+        lock (_lock) return _stream.TryRead(after, into, max);
+    }
+
+    /// <summary>Reads items after a cursor from the journal; null when the store is away.</summary>
+    public Task<IReadOnlyList<RoomItem>?> ReadAsync(long after, int limit) => driver.ReadAsync(Name, after, limit);
+
+    void IReplySink.Reply(object reply)
+    {
+        var answer = (RoomAnswer)reply;
+        RoomStreamWish wish;
+        lock (_lock) wish = _stream.Subscribed(answer.Epoch, answer.Head, answer.Members);
+        Act(wish);
+    }
+
+    void IReplySink.Fail(EntityFailure failure) => _ = RetryAsync();
+
+    private async Task RetryAsync()
+    {
+        await Task.Delay(RetryAfter).ConfigureAwait(false);
+        bool live;
+        lock (_lock) live = !_dead && !_stream.IsLive; // A live stream is renewed by the clock anyway.
+        if (live) driver.Subscribe(this);
+    }
+
+    private void Act(RoomStreamWish wish)
+    {
+        if (wish == RoomStreamWish.Subscribe) driver.Subscribe(this);
+        else if (wish == RoomStreamWish.Fill) Fill();
+        foreach (var follower in _followersCopy) follower.RoomChanged(this);
+    }
+
+    private void Fill()
+    {
+        lock (_lock)
+        {
+            if (_filling || _dead) return;
+            _filling = true;
+        }
+        _ = FillAsync();
+    }
+
+    private async Task FillAsync()
+    {
+        while (true)
+        {
+            long last;
+            lock (_lock) last = _stream.Last;
+            var items = await driver.ReadAsync(Name, last, FillRows).ConfigureAwait(false);
+            var wish = RoomStreamWish.Fill;
+            lock (_lock)
+            {
+                if (items is not null) wish = _stream.Filled(items);
+                if (_dead || wish != RoomStreamWish.Fill)
+                {
+                    _filling = false;
+                    break;
+                }
+            }
+            foreach (var follower in _followersCopy) follower.RoomChanged(this);
+            if (items is null || items.Count == 0) await Task.Delay(RetryAfter).ConfigureAwait(false);
+        }
+        foreach (var follower in _followersCopy) follower.RoomChanged(this);
+    }
+}

@@ -1,0 +1,101 @@
+using System.Globalization;
+using System.Net;
+using System.Security.Claims;
+using ActorCluster.AspNetCore;
+using ActorCluster.Hosting;
+using ActorCluster.Membership;
+using ActorCluster.Sql;
+using Microsoft.Extensions.Options;
+
+// The server an operator runs: one node of the cluster, its gateway, and a small chat page.
+// Pages are found beside the program, wherever it is started from; data is made where it is started.
+var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, WebRootPath = Path.Combine(AppContext.BaseDirectory, "wwwroot") });
+builder.Logging.AddSimpleConsole(console =>
+{
+    console.SingleLine = true;
+    console.TimestampFormat = "HH:mm:ss.fff ";
+    console.UseUtcTimestamp = true;
+});
+builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
+if (builder.Configuration["urls"] is null && builder.Configuration["http_ports"] is null) builder.WebHost.UseUrls("http://localhost:8080");
+
+var data = builder.Configuration["Cluster:Data"] ?? "data";
+builder.Services.AddClusterGateway();
+builder.Services.AddActorCluster(cluster => cluster
+    .WithSqlite(Path.Combine(data, "cluster.db"))
+    .Configure(options =>
+    {
+        options.Data = data;
+        options.Node.Name = "node1";
+        options.Node.Clients = "http://localhost:8080";
+        options.Secret = SampleSecret.In(data, builder.Configuration["Cluster:Secret"]);
+    })
+    .WithPresence()
+    .WithChatRooms());
+
+try
+{
+    var app = builder.Build();
+    app.UseDefaultFiles();
+    app.UseStaticFiles();
+    app.UseWebSockets();
+    app.Use(SampleIdentity.FromQueryOnLoopback);
+    app.MapClusterGateway("/ws");
+    app.MapClusterHealth();
+    app.MapClusterStatus();
+    await app.RunAsync();
+}
+catch (OptionsValidationException wrong)
+{
+    foreach (var fault in wrong.Failures) Console.Error.WriteLine(fault);
+    Environment.ExitCode = ExitCodes.Refused;
+}
+catch (InvalidOperationException wrong) when (wrong.Message.Contains("ErrorOnUnknownConfiguration", StringComparison.Ordinal) || wrong.Message.Contains("Failed to convert", StringComparison.Ordinal))
+{
+    Console.Error.WriteLine(wrong.Message);
+    Environment.ExitCode = ExitCodes.Refused;
+}
+catch (TaskCanceledException)
+{
+    // The node refused to start before the web server was up; its one line is in the log and its code is set.
+}
+catch (IOException taken)
+{
+    Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"The node cannot listen for clients: {taken.Message} Give --urls another address."));
+    Environment.ExitCode = ExitCodes.Refused;
+}
+return Environment.ExitCode;
+
+/// <summary>Who the user is, until there is sign-in: the query says so, and only a request from this machine is believed.</summary>
+internal static class SampleIdentity
+{
+    public static Task FromQueryOnLoopback(HttpContext context, RequestDelegate next)
+    {
+        if (context.Request.Query["user"].ToString() is { Length: > 0 } user && context.Connection.RemoteIpAddress is { } from && IPAddress.IsLoopback(from))
+            context.User = new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.Name, user)], "query"));
+        return next(context);
+    }
+}
+
+/// <summary>The secret of nodes that share one data folder, made at the first start, readable by its owner alone.</summary>
+internal static class SampleSecret
+{
+    public static string In(string data, string? configured)
+    {
+        if (!string.IsNullOrEmpty(configured)) return configured;
+        var path = Path.Combine(data, "secret");
+        try
+        {
+            Directory.CreateDirectory(data);
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+            if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            using var file = new StreamWriter(path, options);
+            file.Write(Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32)));
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            // Another node of this folder was first, or the folder cannot be written: then the node refuses to start and says so.
+        }
+        return File.Exists(path) ? File.ReadAllText(path) : "";
+    }
+}
