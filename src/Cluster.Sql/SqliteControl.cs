@@ -1,0 +1,194 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using System.Globalization;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Sql;
+
+/// <summary>The statements of <see cref="IControlStore"/> except the view change, each run inside a transaction that the caller opened.</summary>
+internal static class SqliteControl
+{
+    private const long DownMembersShownMs = 7L * 24 * 60 * 60 * 1000;
+
+    private const string ShardColumns = "shard_no, type, key, epoch, owner_inc, target_inc, prev_inc, state, next_seq";
+
+    public static ClusterRow ReadClusterRow(SqliteSession db)
+    {
+        var read = db.Get("SELECT uuid, store_gen, view, hash_ver, cfg_digest FROM cluster WHERE id=1");
+        if (!read.Step()) throw new SqliteFailure(SQLitePCL.raw.SQLITE_CORRUPT, "The cluster row is missing; restore a backup.");
+        var row = new ClusterRow(read.GetGuid(0), read.GetLong(1), read.GetLong(2), (int)read.GetLong(3), read.GetText(4));
+        read.Reset();
+        return row;
+    }
+
+    public static StoreResult<int> RegisterType(SqliteSession db, string type, int shardCount)
+    {
+        if (db.Get("SELECT shard_count FROM shard_type WHERE type=?1").Bind(1, type).Scalar() is { } known) return StoreResult.Ok((int)known);
+        db.Get("INSERT INTO shard_type(type, shard_count) VALUES(?1, ?2)").Bind(1, type).Bind(2, shardCount).Run();
+        var first = db.Get("SELECT next_shard FROM cluster WHERE id=1").Scalar() ?? 1;
+        for (var i = 0; i < shardCount; i++)
+        {
+            db.Get("INSERT INTO shard(shard_no, type, key, epoch, state, next_seq) VALUES(?1, ?2, ?3, 0, 'free', 1)")
+                .Bind(1, first + i).Bind(2, type).Bind(3, i.ToString(CultureInfo.InvariantCulture)).Run();
+        }
+        db.Get("UPDATE cluster SET next_shard=?1 WHERE id=1").Bind(1, first + shardCount).Run();
+        return StoreResult.Ok(shardCount);
+    }
+
+    public static StoreResult<Incarnation> NextIncarnation(SqliteSession db) =>
+        StoreResult.Ok(new Incarnation(db.Get("UPDATE cluster SET next_inc=next_inc+1 WHERE id=1 RETURNING next_inc-1").RunForScalar()
+            ?? throw new SqliteFailure(SQLitePCL.raw.SQLITE_CORRUPT, "The cluster row is missing; restore a backup.")));
+
+    public static StoreResult<ClusterSnapshot> ReadCluster(SqliteSession db, long nowUnixMs)
+    {
+        var cluster = ReadClusterRow(db);
+        var members = ImmutableArray.CreateBuilder<MemberRow>();
+        var read = db.Get(
+            """
+            SELECT inc, name, host, link_address, client_url, roles, zone, weight, proto_min, proto_max, status, up_view, lease_seq,
+                lock_path, lock_boot_id, lock_device, lock_inode, lock_nonce, dead_proof, down_view, down_reason, down_by
+            FROM member WHERE status<>'down' OR down_at>=?1 ORDER BY inc
+            """).Bind(1, nowUnixMs - DownMembersShownMs);
+        while (read.Step()) members.Add(ReadMember(read));
+        return StoreResult.Ok(new ClusterSnapshot(cluster, members.DrainToImmutable()));
+    }
+
+    public static StoreResult<long> FindView(SqliteSession db, Guid opId) =>
+        StoreResult.Ok(db.Get("SELECT view FROM view_log WHERE op_id=?1").Bind(1, opId).Scalar() ?? 0);
+
+    public static StoreResult<Renewal> Renew(SqliteSession db, Incarnation inc, long nowUnixMs)
+    {
+        var lease = db.Get("UPDATE member SET lease_seq=lease_seq+1, lease_at=?2 WHERE inc=?1 AND status<>'down' RETURNING lease_seq")
+            .Bind(1, inc.Value).Bind(2, nowUnixMs).RunForScalar();
+        if (lease is not { } seq) return StoreResult.Not<Renewal>(StoreVerdict.Fenced, $"{inc} is not a live member.");
+        return StoreResult.Ok(new Renewal(seq, db.Get("SELECT view FROM cluster WHERE id=1").Scalar() ?? 0));
+    }
+
+    public static StoreResult<ImmutableArray<AcquiredShard>> Acquire(SqliteSession db, Incarnation inc)
+    {
+        if (db.Get("SELECT 1 FROM member WHERE inc=?1 AND status='up'").Bind(1, inc.Value).Scalar() is null)
+            return StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.Fenced, $"{inc} is not up.");
+        var acquired = new List<AcquiredShard>();
+        var update = db.Get(
+            """
+            UPDATE shard SET epoch=epoch+1, owner_inc=?1, prev_inc=NULL, state='owned' WHERE target_inc=?1 AND state='free'
+            RETURNING shard_no, type, key, epoch, next_seq
+            """).Bind(1, inc.Value);
+        while (update.Step())
+            acquired.Add(new AcquiredShard(new ShardNo(update.GetLong(0)), update.GetText(1), update.GetText(2), new Epoch(update.GetLong(3)), update.GetLong(4)));
+        foreach (var shard in acquired)
+        {
+            db.Get("INSERT INTO shard_log(shard_no, epoch, owner_inc, view) SELECT ?1, ?2, ?3, view FROM cluster WHERE id=1")
+                .Bind(1, shard.No.Value).Bind(2, shard.Epoch.Value).Bind(3, inc.Value).Run();
+        }
+        return StoreResult.Ok(acquired.OrderBy(s => s.No).ToImmutableArray()); // RETURNING promises no order.
+    }
+
+    public static StoreResult<ImmutableArray<ShardRow>> ReadShards(SqliteSession db)
+    {
+        var rows = ImmutableArray.CreateBuilder<ShardRow>();
+        var read = db.Get($"SELECT {ShardColumns} FROM shard ORDER BY shard_no");
+        while (read.Step()) rows.Add(ReadShard(read));
+        return StoreResult.Ok(rows.DrainToImmutable());
+    }
+
+    public static StoreResult<ImmutableArray<ShardRow>> ReadShards(SqliteSession db, IReadOnlyCollection<ShardNo> shards)
+    {
+        var rows = ImmutableArray.CreateBuilder<ShardRow>();
+        var read = db.Get($"SELECT {ShardColumns} FROM shard WHERE shard_no=?1");
+        foreach (var no in shards.Distinct().Order())
+        {
+            if (!read.Bind(1, no.Value).Step()) continue;
+            rows.Add(ReadShard(read));
+            read.Reset();
+        }
+        return StoreResult.Ok(rows.DrainToImmutable());
+    }
+
+    public static StoreResult<ImmutableArray<ShardNo>> PlanHandoff(SqliteSession db, IReadOnlyCollection<ShardRetarget> plans) => Changed(
+        plans, p => p.Shard,
+        p => db.Get("UPDATE shard SET state='handoff', target_inc=?1 WHERE shard_no=?2 AND state='owned' AND epoch=?3 AND target_inc IS ?4")
+            .Bind(1, p.Target.Value).Bind(2, p.Shard.Value).Bind(3, p.Epoch.Value).Bind(4, p.Seen?.Value));
+
+    public static StoreResult<ImmutableArray<ShardNo>> RevertHandoff(
+        SqliteSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Changed(
+        shards, s => s.Shard,
+        s => db.Get("UPDATE shard SET state='owned' WHERE shard_no=?1 AND state='handoff' AND epoch=?2 AND owner_inc=?3")
+            .Bind(1, s.Shard.Value).Bind(2, s.Epoch.Value).Bind(3, owner.Value));
+
+    public static StoreResult<ImmutableArray<ShardNo>> Release(SqliteSession db, Incarnation owner, IReadOnlyCollection<ShardRelease> releases) => Changed(
+        releases, r => r.Shard,
+        r => db.Get(
+            """
+            UPDATE shard SET owner_inc=NULL, prev_inc=NULL, state='free', target_inc=coalesce(?1, target_inc)
+            WHERE shard_no=?2 AND epoch=?3 AND owner_inc=?4
+            """).Bind(1, r.Target?.Value).Bind(2, r.Shard.Value).Bind(3, r.Epoch.Value).Bind(4, owner.Value));
+
+    public static StoreResult<int> ClearPrevious(SqliteSession db, Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards)
+    {
+        var changed = Changed(
+            shards, s => s.Shard,
+            s => db.Get("UPDATE shard SET prev_inc=NULL WHERE shard_no=?1 AND epoch=?2 AND prev_inc=?3")
+                .Bind(1, s.Shard.Value).Bind(2, s.Epoch.Value).Bind(3, previous.Value));
+        return StoreResult.Ok(changed.Value.Length);
+    }
+
+    public static StoreResult<int> RevokeOfDown(SqliteSession db) => StoreResult.Ok(db.Get(
+        """
+        UPDATE shard SET prev_inc=owner_inc, owner_inc=NULL, target_inc=NULL, state='free'
+        WHERE owner_inc IN (SELECT inc FROM member WHERE status='down')
+        """).Run());
+
+    public static StoreResult<ImmutableArray<ShardNo>> Retarget(SqliteSession db, IReadOnlyCollection<ShardRetarget> retargets) => Changed(
+        retargets, r => r.Shard,
+        r => db.Get("UPDATE shard SET target_inc=?1 WHERE shard_no=?2 AND state='free' AND epoch=?3 AND target_inc IS ?4")
+            .Bind(1, r.Target.Value).Bind(2, r.Shard.Value).Bind(3, r.Epoch.Value).Bind(4, r.Seen?.Value));
+
+    private static StoreResult<ImmutableArray<ShardNo>> Changed<T>(
+        IReadOnlyCollection<T> orders, Func<T, ShardNo> shardOf, Func<T, SqliteStatement> update)
+    {
+        var changed = ImmutableArray.CreateBuilder<ShardNo>();
+        foreach (var order in orders)
+            if (update(order).Run() == 1) changed.Add(shardOf(order));
+        return StoreResult.Ok(changed.DrainToImmutable());
+    }
+
+    private static ShardRow ReadShard(SqliteStatement read) => new(
+        new ShardNo(read.GetLong(0)), read.GetText(1), read.GetText(2), new Epoch(read.GetLong(3)),
+        ReadIncarnation(read, 4), ReadIncarnation(read, 5), ReadIncarnation(read, 6),
+        read.GetText(7) switch
+        {
+            "free" => ShardState.Free,
+            "owned" => ShardState.Owned,
+            "handoff" => ShardState.Handoff,
+            "ended" => ShardState.Ended,
+            var other => throw new UnreachableException($"Shard {read.GetLong(0)} has the state '{other}', which this build does not know."),
+        },
+        read.GetLong(8));
+
+    private static MemberRow ReadMember(SqliteStatement read) => new()
+    {
+        Inc = new Incarnation(read.GetLong(0)),
+        Name = read.GetText(1),
+        Host = read.GetText(2),
+        LinkAddress = read.GetText(3),
+        ClientUrl = read.GetText(4),
+        Roles = [.. read.GetText(5).Split('\n', StringSplitOptions.RemoveEmptyEntries)],
+        Zone = read.GetText(6),
+        Weight = read.GetDouble(7),
+        ProtoMin = (int)read.GetLong(8),
+        ProtoMax = (int)read.GetLong(9),
+        Status = SqliteMemberStatus.Parse(read.GetText(10)),
+        UpView = read.GetLong(11),
+        LeaseSeq = read.GetLong(12),
+        LockFile = read.IsNull(13) ? null : new NodeLockProof(read.GetText(13), read.GetText(14), read.GetLong(15), read.GetLong(16), read.GetText(17)),
+        DeadProof = read.GetLong(18) != 0,
+        DownView = read.GetLong(19),
+        DownReason = read.GetText(20),
+        DownBy = new Incarnation(read.GetLong(21)),
+    };
+
+    private static Incarnation? ReadIncarnation(SqliteStatement read, int column) =>
+        read.GetNullableLong(column) is { } value ? new Incarnation(value) : null;
+}

@@ -1,0 +1,101 @@
+using System.Globalization;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Sql;
+
+/// <summary>The tables, their version and the way from older versions. The version is SQLite's <c>user_version</c>.</summary>
+internal static class SqliteSchema
+{
+    private const long ApplicationId = 0x41434C53; // "ACLS": tells our file from another program's.
+
+    /// <summary>The i-th text brings a database of version i to version i + 1; a new one goes through all of them.</summary>
+    private static readonly string[] Steps =
+    [
+        """
+        CREATE TABLE cluster(
+            id INTEGER PRIMARY KEY CHECK (id = 1), uuid BLOB NOT NULL, store_gen INTEGER NOT NULL, view INTEGER NOT NULL,
+            hash_ver INTEGER NOT NULL, cfg_digest TEXT NOT NULL, next_inc INTEGER NOT NULL, next_shard INTEGER NOT NULL);
+        CREATE TABLE shard_type(type TEXT PRIMARY KEY, shard_count INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE member(
+            inc INTEGER PRIMARY KEY, name TEXT NOT NULL, host TEXT NOT NULL, link_address TEXT NOT NULL, client_url TEXT NOT NULL,
+            roles TEXT NOT NULL, zone TEXT NOT NULL, weight REAL NOT NULL, proto_min INTEGER NOT NULL, proto_max INTEGER NOT NULL,
+            status TEXT NOT NULL, up_view INTEGER NOT NULL, lease_seq INTEGER NOT NULL, lease_at INTEGER NOT NULL,
+            lock_path TEXT, lock_boot_id TEXT, lock_device INTEGER, lock_inode INTEGER, lock_nonce TEXT, dead_proof INTEGER NOT NULL,
+            down_view INTEGER NOT NULL, down_reason TEXT NOT NULL, down_by INTEGER NOT NULL, down_at INTEGER NOT NULL, started_at INTEGER NOT NULL);
+        CREATE UNIQUE INDEX member_name ON member(name) WHERE status <> 'down';
+        CREATE UNIQUE INDEX member_link ON member(link_address) WHERE status <> 'down';
+        CREATE TABLE view_log(
+            view INTEGER PRIMARY KEY, op_id BLOB NOT NULL UNIQUE, by_inc INTEGER NOT NULL, reason TEXT NOT NULL,
+            change TEXT NOT NULL, members TEXT NOT NULL, at INTEGER NOT NULL);
+        CREATE TABLE shard(
+            shard_no INTEGER PRIMARY KEY, type TEXT NOT NULL, key TEXT NOT NULL, epoch INTEGER NOT NULL, owner_inc INTEGER, target_inc INTEGER,
+            prev_inc INTEGER, state TEXT NOT NULL, next_seq INTEGER NOT NULL, last_batch BLOB, UNIQUE(type, key));
+        CREATE INDEX shard_owner ON shard(owner_inc);
+        CREATE INDEX shard_target ON shard(target_inc);
+        CREATE TABLE shard_log(
+            shard_no INTEGER NOT NULL, epoch INTEGER NOT NULL, owner_inc INTEGER NOT NULL, view INTEGER NOT NULL,
+            PRIMARY KEY(shard_no, epoch)) WITHOUT ROWID;
+        CREATE TABLE journal(
+            row_id INTEGER PRIMARY KEY, shard_no INTEGER NOT NULL, shard_seq INTEGER NOT NULL, entity TEXT NOT NULL, entity_seq INTEGER NOT NULL,
+            epoch INTEGER NOT NULL, owner_inc INTEGER NOT NULL, batch_id BLOB NOT NULL, client_id BLOB, client_seq INTEGER,
+            kind TEXT NOT NULL, payload BLOB NOT NULL, result BLOB NOT NULL, at INTEGER NOT NULL, UNIQUE(entity, entity_seq));
+        CREATE TABLE snapshot(
+            entity TEXT NOT NULL, entity_seq INTEGER NOT NULL, epoch INTEGER NOT NULL, schema TEXT NOT NULL, payload BLOB NOT NULL,
+            crc32c INTEGER NOT NULL, PRIMARY KEY(entity, entity_seq));
+        """,
+    ];
+
+    /// <summary>The version that this build writes.</summary>
+    public static int Version => Steps.Length;
+
+    /// <summary>Settings of one connection, not of the file.</summary>
+    public static void Configure(SqliteSession session, int checkpointPages) => session.Execute(string.Create(
+        CultureInfo.InvariantCulture,
+        $"PRAGMA busy_timeout=0; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint={checkpointPages}; PRAGMA journal_size_limit=67108864;"));
+
+    /// <summary>Brings a database to this build's version and returns the cluster row, which it writes where there is none.</summary>
+    /// <exception cref="StoreUnusableException">A newer version, or somebody else's file.</exception>
+    /// <exception cref="SqliteFailure">Busy: try again.</exception>
+    public static ClusterRow Prepare(SqliteSession session, SqliteStoreOptions options, StoreSeed seed)
+    {
+        var mode = session.Get("PRAGMA journal_mode=WAL");
+        mode.Step();
+        var inWal = mode.GetText(0) == "wal";
+        mode.Reset();
+        if (!inWal)
+            throw new StoreUnusableException($"{options.Path} cannot use a write-ahead log. Put it on a local file system that has shared memory.");
+
+        session.Get("BEGIN IMMEDIATE").Run();
+        try
+        {
+            Migrate(session, options.Path);
+            if (options.ClientIndex)
+                session.Execute("CREATE UNIQUE INDEX IF NOT EXISTS journal_client ON journal(entity, client_id, client_seq) WHERE client_id IS NOT NULL");
+            session.Get("INSERT OR IGNORE INTO cluster VALUES(1, ?1, 1, 0, ?2, ?3, 1, 1)")
+                .Bind(1, Guid.NewGuid()).Bind(2, StableHash.Version).Bind(3, seed.ConfigDigest).Run();
+            var row = SqliteControl.ReadClusterRow(session);
+            session.Get("COMMIT").Run();
+            return row;
+        }
+        catch
+        {
+            session.TryRollback();
+            throw;
+        }
+    }
+
+    private static void Migrate(SqliteSession session, string path)
+    {
+        var version = (int)(session.Get("PRAGMA user_version").Scalar() ?? 0);
+        var application = session.Get("PRAGMA application_id").Scalar() ?? 0;
+        var tables = session.Get("SELECT count(*) FROM sqlite_schema").Scalar() ?? 0;
+        if (tables > 0 && application != ApplicationId)
+            throw new StoreUnusableException($"{path} belongs to another program (application id {application}). Give the cluster a file of its own.");
+        if (version > Version)
+            throw new StoreUnusableException($"{path} has schema version {version}; this build knows up to {Version}. Start the newer release, or restore a backup made by this one.");
+        if (version == Version) return;
+        foreach (var step in Steps[version..]) session.Execute(step);
+        session.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA application_id={ApplicationId}; PRAGMA user_version={Version};"));
+    }
+}

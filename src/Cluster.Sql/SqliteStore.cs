@@ -1,0 +1,289 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using SQLitePCL;
+
+namespace ActorCluster.Sql;
+
+/// <summary>The store for one machine: an SQLite file that all of its nodes share.</summary>
+/// <remarks>
+/// Thread-safe. All writes of a process go through one thread, which commits whatever waits in one transaction; reads have threads and
+/// connections of their own. A commit is on the disk before its callers are answered (write-ahead log, synchronous FULL), so a process
+/// or a machine may stop at any time. Do not open the file by other means than SQLite while a node runs: closing it would drop the
+/// process's locks.
+/// </remarks>
+public sealed class SqliteStore : IClusterStore
+{
+    private static readonly TimeSpan OpenLimit = TimeSpan.FromSeconds(30);
+
+    private readonly SqliteStoreOptions _options;
+    private readonly string _path;
+    private readonly SemaphoreSlim _opening = new(1);
+    private SqliteWriter? _writer;
+    private SqliteReader? _reader;
+    private bool _disposed;
+
+    /// <summary>Names the file; nothing is touched before <see cref="OpenAsync"/>.</summary>
+    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    public SqliteStore(SqliteStoreOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentException.ThrowIfNullOrEmpty(options.Path);
+        if (options.CallTimeout <= TimeSpan.Zero)
+            throw new ArgumentException($"CallTimeout is {options.CallTimeout}; give more than zero, 1.5 s by default.", nameof(options));
+        if (options.CheckpointPages < 1)
+            throw new ArgumentException($"CheckpointPages is {options.CheckpointPages}; give 1 or more, 10,000 by default.", nameof(options));
+        _options = options;
+        _path = Path.GetFullPath(options.Path);
+    }
+
+    /// <inheritdoc />
+    public string Description => $"SQLite {_path}";
+
+    private static long NowUnixMs => DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+
+    /// <inheritdoc />
+    public async ValueTask<ClusterRow> OpenAsync(StoreSeed seed, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(seed);
+        await _opening.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return await Task.Factory.StartNew(() => Open(seed, cancel), cancel, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+        }
+        finally
+        {
+            _opening.Release();
+        }
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(type);
+        ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(shardCount, 65_536);
+        return WriteAsync(db => SqliteControl.RegisterType(db, type, shardCount));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<Incarnation>> NextIncarnationAsync() => WriteAsync(SqliteControl.NextIncarnation);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => ReadAsync(db => SqliteControl.ReadCluster(db, NowUnixMs), urgent: true);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        return WriteAsync(db => SqliteViewChange.Run(db, change, NowUnixMs));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => ReadAsync(db => SqliteControl.FindView(db, opId), urgent: true);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => WriteAsync(db => SqliteControl.Renew(db, inc, NowUnixMs));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc) => WriteAsync(db => SqliteControl.Acquire(db, inc));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(SqliteControl.ReadShards, urgent: true);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync(IReadOnlyCollection<ShardNo> shards) =>
+        ReadAsync(db => SqliteControl.ReadShards(db, shards), urgent: true);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> PlanHandoffAsync(IReadOnlyCollection<ShardRetarget> plans) =>
+        WriteAsync(db => SqliteControl.PlanHandoff(db, plans));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RevertHandoffAsync(
+        Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => WriteAsync(db => SqliteControl.RevertHandoff(db, owner, shards));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ReleaseAsync(Incarnation owner, IReadOnlyCollection<ShardRelease> releases) =>
+        WriteAsync(db => SqliteControl.Release(db, owner, releases));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> ClearPreviousAsync(Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
+        WriteAsync(db => SqliteControl.ClearPrevious(db, previous, shards));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync() => WriteAsync(SqliteControl.RevokeOfDown);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>
+        WriteAsync(db => SqliteControl.Retarget(db, retargets));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches)
+    {
+        ArgumentNullException.ThrowIfNull(batches);
+        foreach (var batch in batches)
+            if (batch.Rows.IsDefaultOrEmpty) throw new ArgumentException($"The batch of shard {batch.Shard} has no rows. Give 1 or more.", nameof(batches));
+        // Each batch has a savepoint of its own, so the call needs none.
+        return WriteAsync(db => SqliteJournal.Append(db, batches), urgent: false, takesSavepoint: false);
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<BatchResolution>> ResolveAsync(ShardBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        // By the writer, behind any copy of the batch that is still under way; a mere read could overtake it.
+        return WriteAsync(db => SqliteJournal.Resolve(db, batch), urgent: false);
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<EntitySnapshot?>> ReadSnapshotAsync(string entity) =>
+        ReadAsync(db => SqliteJournal.ReadSnapshot(db, entity), urgent: false);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<JournalRow>>> ReadJournalAsync(string entity, long fromSeq, int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
+        return ReadAsync(db => SqliteJournal.ReadJournal(db, entity, fromSeq, limit), urgent: false);
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<bool>> SaveSnapshotAsync(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        return WriteAsync(db => SqliteJournal.SaveSnapshot(db, shard, epoch, owner, snapshot), urgent: false);
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq) =>
+        WriteAsync(db => SqliteJournal.Truncate(db, shard, epoch, owner, entity, belowSeq), urgent: false);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(
+        Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
+        ReadAsync(db => SqliteJournal.Confirm(db, owner, shards), urgent: true);
+
+    /// <summary>Ends the threads after what they have begun, within a few call time-outs. Later calls answer NotSent. Twice is harmless.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _opening.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            if (_disposed) return;
+            _disposed = true;
+            await Task.Run(() =>
+            {
+                _reader?.Dispose();
+                _writer?.Dispose();
+            }).ConfigureAwait(false);
+        }
+        finally
+        {
+            _opening.Release();
+        }
+    }
+
+    private ClusterRow Open(StoreSeed seed, CancellationToken cancel)
+    {
+        var folder = Path.GetDirectoryName(_path)!;
+        SqliteTurnstile turnstile;
+        try
+        {
+            Directory.CreateDirectory(folder);
+            LocalFileSystem.Require(folder);
+            turnstile = new SqliteTurnstile(_path + ".turnstile");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreUnusableException($"The folder {folder} cannot be written: {e.Message} Give this user the right to write there, or name another file.", e);
+        }
+
+        try
+        {
+            var row = Prepare(turnstile, seed, cancel);
+            if (_writer is not null)
+            {
+                turnstile.Dispose(); // Opened before; its threads run.
+                return row;
+            }
+            _writer = new SqliteWriter(OpenSession, turnstile, _options.CallTimeout);
+            _reader = new SqliteReader(OpenSession, _options.CallTimeout);
+            return row;
+        }
+        catch
+        {
+            turnstile.Dispose();
+            throw;
+        }
+    }
+
+    private ClusterRow Prepare(SqliteTurnstile turnstile, StoreSeed seed, CancellationToken cancel)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            cancel.ThrowIfCancellationRequested();
+            if (turnstile.TryEnter())
+            {
+                try
+                {
+                    using var session = OpenSession();
+                    if (session.IsReadOnly) throw new StoreUnusableException($"{_path} can only be read. Give this user the right to write the file, or mount its disk for writing.");
+                    return SqliteSchema.Prepare(session, _options, seed);
+                }
+                catch (SqliteFailure e) when (e.IsBusy)
+                {
+                    // Another program holds SQLite's lock.
+                }
+                catch (SqliteFailure e)
+                {
+                    throw Unusable(e);
+                }
+                finally
+                {
+                    turnstile.Leave();
+                }
+            }
+            if (Stopwatch.GetElapsedTime(started) > OpenLimit)
+                throw new StoreUnusableException($"{_path} was locked by another process for {OpenLimit.TotalSeconds} s. End the process that holds it.");
+            SqliteNative.Sleep(TimeSpan.FromMilliseconds(2));
+        }
+    }
+
+    private StoreUnusableException Unusable(SqliteFailure e) => new(e.Code switch
+    {
+        raw.SQLITE_NOTADB => $"{_path} is not an SQLite database. Move that file away, or name another one.",
+        raw.SQLITE_CORRUPT => $"{_path} is damaged: {e.Message}. Restore a backup.",
+        raw.SQLITE_READONLY => $"{_path} can only be read. Give this user the right to write the file and its folder.",
+        raw.SQLITE_CANTOPEN => $"{_path} cannot be opened: {e.Message}. Give this user the right to write the file and its folder.",
+        raw.SQLITE_FULL => $"The disk of {_path} is full. Free some space.",
+        _ => $"{_path} cannot be used: {e.Message}. Check the disk it is on.",
+    }, e);
+
+    private SqliteSession OpenSession()
+    {
+        var session = SqliteSession.Open(_path);
+        try
+        {
+            SqliteSchema.Configure(session, _options.CheckpointPages);
+            return session;
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
+    }
+
+    private ValueTask<StoreResult<T>> WriteAsync<T>(Func<SqliteSession, StoreResult<T>> operation, bool urgent = true, bool takesSavepoint = true) =>
+        new(Opened(_writer).SubmitAsync(operation, urgent, takesSavepoint));
+
+    private ValueTask<StoreResult<T>> ReadAsync<T>(Func<SqliteSession, StoreResult<T>> operation, bool urgent) =>
+        new(Opened(_reader).SubmitAsync(operation, urgent));
+
+    private static T Opened<T>(T? part) where T : class =>
+        part ?? throw new InvalidOperationException("The store is not open. Call OpenAsync before anything else.");
+}

@@ -1,0 +1,139 @@
+using System.Collections.Immutable;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.TestKit;
+
+public sealed partial class ModelDatabase
+{
+    private const int TruncatedRowsMax = 1_000;
+
+    private readonly List<ModelJournalEntry> _journal = [];
+    private readonly SortedDictionary<string, SortedDictionary<long, JournalRow>> _rows = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, SortedDictionary<long, EntitySnapshot>> _snapshots = new(StringComparer.Ordinal);
+    private readonly HashSet<(string Entity, CommandId Command)> _commands = []; // Only asked, never iterated.
+    private readonly HashSet<(string Entity, long EntitySeq)> _damaged = [];
+
+    /// <summary>Every row ever committed, in the order of commits; truncation does not shorten it.</summary>
+    public IReadOnlyList<ModelJournalEntry> Journal => _journal;
+
+    /// <summary>See <see cref="IJournalStore.AppendAsync"/>.</summary>
+    public StoreResult<ImmutableArray<AppendOutcome>> Append(IReadOnlyList<ShardBatch> batches)
+    {
+        ArgumentNullException.ThrowIfNull(batches);
+        _ = Opened;
+        foreach (var batch in batches)
+            if (batch.Rows.IsDefaultOrEmpty) throw new ArgumentException($"The batch of shard {batch.Shard} has no rows. Give 1 or more.", nameof(batches));
+        return StoreResult.Ok<ImmutableArray<AppendOutcome>>([.. batches.Select(Append)]);
+    }
+
+    /// <summary>See <see cref="IJournalStore.ResolveAsync"/>.</summary>
+    public StoreResult<BatchResolution> Resolve(ShardBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        _ = Opened;
+        if (!_shards.TryGetValue(batch.Shard, out var row) || row.Epoch < batch.Epoch) return StoreResult.Ok(BatchResolution.Regressed);
+        if (row.Epoch != batch.Epoch || row.Owner != batch.Owner) return StoreResult.Ok(BatchResolution.Fenced);
+        if (row.NextSeq < batch.ExpectedSeq) return StoreResult.Ok(BatchResolution.Regressed);
+        if (row.NextSeq == batch.ExpectedSeq)
+            return StoreResult.Ok(batch.Rows.Any(HasRow) ? BatchResolution.Broken : BatchResolution.NotCommitted);
+        var mine = row.NextSeq == batch.ExpectedSeq + batch.Rows.Length && _lastBatches.GetValueOrDefault(row.No) == batch.BatchId;
+        return StoreResult.Ok(mine ? BatchResolution.Committed : BatchResolution.Broken);
+    }
+
+    /// <summary>See <see cref="IJournalStore.ReadSnapshotAsync"/>.</summary>
+    public StoreResult<EntitySnapshot?> ReadSnapshot(string entity)
+    {
+        _ = Opened;
+        var sound = _snapshots.TryGetValue(entity, out var kept) ? kept.Values.LastOrDefault(s => !_damaged.Contains((entity, s.EntitySeq))) : null;
+        return StoreResult.Ok(sound);
+    }
+
+    /// <summary>See <see cref="IJournalStore.ReadJournalAsync"/>.</summary>
+    public StoreResult<ImmutableArray<JournalRow>> ReadJournal(string entity, long fromSeq, int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
+        _ = Opened;
+        return StoreResult.Ok<ImmutableArray<JournalRow>>(
+            _rows.TryGetValue(entity, out var rows) ? [.. rows.Values.Where(r => r.EntitySeq >= fromSeq).Take(limit)] : []);
+    }
+
+    /// <summary>See <see cref="IJournalStore.SaveSnapshotAsync"/>.</summary>
+    public StoreResult<bool> SaveSnapshot(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        if (!Owns(owner, shard, epoch)) return StoreResult.Not<bool>(StoreVerdict.Fenced, $"Shard {shard} is not owned by {owner} at epoch {epoch}.");
+        if (!_snapshots.TryGetValue(snapshot.Entity, out var kept)) _snapshots.Add(snapshot.Entity, kept = []);
+        kept[snapshot.EntitySeq] = snapshot;
+        _damaged.Remove((snapshot.Entity, snapshot.EntitySeq));
+        if (kept.Count > 2) kept.Remove(kept.Keys.First());
+        return StoreResult.Ok(kept.ContainsKey(snapshot.EntitySeq));
+    }
+
+    /// <summary>See <see cref="IJournalStore.TruncateAsync"/>.</summary>
+    public StoreResult<int> Truncate(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq)
+    {
+        if (!Owns(owner, shard, epoch)) return StoreResult.Not<int>(StoreVerdict.Fenced, $"Shard {shard} is not owned by {owner} at epoch {epoch}.");
+        if (!_snapshots.TryGetValue(entity, out var kept) || kept.Count < 2 || !_rows.TryGetValue(entity, out var rows)) return StoreResult.Ok(0);
+        var older = kept.Keys.First();
+        if (_damaged.Contains((entity, older))) return StoreResult.Ok(0);
+        var gone = rows.Keys.TakeWhile(seq => seq < Math.Min(belowSeq, older)).Take(TruncatedRowsMax).ToArray();
+        foreach (var seq in gone)
+        {
+            if (rows[seq].Command is { } command) _commands.Remove((entity, command));
+            rows.Remove(seq);
+        }
+        return StoreResult.Ok(gone.Length);
+    }
+
+    /// <summary>See <see cref="IJournalStore.ConfirmAsync"/>.</summary>
+    public StoreResult<ImmutableArray<ShardNo>> Confirm(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
+        StoreResult.Ok<ImmutableArray<ShardNo>>([.. shards.Where(s => Owns(owner, s.Shard, s.Epoch)).Select(s => s.Shard)]);
+
+    /// <summary>Spoils a stored snapshot, as a disk might: reads pass it over from now on.</summary>
+    public void DamageSnapshot(string entity, long entitySeq) => _damaged.Add((entity, entitySeq));
+
+    private AppendOutcome Append(ShardBatch batch)
+    {
+        if (!_shards.TryGetValue(batch.Shard, out var row) || row.NextSeq != batch.ExpectedSeq) return AppendOutcome.Unexpected;
+        if (_mutation != ModelMutation.AppendIgnoresEpoch && (row.Epoch != batch.Epoch || row.Owner != batch.Owner)) return AppendOutcome.Unexpected;
+        if (batch.Rows.Any(HasRow) || batch.Rows.DistinctBy(r => (r.Entity, r.EntitySeq)).Count() != batch.Rows.Length) return AppendOutcome.Unexpected;
+        if (_keepsClientIndex && HasRepeat(batch.Rows)) return AppendOutcome.RepeatedCommand;
+
+        _shards[row.No] = row with { NextSeq = row.NextSeq + batch.Rows.Length };
+        _lastBatches[row.No] = batch.BatchId;
+        for (var i = 0; i < batch.Rows.Length; i++)
+        {
+            var added = batch.Rows[i];
+            _journal.Add(new ModelJournalEntry(batch.Shard, batch.ExpectedSeq + i, batch.Epoch, batch.Owner, batch.BatchId, added));
+            if (!_rows.TryGetValue(added.Entity, out var rows)) _rows.Add(added.Entity, rows = []);
+            rows.Add(added.EntitySeq, added);
+            if (added.Command is { } command) _commands.Add((added.Entity, command));
+        }
+        return AppendOutcome.Committed;
+    }
+
+    private bool HasRow(JournalRow row) => _rows.TryGetValue(row.Entity, out var rows) && rows.ContainsKey(row.EntitySeq);
+
+    private bool HasRepeat(ImmutableArray<JournalRow> rows)
+    {
+        var inBatch = new HashSet<(string, CommandId)>();
+        return rows.Any(r => r.Command is { } command && (_commands.Contains((r.Entity, command)) || !inBatch.Add((r.Entity, command))));
+    }
+
+    private bool Owns(Incarnation owner, ShardNo shard, Epoch epoch)
+    {
+        _ = Opened;
+        return _shards.TryGetValue(shard, out var row) && row.Owner == owner && row.Epoch == epoch;
+    }
+
+    private void CopyJournalTo(ModelDatabase copy)
+    {
+        copy._journal.AddRange(_journal);
+        foreach (var (entity, rows) in _rows) copy._rows.Add(entity, new SortedDictionary<long, JournalRow>(rows));
+        foreach (var (entity, kept) in _snapshots) copy._snapshots.Add(entity, new SortedDictionary<long, EntitySnapshot>(kept));
+        copy._commands.UnionWith(_commands);
+        copy._damaged.UnionWith(_damaged);
+    }
+}

@@ -1,0 +1,232 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.TestKit;
+
+/// <summary>
+/// The store's contract as a plain data structure: every operation is one synchronous step that takes effect as a whole or not at all.
+/// The reference that other stores are compared with, and the store of a deterministic simulator.
+/// </summary>
+/// <remarks>Not thread-safe (<see cref="ModelStore"/> adds the lock). Knows no clock and no randomness: identity and time come in as
+/// arguments. Everything is iterated in sorted order. To lose a reply, apply the operation and drop its result.</remarks>
+public sealed partial class ModelDatabase
+{
+    private const long DownMembersShownMs = 7L * 24 * 60 * 60 * 1000;
+
+    private readonly Guid _uuid;
+    private readonly ModelMutation _mutation;
+    private readonly bool _keepsClientIndex;
+    private readonly SortedDictionary<string, int> _types = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<ShardNo, ShardRow> _shards = [];
+    private readonly SortedDictionary<ShardNo, Guid> _lastBatches = [];
+    private readonly SortedDictionary<Incarnation, long> _downAt = [];
+    private readonly List<ModelShardLogEntry> _shardLog = [];
+    private readonly List<ModelViewLogEntry> _viewLog = [];
+    private ImmutableSortedDictionary<Incarnation, MemberRow> _members = ImmutableSortedDictionary<Incarnation, MemberRow>.Empty;
+    private ImmutableArray<ShardRow> _rowsAtLastView = []; // What EvictByRowsReadBefore goes by.
+    private ClusterRow? _cluster;
+    private long _lastIncarnation;
+
+    /// <summary>Makes an empty database.</summary>
+    /// <param name="uuid">The cluster's identity.</param>
+    /// <param name="mutation">A bug to plant, none by default.</param>
+    /// <param name="keepsClientIndex">Refuse a second row of one command id, as a store with a client index does.</param>
+    public ModelDatabase(Guid uuid, ModelMutation mutation = ModelMutation.None, bool keepsClientIndex = false)
+    {
+        _uuid = uuid;
+        _mutation = mutation;
+        _keepsClientIndex = keepsClientIndex;
+    }
+
+    /// <summary>Every raise of an epoch, in the order of commits.</summary>
+    public IReadOnlyList<ModelShardLogEntry> ShardLog => _shardLog;
+
+    /// <summary>Every view change, in the order of commits; the i-th has view i + 1.</summary>
+    public IReadOnlyList<ModelViewLogEntry> ViewLog => _viewLog;
+
+    /// <summary>All members that ever joined, by incarnation.</summary>
+    public IReadOnlyCollection<MemberRow> Members => [.. _members.Values];
+
+    /// <summary>All shard rows, by number.</summary>
+    public IReadOnlyCollection<ShardRow> Shards => _shards.Values;
+
+    internal Lock Gate { get; } = new();
+
+    private long View => Opened.View;
+
+    private ClusterRow Opened => _cluster ?? throw new InvalidOperationException("The store is not open. Call Open (OpenAsync) before anything else.");
+
+    /// <summary>Copies the whole state, for example to restore it later as a store that has lost its last commits.</summary>
+    public ModelDatabase Copy()
+    {
+        var copy = new ModelDatabase(_uuid, _mutation, _keepsClientIndex)
+        {
+            _members = _members,
+            _rowsAtLastView = _rowsAtLastView,
+            _cluster = _cluster,
+            _lastIncarnation = _lastIncarnation,
+        };
+        foreach (var (type, count) in _types) copy._types.Add(type, count);
+        foreach (var (no, row) in _shards) copy._shards.Add(no, row);
+        foreach (var (no, batch) in _lastBatches) copy._lastBatches.Add(no, batch);
+        foreach (var (inc, at) in _downAt) copy._downAt.Add(inc, at);
+        copy._shardLog.AddRange(_shardLog);
+        copy._viewLog.AddRange(_viewLog);
+        CopyJournalTo(copy);
+        return copy;
+    }
+
+    /// <summary>See <see cref="IControlStore.OpenAsync"/>.</summary>
+    public ClusterRow Open(StoreSeed seed)
+    {
+        ArgumentNullException.ThrowIfNull(seed);
+        return _cluster ??= new ClusterRow(_uuid, StoreGeneration: 1, View: 0, StableHash.Version, seed.ConfigDigest);
+    }
+
+    /// <summary>See <see cref="IControlStore.RegisterTypeAsync"/>.</summary>
+    public StoreResult<int> RegisterType(string type, int shardCount)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(type);
+        ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(shardCount, 65_536);
+        _ = Opened;
+        if (_types.TryGetValue(type, out var known)) return StoreResult.Ok(known);
+        _types.Add(type, shardCount);
+        for (var i = 0; i < shardCount; i++)
+        {
+            var no = new ShardNo(_shards.Count + 1); // Rows are never deleted, so the count is the highest number.
+            _shards.Add(no, new ShardRow(
+                no, type, i.ToString(CultureInfo.InvariantCulture), new Epoch(0), null, null, null, ShardState.Free, NextSeq: 1));
+        }
+        return StoreResult.Ok(shardCount);
+    }
+
+    /// <summary>See <see cref="IControlStore.NextIncarnationAsync"/>.</summary>
+    public StoreResult<Incarnation> NextIncarnation()
+    {
+        _ = Opened;
+        return StoreResult.Ok(new Incarnation(++_lastIncarnation));
+    }
+
+    /// <summary>See <see cref="IControlStore.ReadClusterAsync"/>.</summary>
+    /// <param name="atUnixMs">The store's time; members that went down more than 7 days before it are left out.</param>
+    public StoreResult<ClusterSnapshot> ReadCluster(long atUnixMs)
+    {
+        var shown = _members.Values.Where(m => m.IsLive || _downAt[m.Inc] >= atUnixMs - DownMembersShownMs);
+        return StoreResult.Ok(new ClusterSnapshot(Opened, [.. shown]));
+    }
+
+    /// <summary>See <see cref="IControlStore.FindViewAsync"/>.</summary>
+    public StoreResult<long> FindView(Guid opId)
+    {
+        _ = Opened;
+        foreach (var entry in _viewLog)
+            if (entry.OpId == opId) return StoreResult.Ok(entry.View);
+        return StoreResult.Ok(0L);
+    }
+
+    /// <summary>See <see cref="IControlStore.RenewAsync"/>.</summary>
+    public StoreResult<Renewal> Renew(Incarnation inc)
+    {
+        _ = Opened;
+        if (!_members.TryGetValue(inc, out var member) || !member.IsLive) return StoreResult.Not<Renewal>(StoreVerdict.Fenced, $"{inc} is not a live member.");
+        _members = _members.SetItem(inc, member with { LeaseSeq = member.LeaseSeq + 1 });
+        return StoreResult.Ok(new Renewal(member.LeaseSeq + 1, View));
+    }
+
+    /// <summary>See <see cref="IControlStore.AcquireAsync"/>.</summary>
+    public StoreResult<ImmutableArray<AcquiredShard>> Acquire(Incarnation inc)
+    {
+        _ = Opened;
+        if (_mutation != ModelMutation.AcquireWithoutMemberCheck && !IsUp(_members, inc))
+            return StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.Fenced, $"{inc} is not up.");
+        var acquired = ImmutableArray.CreateBuilder<AcquiredShard>();
+        foreach (var row in _shards.Values.Where(r => r.State == ShardState.Free && r.Target == inc).ToArray())
+        {
+            var epoch = new Epoch(row.Epoch.Value + 1);
+            _shards[row.No] = row with { Epoch = epoch, Owner = inc, Previous = null, State = ShardState.Owned };
+            _shardLog.Add(new ModelShardLogEntry(row.No, epoch, inc, View));
+            acquired.Add(new AcquiredShard(row.No, row.Type, row.Key, epoch, row.NextSeq));
+        }
+        return StoreResult.Ok(acquired.DrainToImmutable());
+    }
+
+    /// <summary>See <see cref="IControlStore.ReadShardsAsync()"/>.</summary>
+    public StoreResult<ImmutableArray<ShardRow>> ReadShards()
+    {
+        _ = Opened;
+        return StoreResult.Ok<ImmutableArray<ShardRow>>([.. _shards.Values]);
+    }
+
+    /// <summary>See <see cref="IControlStore.ReadShardsAsync(IReadOnlyCollection{ShardNo})"/>.</summary>
+    public StoreResult<ImmutableArray<ShardRow>> ReadShards(IReadOnlyCollection<ShardNo> shards)
+    {
+        _ = Opened;
+        return StoreResult.Ok<ImmutableArray<ShardRow>>([.. shards.Distinct().Order().Where(_shards.ContainsKey).Select(no => _shards[no])]);
+    }
+
+    /// <summary>See <see cref="IControlStore.PlanHandoffAsync"/>.</summary>
+    public StoreResult<ImmutableArray<ShardNo>> PlanHandoff(IReadOnlyCollection<ShardRetarget> plans) => ChangeRows(
+        plans, p => p.Shard,
+        (row, p) => row.State == ShardState.Owned && row.Epoch == p.Epoch && row.Target == p.Seen,
+        (row, p) => row with { State = ShardState.Handoff, Target = p.Target });
+
+    /// <summary>See <see cref="IControlStore.RevertHandoffAsync"/>.</summary>
+    public StoreResult<ImmutableArray<ShardNo>> RevertHandoff(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => ChangeRows(
+        shards, s => s.Shard,
+        (row, s) => row.State == ShardState.Handoff && row.Owner == owner && row.Epoch == s.Epoch,
+        (row, _) => row with { State = ShardState.Owned });
+
+    /// <summary>See <see cref="IControlStore.ReleaseAsync"/>.</summary>
+    public StoreResult<ImmutableArray<ShardNo>> Release(Incarnation owner, IReadOnlyCollection<ShardRelease> releases) => ChangeRows(
+        releases, r => r.Shard,
+        (row, r) => row.Owner == owner && row.Epoch == r.Epoch,
+        (row, r) => row with { Owner = null, Previous = null, State = ShardState.Free, Target = r.Target ?? row.Target });
+
+    /// <summary>See <see cref="IControlStore.ClearPreviousAsync"/>.</summary>
+    public StoreResult<int> ClearPrevious(Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards)
+    {
+        var changed = ChangeRows(
+            shards, s => s.Shard,
+            (row, s) => row.Previous == previous && row.Epoch == s.Epoch,
+            (row, _) => row with { Previous = null });
+        return StoreResult.Ok(changed.Value.Length);
+    }
+
+    /// <summary>See <see cref="IControlStore.RevokeOfDownAsync"/>.</summary>
+    public StoreResult<int> RevokeOfDown()
+    {
+        _ = Opened;
+        var orphans = _shards.Values.Where(r => r.Owner is { } owner && _members.TryGetValue(owner, out var m) && !m.IsLive).ToArray();
+        foreach (var row in orphans) _shards[row.No] = Freed(row);
+        return StoreResult.Ok(orphans.Length);
+    }
+
+    /// <summary>See <see cref="IControlStore.RetargetAsync"/>.</summary>
+    public StoreResult<ImmutableArray<ShardNo>> Retarget(IReadOnlyCollection<ShardRetarget> retargets) => ChangeRows(
+        retargets, r => r.Shard,
+        (row, r) => row.State == ShardState.Free && row.Epoch == r.Epoch && row.Target == r.Seen,
+        (row, r) => row with { Target = r.Target });
+
+    private static bool IsUp(ImmutableSortedDictionary<Incarnation, MemberRow> members, Incarnation inc) =>
+        members.TryGetValue(inc, out var member) && member.Status == MemberStatus.Up;
+
+    private static ShardRow Freed(ShardRow row) =>
+        row with { Owner = null, Target = null, Previous = row.Owner ?? row.Previous, State = ShardState.Free };
+
+    private StoreResult<ImmutableArray<ShardNo>> ChangeRows<T>(
+        IReadOnlyCollection<T> orders, Func<T, ShardNo> shardOf, Func<ShardRow, T, bool> holds, Func<ShardRow, T, ShardRow> change)
+    {
+        _ = Opened;
+        var changed = ImmutableArray.CreateBuilder<ShardNo>();
+        foreach (var order in orders)
+        {
+            if (!_shards.TryGetValue(shardOf(order), out var row) || !holds(row, order)) continue;
+            _shards[row.No] = change(row, order);
+            changed.Add(row.No);
+        }
+        return StoreResult.Ok(changed.DrainToImmutable());
+    }
+}

@@ -1,0 +1,20 @@
+namespace ActorCluster.TestKit;
+
+/// <summary>Bugs that a <see cref="ModelDatabase"/> can be told to have, so that a checker can be shown to find them.</summary>
+public enum ModelMutation
+{
+    /// <summary>The store as specified.</summary>
+    None,
+
+    /// <summary>An append looks at the shard's next sequence only, not at the fencing token (epoch and owner).</summary>
+    AppendIgnoresEpoch,
+
+    /// <summary>An eviction revokes the rows that its victim had at the previous view change, not those that it has now.</summary>
+    EvictByRowsReadBefore,
+
+    /// <summary>An acquire does not ask whether the member is still up.</summary>
+    AcquireWithoutMemberCheck,
+
+    /// <summary>An eviction or release that rests on a stale lease succeeds although the lease has moved.</summary>
+    EvictIgnoresLeaseSeq,
+}

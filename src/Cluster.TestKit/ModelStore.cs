@@ -1,0 +1,128 @@
+using System.Collections.Immutable;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.TestKit;
+
+/// <summary>A handle on a <see cref="ModelDatabase"/>: the in-memory reference of <see cref="IClusterStore"/>. Nothing outlives the process.</summary>
+/// <remarks>Thread-safe, several handles on one database included; every answer is complete when the call returns.</remarks>
+public sealed class ModelStore : IClusterStore
+{
+    private readonly ModelDatabase _database;
+    private readonly TimeProvider _time;
+    private bool _disposed;
+
+    /// <summary>Opens a handle.</summary>
+    /// <param name="database">The data; other handles may share it.</param>
+    /// <param name="time">Gives the store's time; the system's by default.</param>
+    public ModelStore(ModelDatabase database, TimeProvider? time = null)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        _database = database;
+        _time = time ?? TimeProvider.System;
+    }
+
+    /// <summary>Opens a handle on a new, empty database of its own.</summary>
+    public ModelStore() : this(new ModelDatabase(Guid.NewGuid())) { }
+
+    /// <summary>The data. Read it only while no call is under way.</summary>
+    public ModelDatabase Database => _database;
+
+    /// <inheritdoc />
+    public string Description => "model (memory of this process)";
+
+    private long NowUnixMs => _time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    /// <inheritdoc />
+    public ValueTask<ClusterRow> OpenAsync(StoreSeed seed, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        lock (_database.Gate) return ValueTask.FromResult(_database.Open(seed));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount) => Do(d => d.RegisterType(type, shardCount));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<Incarnation>> NextIncarnationAsync() => Do(d => d.NextIncarnation());
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => Do(d => d.ReadCluster(NowUnixMs));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change) => Do(d => d.ChangeView(change, NowUnixMs));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => Do(d => d.FindView(opId));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => Do(d => d.Renew(inc));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc) => Do(d => d.Acquire(inc));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => Do(d => d.ReadShards());
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync(IReadOnlyCollection<ShardNo> shards) => Do(d => d.ReadShards(shards));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> PlanHandoffAsync(IReadOnlyCollection<ShardRetarget> plans) => Do(d => d.PlanHandoff(plans));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RevertHandoffAsync(
+        Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Do(d => d.RevertHandoff(owner, shards));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ReleaseAsync(Incarnation owner, IReadOnlyCollection<ShardRelease> releases) =>
+        Do(d => d.Release(owner, releases));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> ClearPreviousAsync(Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
+        Do(d => d.ClearPrevious(previous, shards));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync() => Do(d => d.RevokeOfDown());
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) => Do(d => d.Retarget(retargets));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches) => Do(d => d.Append(batches));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<BatchResolution>> ResolveAsync(ShardBatch batch) => Do(d => d.Resolve(batch));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<EntitySnapshot?>> ReadSnapshotAsync(string entity) => Do(d => d.ReadSnapshot(entity));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<JournalRow>>> ReadJournalAsync(string entity, long fromSeq, int limit) =>
+        Do(d => d.ReadJournal(entity, fromSeq, limit));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<bool>> SaveSnapshotAsync(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot) =>
+        Do(d => d.SaveSnapshot(shard, epoch, owner, snapshot));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq) =>
+        Do(d => d.Truncate(shard, epoch, owner, entity, belowSeq));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(
+        Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Do(d => d.Confirm(owner, shards));
+
+    /// <summary>Closes this handle; the database stays. Later calls answer <see cref="StoreVerdict.NotSent"/>.</summary>
+    public ValueTask DisposeAsync()
+    {
+        _disposed = true;
+        return ValueTask.CompletedTask;
+    }
+
+    private ValueTask<StoreResult<T>> Do<T>(Func<ModelDatabase, StoreResult<T>> operation)
+    {
+        if (_disposed) return ValueTask.FromResult(StoreResult.Not<T>(StoreVerdict.NotSent, "The store is closed."));
+        lock (_database.Gate) return ValueTask.FromResult(operation(_database));
+    }
+}

@@ -1,0 +1,156 @@
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using static ActorCluster.TestKit.StoreBench;
+
+namespace ActorCluster.TestKit;
+
+/// <summary>Cases on shard rows: acquire, revoke, hand-off, sweep.</summary>
+internal static class OwnershipConformance
+{
+    public static IEnumerable<(string Name, Func<Func<Task<IClusterStore>>, Task> Run)> Cases =>
+    [
+        ("An acquire takes the free rows aimed at it and raises their epoch", open => RunAsync(open, async b =>
+        {
+            var (a, c) = (await b.MemberAsync().ConfigureAwait(false), await b.MemberAsync().ConfigureAwait(false));
+            await AimAsync(b, (1, a), (2, c), (4, a)).ConfigureAwait(false);
+            var won = Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync");
+            Sequence([new AcquiredShard(new ShardNo(1), TypeName, "0", new Epoch(1), 1), new AcquiredShard(new ShardNo(4), TypeName, "3", new Epoch(1), 1)], won, "By number.");
+            Equal(0, Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync").Length, "A second acquire finds nothing.");
+            var row = await b.ShardAsync(new ShardNo(1)).ConfigureAwait(false);
+            Equal((a, a, null, ShardState.Owned), (row.Owner, row.Target, row.Previous, row.State), "The row says so.");
+            Equal(null, (await b.ShardAsync(new ShardNo(2)).ConfigureAwait(false)).Owner, "The row of the other target is left alone.");
+        })),
+        ("Only a member that is up acquires", open => RunAsync(open, async b =>
+        {
+            var a = await b.MemberAsync(up: false).ConfigureAwait(false);
+            await AimAsync(b, (1, a)).ConfigureAwait(false);
+            Verdict(StoreVerdict.Fenced, await b.Store.AcquireAsync(a).ConfigureAwait(false), "A joining member owns nothing.");
+            await b.ViewAsync(new MemberChange.Up(a)).ConfigureAwait(false);
+            await b.ViewAsync(new MemberChange.Leave(a)).ConfigureAwait(false);
+            Verdict(StoreVerdict.Fenced, await b.Store.AcquireAsync(a).ConfigureAwait(false), "A leaving member takes nothing more.");
+            await b.ViewAsync(new MemberChange.Down(a, "test")).ConfigureAwait(false);
+            await AimAsync(b, (2, a)).ConfigureAwait(false);
+            Verdict(StoreVerdict.Fenced, await b.Store.AcquireAsync(a).ConfigureAwait(false), "A down member takes nothing.");
+            Verdict(StoreVerdict.Fenced, await b.Store.AcquireAsync(new Incarnation(99)).ConfigureAwait(false), "Nor does a stranger.");
+            Equal(null, (await b.ShardAsync(new ShardNo(2)).ConfigureAwait(false)).Owner, "Nothing was written.");
+        })),
+        ("An eviction revokes in its own commit what its victim has at that moment", open => RunAsync(open, async b =>
+        {
+            var (a, c) = (await b.MemberAsync().ConfigureAwait(false), await b.MemberAsync().ConfigureAwait(false));
+            await AimAsync(b, (1, a), (2, a), (3, c), (4, a)).ConfigureAwait(false);
+            Ok(await b.Store.AcquireAsync(c).ConfigureAwait(false), "AcquireAsync");
+            var change = await b.ChangeAsync(new MemberChange.Down(a, "test")).ConfigureAwait(false) with { Targets = [new ShardTarget(new ShardNo(1), c), new ShardTarget(new ShardNo(3), a)] };
+            Equal(3, Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync").Length, "An acquire after the change was decided.");
+            await AimAsync(b, (4, a)).ConfigureAwait(false);
+            Ok(await b.Store.ReleaseAsync(a, [new ShardRelease(new ShardNo(4), new Epoch(1), null)]).ConfigureAwait(false), "ReleaseAsync");
+            Ok(await b.Store.ChangeViewAsync(change).ConfigureAwait(false), "ChangeViewAsync");
+            var rows = await b.ShardsAsync().ConfigureAwait(false);
+            Sequence(
+            [
+                (null, c, a, ShardState.Free, 1),     // Owned by the victim; the plan names a successor.
+                (null, null, a, ShardState.Free, 1),  // Owned by the victim; not in the plan.
+                (c, c, null, ShardState.Owned, 1),    // Another's row: a target does not touch it.
+                (null, null, null, ShardState.Free, 1), // Free and aimed at the victim: nobody has run it since its release.
+            ], rows.Select(r => (r.Owner, r.Target, r.Previous, r.State, (int)r.Epoch.Value)), "The rows after the eviction.");
+            var won = Ok(await b.Store.AcquireAsync(c).ConfigureAwait(false), "AcquireAsync");
+            Sequence([(1L, 2L)], won.Select(w => (w.No.Value, w.Epoch.Value)), "The successor gets a higher epoch.");
+            Equal(null, (await b.ShardAsync(new ShardNo(1)).ConfigureAwait(false)).Previous, "An acquire clears the previous owner.");
+        })),
+        ("A second revoke keeps the previous owner that is still named", open => RunAsync(open, async b =>
+        {
+            var (a, c) = (await b.MemberAsync().ConfigureAwait(false), await b.MemberAsync().ConfigureAwait(false));
+            await b.AcquireAllAsync(a).ConfigureAwait(false);
+            var first = await b.ChangeAsync(new MemberChange.Down(a, "test")).ConfigureAwait(false) with { Targets = [new ShardTarget(new ShardNo(1), c)] };
+            Ok(await b.Store.ChangeViewAsync(first).ConfigureAwait(false), "ChangeViewAsync");
+            await b.ViewAsync(new MemberChange.Down(c, "test")).ConfigureAwait(false);
+            var row = await b.ShardAsync(new ShardNo(1)).ConfigureAwait(false);
+            Equal((null, null, a), (row.Owner, row.Target, row.Previous), "The free row of a dead target still names who ran it.");
+        })),
+        ("A view change gives targets to free rows without a live one, and leaves the others", open => RunAsync(open, async b =>
+        {
+            var (a, c, gone) = (await b.MemberAsync().ConfigureAwait(false), await b.MemberAsync().ConfigureAwait(false), await b.MemberAsync().ConfigureAwait(false));
+            await b.ViewAsync(new MemberChange.Down(gone, "test")).ConfigureAwait(false);
+            await AimAsync(b, (1, a), (2, gone)).ConfigureAwait(false);
+            var change = await b.ChangeAsync().ConfigureAwait(false) with { Targets = [.. Enumerable.Range(1, 3).Select(i => new ShardTarget(new ShardNo(i), c))] };
+            Ok(await b.Store.ChangeViewAsync(change).ConfigureAwait(false), "ChangeViewAsync");
+            Sequence([a, c, c, null], (await b.ShardsAsync().ConfigureAwait(false)).Select(r => r.Target), "A live target stays; a dead or missing one is replaced.");
+        })),
+        ("A hand-off goes through plan, release and acquire, each only from the state before it", open => RunAsync(open, async b =>
+        {
+            var (a, c) = (await b.MemberAsync().ConfigureAwait(false), await b.MemberAsync().ConfigureAwait(false));
+            await AimAsync(b, (1, a)).ConfigureAwait(false);
+            var (no, epoch) = (new ShardNo(1), new Epoch(1));
+            Equal(0, Ok(await b.Store.PlanHandoffAsync([new ShardRetarget(no, new Epoch(0), a, c)]).ConfigureAwait(false), "Plan").Length, "A free row cannot be planned.");
+            Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync");
+            Equal(0, Ok(await b.Store.PlanHandoffAsync([new ShardRetarget(no, new Epoch(0), a, c)]).ConfigureAwait(false), "Plan").Length, "Another epoch was read.");
+            Equal(0, Ok(await b.Store.PlanHandoffAsync([new ShardRetarget(no, epoch, null, c)]).ConfigureAwait(false), "Plan").Length, "Another target was read.");
+            Sequence([no], Ok(await b.Store.PlanHandoffAsync([new ShardRetarget(no, epoch, a, c)]).ConfigureAwait(false), "Plan"), "As it was read.");
+            var planned = await b.ShardAsync(no).ConfigureAwait(false);
+            Equal((a, c, epoch, ShardState.Handoff), (planned.Owner, planned.Target, planned.Epoch, planned.State), "The plan changes neither owner nor epoch.");
+            Equal(0, Ok(await b.Store.AcquireAsync(c).ConfigureAwait(false), "AcquireAsync").Length, "The target waits for the release.");
+            Equal(AppendOutcome.Committed, await b.AppendAsync(b.Batch(new AcquiredShard(no, TypeName, "0", epoch, 1), a, 1, "counter/x", 1)).ConfigureAwait(false), "The owner still writes.");
+
+            Equal(0, Ok(await b.Store.RevertHandoffAsync(c, [(no, epoch)]).ConfigureAwait(false), "Revert").Length, "Only the owner reverts.");
+            Equal(0, Ok(await b.Store.RevertHandoffAsync(a, [(no, new Epoch(2))]).ConfigureAwait(false), "Revert").Length, "Only at its epoch.");
+            Sequence([no], Ok(await b.Store.RevertHandoffAsync(a, [(no, epoch)]).ConfigureAwait(false), "Revert"), "Back to owned.");
+            Equal(0, Ok(await b.Store.RevertHandoffAsync(a, [(no, epoch)]).ConfigureAwait(false), "Revert").Length, "Once.");
+            Sequence([no], Ok(await b.Store.PlanHandoffAsync([new ShardRetarget(no, epoch, c, c)]).ConfigureAwait(false), "Plan"), "Planned again.");
+
+            Equal(0, Ok(await b.Store.ReleaseAsync(c, [new ShardRelease(no, epoch, null)]).ConfigureAwait(false), "Release").Length, "Only the owner releases.");
+            Equal(0, Ok(await b.Store.ReleaseAsync(a, [new ShardRelease(no, new Epoch(2), null)]).ConfigureAwait(false), "Release").Length, "Only at its epoch.");
+            Sequence([no], Ok(await b.Store.ReleaseAsync(a, [new ShardRelease(no, epoch, null)]).ConfigureAwait(false), "Release"), "Released.");
+            var free = await b.ShardAsync(no).ConfigureAwait(false);
+            Equal((null, c, null, ShardState.Free), (free.Owner, free.Target, free.Previous, free.State), "Free, its target kept, nobody to wait for.");
+            Equal(0, Ok(await b.Store.ReleaseAsync(a, [new ShardRelease(no, epoch, null)]).ConfigureAwait(false), "Release").Length, "A repeat finds nothing.");
+            Sequence([(no, new Epoch(2), 2L)], Ok(await b.Store.AcquireAsync(c).ConfigureAwait(false), "AcquireAsync").Select(w => (w.No, w.Epoch, w.NextSeq)), "The new owner goes on where the old one ended.");
+        })),
+        ("A release may name another target", open => RunAsync(open, async b =>
+        {
+            var (a, c) = (await b.MemberAsync().ConfigureAwait(false), await b.MemberAsync().ConfigureAwait(false));
+            await AimAsync(b, (1, a)).ConfigureAwait(false);
+            await b.Store.AcquireAsync(a).ConfigureAwait(false);
+            Ok(await b.Store.ReleaseAsync(a, [new ShardRelease(new ShardNo(1), new Epoch(1), c)]).ConfigureAwait(false), "ReleaseAsync");
+            Equal(c, (await b.ShardAsync(new ShardNo(1)).ConfigureAwait(false)).Target, "The target named.");
+        })),
+        ("A former owner clears only the epoch that it lost", open => RunAsync(open, async b =>
+        {
+            var (a, c) = (await b.MemberAsync().ConfigureAwait(false), await b.MemberAsync().ConfigureAwait(false));
+            await AimAsync(b, (1, a)).ConfigureAwait(false);
+            await b.Store.AcquireAsync(a).ConfigureAwait(false);
+            var release = await b.ChangeAsync().ConfigureAwait(false) with { Releases = [new LeaseSeen(a, 0)] };
+            Ok(await b.Store.ChangeViewAsync(release).ConfigureAwait(false), "ChangeViewAsync");
+            var no = new ShardNo(1);
+            Equal(0, Ok(await b.Store.ClearPreviousAsync(c, [(no, new Epoch(1))]).ConfigureAwait(false), "Clear"), "Another member is not the one named.");
+            Equal(0, Ok(await b.Store.ClearPreviousAsync(a, [(no, new Epoch(0))]).ConfigureAwait(false), "Clear"), "Another epoch is not the one lost.");
+            Equal(1, Ok(await b.Store.ClearPreviousAsync(a, [(no, new Epoch(1))]).ConfigureAwait(false), "Clear"), "Cleared.");
+            Equal(null, (await b.ShardAsync(no).ConfigureAwait(false)).Previous, "Nobody to wait for.");
+        })),
+        ("The sweep retargets free rows that are as they were read", open => RunAsync(open, async b =>
+        {
+            var (a, c) = (await b.MemberAsync().ConfigureAwait(false), await b.MemberAsync().ConfigureAwait(false));
+            var no = new ShardNo(1);
+            Sequence([no], Ok(await b.Store.RetargetAsync([new ShardRetarget(no, new Epoch(0), null, a)]).ConfigureAwait(false), "Retarget"), "As it was read.");
+            Equal(0, Ok(await b.Store.RetargetAsync([new ShardRetarget(no, new Epoch(0), null, c)]).ConfigureAwait(false), "Retarget").Length, "The target has changed.");
+            Equal(0, Ok(await b.Store.RetargetAsync([new ShardRetarget(no, new Epoch(1), a, c)]).ConfigureAwait(false), "Retarget").Length, "Another epoch.");
+            await b.Store.AcquireAsync(a).ConfigureAwait(false);
+            Equal(0, Ok(await b.Store.RetargetAsync([new ShardRetarget(no, new Epoch(1), a, c)]).ConfigureAwait(false), "Retarget").Length, "An owned row is not retargeted.");
+            Equal(0, Ok(await b.Store.RetargetAsync([new ShardRetarget(new ShardNo(99), new Epoch(0), null, c)]).ConfigureAwait(false), "Retarget").Length, "No such row.");
+            Equal(0, Ok(await b.Store.RevokeOfDownAsync().ConfigureAwait(false), "RevokeOfDownAsync"), "Evictions leave nothing for the sweep.");
+            Equal(a, (await b.ShardAsync(no).ConfigureAwait(false)).Owner, "A live owner is left alone.");
+        })),
+        ("Rows are read by number, unknown ones left out", open => RunAsync(open, async b =>
+        {
+            var rows = Ok(await b.Store.ReadShardsAsync([new ShardNo(3), new ShardNo(99), new ShardNo(1), new ShardNo(3)]).ConfigureAwait(false), "ReadShardsAsync");
+            Sequence([1L, 3L], rows.Select(r => r.No.Value), "Each once, by number.");
+        })),
+    ];
+
+    private static async Task AimAsync(StoreBench b, params (int No, Incarnation Target)[] aims)
+    {
+        foreach (var (no, target) in aims)
+        {
+            var row = await b.ShardAsync(new ShardNo(no)).ConfigureAwait(false);
+            await b.Store.RetargetAsync([new ShardRetarget(row.No, row.Epoch, row.Target, target)]).ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+using System.Collections;
+using System.Globalization;
+using ActorCluster.Persistence;
+
+namespace ActorCluster.TestKit;
+
+/// <summary>Writes answers of stores out, contents of lists and byte arrays included, so that two of them can be compared as text.</summary>
+internal static class StoreText
+{
+    /// <summary>The verdict, and the value when Ok; reasons are for people and differ between stores.</summary>
+    public static string Of<T>(StoreResult<T> result) => result.IsOk ? $"Ok {Of((object?)result.Value)}" : result.Verdict.ToString();
+
+    public static string Of(object? value) => value switch
+    {
+        null => "null",
+        string text => text,
+        JournalRow row => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{row.Entity}@{row.EntitySeq} {row.Command} {row.Kind} {Convert.ToHexString(row.Payload.Span)} {Convert.ToHexString(row.Result.Span)} {row.AtUnixMs}"),
+        EntitySnapshot snapshot => string.Create(
+            CultureInfo.InvariantCulture, $"{snapshot.Entity}@{snapshot.EntitySeq} {snapshot.Schema} {Convert.ToHexString(snapshot.Payload.Span)}"),
+        MemberRow member => $"{member with { Roles = [] }} lease {member.LeaseSeq} down {member.DownView} {member.DownReason} {member.DownBy} {member.DeadProof} up {member.UpView} roles {Of(member.Roles)}",
+        ClusterSnapshot cluster => $"view {cluster.Cluster.View} members {Of(cluster.Members)}",
+        IEnumerable list => $"[{string.Join("; ", list.Cast<object?>().Select(Of))}]",
+        _ => value.ToString() ?? "",
+    };
+}
