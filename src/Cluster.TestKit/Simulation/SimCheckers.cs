@@ -120,7 +120,7 @@ internal sealed class SimCheckers(SimCluster cluster)
                 if (_delivered.GetValueOrDefault((room, life.Inc)) is var got && got != RowsOf(room).Count)
                     World.Violated("I5", $"{life.Inc} got {room} up to {got}, the journal ends at {RowsOf(room).Count}.");
             if (life.Gateway.Pending > 0 || !life.Gateway.OutboxesEmpty || life.Rooms.Waiting > 0)
-                World.Violated("I14", $"{life.Inc} still holds {life.Gateway.Pending} requests, outboxes empty: {life.Gateway.OutboxesEmpty}, {life.Rooms.Waiting} rows.");
+                World.Violated("I14", $"{life.Inc} still holds {life.Gateway.Pending} requests [{life.Gateway.PendingText}], outboxes empty: {life.Gateway.OutboxesEmpty}, {life.Rooms.Waiting} rows.");
         }
     }
 

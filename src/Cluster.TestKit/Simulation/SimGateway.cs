@@ -14,7 +14,7 @@ internal sealed class SimGateway(SimCluster cluster, SimLife life) : IOutboxPort
     private readonly SortedDictionary<ShardNo, ShardRoute> _routes = [];
     private readonly SortedDictionary<string, SimRelay> _relays = new(StringComparer.Ordinal);
 
-    public IReadOnlyDictionary<string, SimRelay> Relays => _relays;
+    public string PendingText => string.Join("; ", _requests.Values.Select(m => m.Request.ToString()));
 
     public int Pending => _requests.Count;
 
