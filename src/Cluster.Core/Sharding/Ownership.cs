@@ -179,6 +179,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
         var leaving = membership.SelfRow.Status == MemberStatus.Leaving;
         var draining = _held.Values.Count(h => h.Phase != Phase.Serving);
         var drain = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
+        var reopen = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var revert = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var release = ImmutableArray.CreateBuilder<(ShardNo No, Epoch Epoch, Incarnation? Target)>();
         foreach (var (no, held) in _held)
@@ -190,6 +191,10 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
                     draining++;
                     (held.Phase, held.Since) = (Phase.Draining, now);
                     drain.Add((no, held.Epoch));
+                    break;
+                case Phase.Draining or Phase.Drained when !wanted && held.HandoffTo is null:
+                    held.Phase = Phase.Serving; // The row says owned: a revert has landed, whatever became of its answer.
+                    reopen.Add((no, held.Epoch));
                     break;
                 case Phase.Serving when held.HandoffTo is not null && !wanted:
                     revert.Add((no, held.Epoch)); // The target went down; we serve on.
@@ -206,6 +211,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
             }
         }
         if (drain.Count > 0) effects.Add(new ShardEffect.Drain(drain.ToImmutable()));
+        if (reopen.Count > 0) effects.Add(new ShardEffect.Reopen(reopen.ToImmutable()));
         if (revert.Count > 0) Call(new ControlCall.RevertHandoff(self, revert.ToImmutable()), static () => { }, effects);
         if (release.Count > 0) Release(membership, release.ToImmutable(), effects);
     }
