@@ -13,6 +13,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     private readonly SortedDictionary<ShardNo, (long Seq, Epoch Epoch)> _shards = [];
     private readonly HashSet<(string Room, CommandId Id)> _commands = []; // Only asked, never iterated.
     private readonly HashSet<(ShardNo Shard, Epoch Epoch)> _epochs = [];
+    private readonly SortedDictionary<ShardNo, (Incarnation? Owner, Epoch Epoch, TimeSpan Since)> _owners = [];
     private int _journalSeen;
     private int _shardLogSeen;
 
@@ -49,8 +50,18 @@ internal sealed class SimCheckers(SimCluster cluster)
             if (!_epochs.Add((raised.Shard, raised.Epoch))) World.Violated("I1", $"Epoch {raised.Epoch} of shard {raised.Shard} was given twice.");
         }
         foreach (var row in Database.Shards)
+        {
+            if (!_owners.TryGetValue(row.No, out var had) || had.Owner != row.Owner || had.Epoch != row.Epoch) _owners[row.No] = (row.Owner, row.Epoch, World.Now);
             if (row.Owner is { } owner && Database.Members.First(m => m.Inc == owner) is { IsLive: false } dead) World.Violated("I13", $"{call}: shard {row.No} is owned by {dead}.");
+        }
         for (; _journalSeen < Database.Journal.Count; _journalSeen++) Committed(Database.Journal[_journalSeen]);
+    }
+
+    /// <summary>A life ended its frozen state holding a shard: what it lost long before, it must have read by then (4.4).</summary>
+    public void Thawed(SimLife life, ShardNo shard, Epoch epoch)
+    {
+        if (_owners.TryGetValue(shard, out var now) && (now.Owner != life.Inc || now.Epoch != epoch) && World.Now - now.Since > TimeSpan.FromSeconds(1.6))
+            World.Violated("4.4", $"{life.Inc} left the frozen state with shard {shard} epoch {epoch}, lost at {now.Since} to {now.Owner} epoch {now.Epoch}.");
     }
 
     /// <summary>A node has taken a view in (I10).</summary>

@@ -36,7 +36,7 @@ internal sealed class SimOp
 /// <summary>A client model: joins, says and leaves in a few rooms, repeats with the same id until it is answered, moves on to the next gateway.</summary>
 internal sealed class SimClient(SimCluster cluster, int index, SimRandom workload)
 {
-    private const int OpenMax = 4;
+    private const int OpenPerRoomMax = 3;
     private static readonly TimeSpan GiveUpAfter = TimeSpan.FromSeconds(90);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
@@ -61,7 +61,7 @@ internal sealed class SimClient(SimCluster cluster, int index, SimRandom workloa
         var choice = workload.Below(100);
         var room = workload.Pick(cluster.Rooms);
         if (choice < 20) Read(room);
-        if (_open.Count >= OpenMax) return;
+        if (_open.Count(o => o.Room == room) >= OpenPerRoomMax) return;
         RoomCommand command = choice switch
         {
             < 12 => new RoomCommand.Join(User),

@@ -80,6 +80,8 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
                 _lane.Abandon(shard, served.Epoch);
             }
         }
+        if (_frozen && !frozen)
+            foreach (var (shard, served) in _served) cluster.Checkers.Thawed(life, shard, served.Epoch);
         _frozen = frozen;
         Pump();
     }

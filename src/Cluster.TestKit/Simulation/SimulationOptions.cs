@@ -14,7 +14,7 @@ public sealed record SimulationOptions
     /// <summary>Rooms that the clients use.</summary>
     public int Rooms { get; init; } = 4;
 
-    /// <summary>Clients, each with up to four commands under way.</summary>
+    /// <summary>Clients, each with up to three commands a room under way.</summary>
     public int Clients { get; init; } = 4;
 
     /// <summary>Nodes share a machine and see each other's lock files; null lets the seed choose.</summary>
