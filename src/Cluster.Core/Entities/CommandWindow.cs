@@ -11,7 +11,8 @@ internal enum CommandKnowledge
     /// <summary>Executed; its row is <c>entitySeq</c>.</summary>
     Repeat,
 
-    /// <summary>Below the window: whether it was executed is forgotten, so it never is.</summary>
+    /// <summary>Below the window: whether it was executed is forgotten, so it never is. Or overtaken: it was refused or given up, and a later
+    /// command of the client was handled since, so executing it now would turn their order round.</summary>
     TooOld,
 }
 
@@ -35,7 +36,7 @@ internal sealed class CommandWindow
             entitySeq = found;
             return CommandKnowledge.Repeat;
         }
-        return id.Sequence <= client.LowWater ? CommandKnowledge.TooOld : CommandKnowledge.Fresh;
+        return id.Sequence <= client.LowWater || id.Sequence < client.HandledUpTo ? CommandKnowledge.TooOld : CommandKnowledge.Fresh;
     }
 
     /// <summary>True when the client's command <paramref name="sequence"/> was executed, refused for good, or lies below the window.</summary>
@@ -75,7 +76,11 @@ internal sealed class CommandWindow
     public void Restore(ClientId id, long lowWater, long lastUnixMs, IEnumerable<(long Sequence, long EntitySeq)> commands)
     {
         var client = Add(id, new ClientCommands { LowWater = lowWater, LastUnixMs = lastUnixMs });
-        foreach (var (sequence, entitySeq) in commands) _count += client.Insert(sequence, entitySeq);
+        foreach (var (sequence, entitySeq) in commands)
+        {
+            _count += client.Insert(sequence, entitySeq);
+            client.HandledUpTo = Math.Max(client.HandledUpTo, sequence);
+        }
     }
 
     private ClientCommands Add(ClientId id, ClientCommands client)

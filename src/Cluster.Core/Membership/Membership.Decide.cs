@@ -160,6 +160,7 @@ internal sealed partial class Membership
 
     private void Propose(ImmutableArray<MemberChange> members, ImmutableArray<LeaseSeen> releases, string reason, List<NodeEffect> effects)
     {
+        if (AnnouncedView > View) return; // Based on an old picture it can only conflict; the read is under way.
         var losing = members.OfType<MemberChange.Down>().Select(d => d.Inc).Concat(releases.Select(r => r.Inc)).ToImmutableSortedSet();
         var after = Snapshot!.Members.Select(m => members.OfType<MemberChange.Up>().Any(u => u.Inc == m.Inc) ? m with { Status = MemberStatus.Up } : m)
             .Where(m => m.IsLive && !losing.Contains(m.Inc)).ToImmutableArray();

@@ -138,7 +138,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
                 if (row.Owner != self || row.Epoch != held.Epoch) lost.Add((row.No, held.Epoch));
                 else held.HandoffTo = row.State == ShardState.Handoff ? row.Target : null;
             }
-            else if (row.Owner == self && !(_givenUp.TryGetValue(row.No, out var given) && given >= row.Epoch))
+            else if (row.Owner == self)
             {
                 start.Add(new AcquiredShard(row.No, row.Type, row.Key, row.Epoch, row.NextSeq)); // The acquire's answer was lost.
             }
@@ -152,14 +152,14 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
 
     private void Own(ImmutableArray<AcquiredShard> shards, List<NodeEffect> effects)
     {
-        var fresh = shards.Where(s => !_held.TryGetValue(s.No, out var held) || held.Epoch < s.Epoch).ToImmutableArray();
+        // An epoch that was released or lost never starts again, however late its acquire is answered or an old row read.
+        var fresh = shards.Where(s => !(_givenUp.TryGetValue(s.No, out var given) && given >= s.Epoch) && (!_held.TryGetValue(s.No, out var held) || held.Epoch < s.Epoch)).ToImmutableArray();
         if (fresh.IsEmpty) return;
         var superseded = fresh.Where(s => _held.ContainsKey(s.No)).Select(s => (s.No, _held[s.No].Epoch)).ToImmutableArray();
         if (!superseded.IsEmpty) Lose(superseded, effects);
         foreach (var shard in fresh)
         {
             _held[shard.No] = new Held { Epoch = shard.Epoch };
-            _givenUp.Remove(shard.No);
         }
         var routes = fresh.Select(s => new ShardRoute(s.No, s.Epoch, self)).ToImmutableArray();
         effects.Add(new ShardEffect.Start(fresh));
@@ -169,7 +169,11 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
 
     private void Lose(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards, List<NodeEffect> effects)
     {
-        foreach (var (shard, _) in shards) _held.Remove(shard);
+        foreach (var (shard, epoch) in shards)
+        {
+            _held.Remove(shard);
+            _givenUp[shard] = epoch;
+        }
         effects.Add(new ShardEffect.Stop(shards));
         _readWanted = true;
     }
@@ -179,6 +183,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
         var leaving = membership.SelfRow.Status == MemberStatus.Leaving;
         var draining = _held.Values.Count(h => h.Phase != Phase.Serving);
         var drain = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
+        var reopen = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var revert = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var release = ImmutableArray.CreateBuilder<(ShardNo No, Epoch Epoch, Incarnation? Target)>();
         foreach (var (no, held) in _held)
@@ -190,6 +195,10 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
                     draining++;
                     (held.Phase, held.Since) = (Phase.Draining, now);
                     drain.Add((no, held.Epoch));
+                    break;
+                case Phase.Draining or Phase.Drained when !wanted && held.HandoffTo is null:
+                    held.Phase = Phase.Serving; // The row says owned: a revert has landed, whatever became of its answer.
+                    reopen.Add((no, held.Epoch));
                     break;
                 case Phase.Serving when held.HandoffTo is not null && !wanted:
                     revert.Add((no, held.Epoch)); // The target went down; we serve on.
@@ -206,6 +215,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
             }
         }
         if (drain.Count > 0) effects.Add(new ShardEffect.Drain(drain.ToImmutable()));
+        if (reopen.Count > 0) effects.Add(new ShardEffect.Reopen(reopen.ToImmutable()));
         if (revert.Count > 0) Call(new ControlCall.RevertHandoff(self, revert.ToImmutable()), static () => { }, effects);
         if (release.Count > 0) Release(membership, release.ToImmutable(), effects);
     }

@@ -29,8 +29,13 @@ internal sealed class ShardInbox
     {
         if (!_streams.TryGetValue((sender, shard), out var stream) || stream.Epoch < epoch)
         {
-            if (!open) return number == 1 || stream is null ? StreamVerdict.Refuse : StreamVerdict.Ignore;
             stream = _streams[(sender, shard)] = new Stream(epoch);
+            if (!open)
+            {
+                // Refused once, and what follows is passed over: a second refusal might arrive after the sender has come back.
+                (stream.Expected, stream.Refusing) = (number, true);
+                return StreamVerdict.Refuse;
+            }
         }
         if (epoch < stream.Epoch) return StreamVerdict.Refuse;
         if (number < stream.Expected) return StreamVerdict.Duplicate;

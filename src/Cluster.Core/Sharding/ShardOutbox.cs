@@ -55,6 +55,7 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     /// <summary>Oldest first: taken by the owner and awaiting replies, then sent, then never sent.</summary>
     private readonly LinkedList<Entry> _entries = new();
     private Epoch _epoch;
+    private Epoch _atLeast;
     private Incarnation? _owner;
     private long _next = 1;
     private bool _flowing;
@@ -85,7 +86,8 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     /// <summary>News of the owner; older epochs are ignored.</summary>
     public void Routed(Epoch epoch, Incarnation owner, TimeSpan now)
     {
-        if (epoch < _epoch || (epoch == _epoch && (_owner == owner || _owner is not null))) return;
+        // The same epoch again would count from 1 again, and its owner would take what is new for repeats.
+        if (epoch < _atLeast || epoch < _epoch || (epoch == _epoch && _owner is not null)) return;
         (_epoch, _owner) = (epoch, owner);
         _next = 1;
         for (var node = _entries.First; node is not null;)
@@ -106,10 +108,16 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         if (epoch != _epoch) return;
         for (var node = _entries.First; node is not null && node.Value.Number != 0 && node.Value.Number <= upTo;)
         {
-            var following = node.Next;
-            Release(node.Value);
-            node.Value.Taken = true;
-            if (node.Value.IsGivenUp || !node.Value.Message.AwaitsReply) _entries.Remove(node);
+            var (entry, following) = (node.Value, node.Next);
+            var again = !entry.Taken && entry.ReplyMayBeLost && !entry.IsGivenUp && entry.Message.AwaitsReply;
+            if (again && entry.Message.IsRepeatable) AskAgain(node);
+            else if (again) End(node, Undelivered.Unknown);
+            else if (entry.IsGivenUp || !entry.Message.AwaitsReply) Remove(node);
+            else
+            {
+                Release(entry);
+                entry.Taken = true;
+            }
             node = following;
         }
     }
@@ -120,8 +128,8 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         if (epoch != _epoch) return;
         _flowing = false;
         foreach (var entry in _entries)
-            if (entry.Number >= from && !entry.Taken) entry.Refused = true;
-        if (known > _epoch) _owner = null; // It has moved on; who has it shows in the rows.
+            if (entry.Number >= from && !entry.Taken) (entry.Refused, entry.ReplyMayBeLost) = (true, false);
+        if (known > _epoch) (_owner, _atLeast) = (null, known); // It has moved on; who has it shows in the rows.
         AskForRoute(now);
     }
 
@@ -136,15 +144,16 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
             // Taken, and the reply may have died with the link: only a repeatable one can be asked again.
             if (entry.Taken && !entry.Message.AwaitsReply) _entries.Remove(node);
             else if (entry.Taken && !entry.Message.IsRepeatable) End(node, Undelivered.Unknown);
+            else if (entry.Number > 0) entry.ReplyMayBeLost = true;
             node = following;
         }
     }
 
     public void LinkUp(Incarnation peer, TimeSpan now)
     {
-        if (_owner != peer || _flowing) return;
+        if (_owner != peer) return;
         // Sent but not known to be taken goes again under its number; taken but unanswered goes again as a new message, last.
-        var again = _entries.Where(e => e.Taken).ToList();
+        var again = _entries.Where(e => e.Taken && e.ReplyMayBeLost).ToList();
         foreach (var entry in again)
         {
             _entries.Remove(entry);
@@ -152,8 +161,12 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
             _held++;
             _bytes += entry.Message.Size;
         }
-        foreach (var entry in again) _entries.AddLast(entry);
-        Flow(now);
+        foreach (var entry in again)
+        {
+            _entries.AddLast(entry);
+            if (_flowing) Transmit(entry);
+        }
+        if (!_flowing) Flow(now);
     }
 
     /// <summary>To be called a few times a second while not empty: retries, and ends what is too old.</summary>
@@ -227,6 +240,15 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         _entries.Remove(node);
     }
 
+    /// <summary>The owner had taken it before the link broke, or has just now; a reply sent in between died with the link. Asked anew, it is answered.</summary>
+    private void AskAgain(LinkedListNode<Entry> node)
+    {
+        _entries.Remove(node);
+        node.Value.Reset();
+        _entries.AddLast(node);
+        if (_flowing) Transmit(node.Value);
+    }
+
     /// <summary>Its bytes are the owner's now, or nobody's.</summary>
     private void Release(Entry entry)
     {
@@ -250,6 +272,9 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
 
         public bool IsGivenUp { get; set; }
 
-        public void Reset() => (Number, Taken, Refused) = (0, false, false);
+        /// <summary>Sent before the link broke and not known to be taken.</summary>
+        public bool ReplyMayBeLost { get; set; }
+
+        public void Reset() => (Number, Taken, Refused, ReplyMayBeLost) = (0, false, false, false);
     }
 }

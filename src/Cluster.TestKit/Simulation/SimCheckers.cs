@@ -1,0 +1,157 @@
+using ActorCluster.ChatRooms;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.TestKit.Simulation;
+
+/// <summary>The invariants of protocol section 8, judged while a run goes on and at its end.</summary>
+internal sealed class SimCheckers(SimCluster cluster)
+{
+    private readonly SortedDictionary<string, List<JournalRow>> _rooms = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<(string Room, Incarnation By), long> _delivered = [];
+    private readonly SortedDictionary<string, List<(TimeSpan At, long Seq)>> _acked = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<ShardNo, (long Seq, Epoch Epoch)> _shards = [];
+    private readonly HashSet<(string Room, CommandId Id)> _commands = []; // Only asked, never iterated.
+    private readonly HashSet<(ShardNo Shard, Epoch Epoch)> _epochs = [];
+    private readonly SortedDictionary<ShardNo, (Incarnation? Owner, Epoch Epoch, TimeSpan Since)> _owners = [];
+    private int _journalSeen;
+    private int _shardLogSeen;
+
+    public long Acks { get; private set; }
+
+    public long UnmarkedReads { get; private set; }
+
+    public long Deliveries { get; private set; }
+
+    private SimWorld World => cluster.World;
+
+    private ModelDatabase Database => cluster.Store.Database;
+
+    /// <summary>Before a view change takes effect: an eviction that rests on a stale lease must not meet a live one (I12).</summary>
+    public void ViewChanging(ViewChange change)
+    {
+        if (change.BasedOn != Database.ViewLog.Count) return; // It will be a conflict.
+        foreach (var down in change.Members.OfType<MemberChange.Down>())
+        {
+            if (down.DeadProof && cluster.LifeOf(down.Inc) is { } alive && change.By != alive.Inc && !down.Reason.StartsWith("superseded", StringComparison.Ordinal))
+                World.Violated("2.5", $"{change.By} has a death certificate of {down.Inc}, which lives.");
+            if (down.LeaseSeqSeen is not { } seen || Database.Members.FirstOrDefault(m => m.Inc == down.Inc) is not { IsLive: true } row || row.LeaseSeq != seen) continue;
+            if (cluster.LifeOf(down.Inc) is { } life && life.Core.Membership.Lease.IsLive(life.Clock))
+                World.Violated("I12", $"{change.By} calls the lease of {down.Inc} stale, which serves until {life.Core.Membership.Lease.Deadline}, now {life.Clock}.");
+        }
+    }
+
+    /// <summary>After every write to the store.</summary>
+    public void Written(string call)
+    {
+        for (; _shardLogSeen < Database.ShardLog.Count; _shardLogSeen++)
+        {
+            var raised = Database.ShardLog[_shardLogSeen];
+            if (!_epochs.Add((raised.Shard, raised.Epoch))) World.Violated("I1", $"Epoch {raised.Epoch} of shard {raised.Shard} was given twice.");
+        }
+        foreach (var row in Database.Shards)
+        {
+            if (!_owners.TryGetValue(row.No, out var had) || had.Owner != row.Owner || had.Epoch != row.Epoch) _owners[row.No] = (row.Owner, row.Epoch, World.Now);
+            if (row.Owner is { } owner && Database.Members.First(m => m.Inc == owner) is { IsLive: false } dead) World.Violated("I13", $"{call}: shard {row.No} is owned by {dead}.");
+        }
+        for (; _journalSeen < Database.Journal.Count; _journalSeen++) Committed(Database.Journal[_journalSeen]);
+    }
+
+    /// <summary>A life ended its frozen state holding a shard: what it lost long before, it must have read by then (4.4).</summary>
+    public void Thawed(SimLife life, ShardNo shard, Epoch epoch)
+    {
+        if (_owners.TryGetValue(shard, out var now) && (now.Owner != life.Inc || now.Epoch != epoch) && World.Now - now.Since > TimeSpan.FromSeconds(1.6))
+            World.Violated("4.4", $"{life.Inc} left the frozen state with shard {shard} epoch {epoch}, lost at {now.Since} to {now.Owner} epoch {now.Epoch}.");
+    }
+
+    /// <summary>A node has taken a view in (I10).</summary>
+    public void ViewApplied(SimLife life, ClusterSnapshot snapshot)
+    {
+        static string Digest(IEnumerable<MemberRow> members) => string.Join(' ', members.Where(m => m.IsLive).Select(m => $"{m.Inc}{m.Status}{m.UpView}"));
+        if (snapshot.Cluster.View == 0) return;
+        var logged = Digest(Database.ViewLog[(int)snapshot.Cluster.View - 1].Members);
+        if (Digest(snapshot.Members) != logged) World.Violated("I10", $"{life.Inc} sees view {snapshot.Cluster.View} as {Digest(snapshot.Members)}, the log as {logged}.");
+        World.Trace($"{life.Inc} sees view {snapshot.Cluster.View}: {logged}");
+    }
+
+    /// <summary>A relay got a row (I5, I11).</summary>
+    public void Delivered(SimLife life, string room, JournalRow row)
+    {
+        Deliveries++;
+        var last = _delivered.GetValueOrDefault((room, life.Inc));
+        if (row.EntitySeq != last + 1) World.Violated("I5", $"{life.Inc} got {room} {row.EntitySeq} after {last}.");
+        _delivered[(room, life.Inc)] = row.EntitySeq;
+        var rows = RowsOf(room);
+        if (rows.Count < row.EntitySeq || !rows[(int)row.EntitySeq - 1].Payload.Span.SequenceEqual(row.Payload.Span))
+            World.Violated("I11", $"{life.Inc} got {room} {row.EntitySeq}, which the journal does not have so.");
+    }
+
+    /// <summary>A client was told that its command took effect (I3).</summary>
+    public void Acked(SimOp op)
+    {
+        Acks++;
+        if (op.Seq == 0) return; // Leaving a room without being in it.
+        var rows = RowsOf(op.Room);
+        if (rows.Count < op.Seq) World.Violated("I3", $"{op.Id} was acknowledged at {op.Room} {op.Seq}, the journal ends at {rows.Count}.");
+        else if (op.Command is RoomCommand.Say && rows[(int)op.Seq - 1].Command != op.Id) World.Violated("I3", $"{op.Id} was acknowledged at {op.Room} {op.Seq}, where the journal has {rows[(int)op.Seq - 1].Command}.");
+        if (!_acked.TryGetValue(op.Room, out var acks)) _acked.Add(op.Room, acks = []);
+        acks.Add((World.Now, Math.Max(op.Seq, acks.Count > 0 ? acks[^1].Seq : 0)));
+    }
+
+    /// <summary>A read was answered: unmarked ones are at most 2 s old (I6).</summary>
+    public void WasRead(string room, RoomAnswer answer)
+    {
+        if (answer.End != RoomEnd.Done || answer.Marked) return;
+        UnmarkedReads++;
+        if (!_acked.TryGetValue(room, out var acks)) return;
+        var bound = answer.At - TimeSpan.FromSeconds(2);
+        var at = acks.FindLastIndex(a => a.At <= bound);
+        if (at >= 0 && answer.Seq < acks[at].Seq) World.Violated("I6", $"A read of {room} saw {answer.Seq} at {answer.At}, but {acks[at].Seq} was acknowledged at {acks[at].At}.");
+    }
+
+    /// <summary>When all is quiet again.</summary>
+    public void AtEnd()
+    {
+        var all = cluster.Clients.SelectMany(c => c.History).ToArray();
+        foreach (var op in all)
+        {
+            if (op.State == SimOpState.Open) World.Violated("I14", $"{op.Id} {op.Command} to {op.Room} of {op.At}, {op.Attempts} attempts, is still open.");
+            if (op is { State: SimOpState.Refused, Attempts: 1 } && _commands.Contains((op.Room, op.Id))) World.Violated("I3", $"{op.Id} was refused, but took effect.");
+            if (op is { State: SimOpState.Acked, Seq: > 0, Command: RoomCommand.Say } && !_commands.Contains((op.Room, op.Id))) World.Violated("I3", $"{op.Id} was acknowledged, but the journal does not have it.");
+        }
+        foreach (var said in all.Where(o => o is { State: SimOpState.Acked, Command: RoomCommand.Say }).GroupBy(o => (o.Id.Client, o.Room)))
+        {
+            var seqs = said.OrderBy(o => o.Id.Sequence).Select(o => o.Seq).ToArray();
+            for (var i = 1; i < seqs.Length; i++)
+                if (seqs[i] <= seqs[i - 1]) World.Violated("I6", $"{said.Key.Client} said {seqs[i]} in {said.Key.Room} after {seqs[i - 1]}.");
+        }
+        foreach (var life in cluster.Lives)
+        {
+            foreach (var room in cluster.Rooms)
+                if (_delivered.GetValueOrDefault((room, life.Inc)) is var got && got != RowsOf(room).Count)
+                    World.Violated("I5", $"{life.Inc} got {room} up to {got}, the journal ends at {RowsOf(room).Count}.");
+            if (life.Gateway.Pending > 0 || !life.Gateway.OutboxesEmpty || life.Rooms.Waiting > 0)
+                World.Violated("I14", $"{life.Inc} still holds {life.Gateway.Pending} requests [{life.Gateway.PendingText}], outboxes empty: {life.Gateway.OutboxesEmpty}, {life.Rooms.Waiting} rows.");
+        }
+    }
+
+    private void Committed(ModelJournalEntry entry)
+    {
+        var (seq, epoch) = _shards.GetValueOrDefault(entry.Shard);
+        if (entry.ShardSeq != seq + 1) World.Violated("I2", $"Shard {entry.Shard} has row {entry.ShardSeq} after {seq}.");
+        if (entry.Epoch < epoch) World.Violated("I2", $"Shard {entry.Shard} row {entry.ShardSeq} has epoch {entry.Epoch} after {epoch}.");
+        _shards[entry.Shard] = (entry.ShardSeq, entry.Epoch);
+        var shard = Database.Shards.First(s => s.No == entry.Shard);
+        if (shard.Owner != entry.Owner || shard.Epoch != entry.Epoch) World.Violated("I2", $"{entry.Owner} wrote shard {entry.Shard} at epoch {entry.Epoch}, owned by {shard.Owner} at {shard.Epoch}.");
+        var rows = RowsOf(entry.Row.Entity);
+        if (entry.Row.EntitySeq != rows.Count + 1) World.Violated("I5", $"{entry.Row.Entity} has row {entry.Row.EntitySeq} after {rows.Count}.");
+        rows.Add(entry.Row);
+        if (entry.Row.Command is { } id && !_commands.Add((entry.Row.Entity, id))) World.Violated("I4", $"{id} took effect twice in {entry.Row.Entity}.");
+    }
+
+    private List<JournalRow> RowsOf(string room)
+    {
+        if (!_rooms.TryGetValue(room, out var rows)) _rooms.Add(room, rows = []);
+        return rows;
+    }
+}

@@ -1,0 +1,151 @@
+using ActorCluster.Links;
+using ActorCluster.Membership;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.TestKit.Simulation;
+
+/// <summary>Nodes, network, store and clients of one run, and the faults that can be done to them.</summary>
+internal sealed class SimCluster
+{
+    private const string RoomType = "room";
+
+    private readonly SortedDictionary<Incarnation, SimLife> _lives = [];
+
+    public SimCluster(ulong seed, SimulationOptions options)
+    {
+        Options = options;
+        Processes = new SimRandom(seed, "processes");
+        Ids = new SimRandom(seed, "ids");
+        Faults = new SimRandom(seed, "faults");
+        var count = options.Nodes > 0 ? options.Nodes : 2 + Faults.Below(4);
+        var shared = options.SharedHost ?? Faults.Chance(0.5);
+        Nodes = [.. Enumerable.Range(0, count).Select(i => new SimNode(this, i, shared))];
+        Network = new SimNetwork(World, new SimRandom(seed, "network"), Nodes);
+        var database = new ModelDatabase(Ids.Id(), options.StoreMutation);
+        database.Open(new StoreSeed("simulated"));
+        database.RegisterType(RoomType, options.Shards);
+        Checkers = new SimCheckers(this);
+        Store = new SimStore(World, database, new SimRandom(seed, "store"), Checkers.ViewChanging, Checkers.Written);
+        Rooms = [.. Enumerable.Range(0, options.Rooms).Select(i => new EntityId(RoomType, $"r{i}").StoreKey)];
+        var workload = new SimRandom(seed, "workload");
+        Clients = [.. Enumerable.Range(0, options.Clients).Select(i => new SimClient(this, i, workload))];
+    }
+
+    public SimWorld World { get; } = new();
+
+    public SimulationOptions Options { get; }
+
+    public SimNode[] Nodes { get; }
+
+    public SimNetwork Network { get; }
+
+    public SimStore Store { get; }
+
+    public SimCheckers Checkers { get; }
+
+    public SimClient[] Clients { get; }
+
+    /// <summary>Store keys of the rooms in use.</summary>
+    public string[] Rooms { get; }
+
+    public SimRandom Processes { get; }
+
+    public SimRandom Ids { get; }
+
+    public SimRandom Faults { get; }
+
+    public long FencedWrites { get; set; }
+
+    public SortedDictionary<int, int> Stops { get; } = [];
+
+    public IEnumerable<SimLife> Lives => Nodes.Where(n => n.Life is not null).Select(n => n.Life!);
+
+    public IEnumerable<SimLife> AllLives => _lives.Values;
+
+    public void Start()
+    {
+        foreach (var node in Nodes) World.After(Processes.Between(TimeSpan.Zero, TimeSpan.FromMilliseconds(300)), node.Start);
+        foreach (var client in Clients) World.After(TimeSpan.FromSeconds(1), client.Begin);
+    }
+
+    /// <summary>Starts nodes one second apart, so that node 0 is the oldest, and waits until all shards are served.</summary>
+    public void StartInOrder()
+    {
+        for (var i = 0; i < Nodes.Length; i++)
+        {
+            Nodes[i].Start();
+            World.RunUntil(World.Now + TimeSpan.FromSeconds(2));
+        }
+        foreach (var client in Clients) client.Begin();
+        World.RunUntil(World.Now + TimeSpan.FromSeconds(25)); // Every node gets its share.
+    }
+
+    public SimLife? LifeOf(Incarnation inc) => _lives.TryGetValue(inc, out var life) && !life.IsEnded ? life : null;
+
+    public void Register(SimLife life) => _lives.Add(life.Inc, life);
+
+    public SimNode NodeAt(string address) => Nodes.First(n => address == $"{n.Name}:8090");
+
+    /// <summary>The process whose lock file a row names has it open.</summary>
+    public bool HoldsLock(MemberRow row) => NodeAt(row.LinkAddress).IsAlive;
+
+    public ShardNo ShardOf(string room) => new(1 + StableHash.ShardOf(new EntityId(RoomType, room[(RoomType.Length + 1)..]), Options.Shards));
+
+    public void Stopped(SimLife life, int exitCode, string reason)
+    {
+        Stops[exitCode] = Stops.GetValueOrDefault(exitCode) + 1;
+        if (exitCode is not (ExitCodes.Left or ExitCodes.Evicted)) World.Violated("Exit", $"{life.Inc} stopped with {exitCode}: {reason}");
+    }
+
+    /// <summary>Every shard is open on an up member that may write, and the living agree that it is theirs.</summary>
+    public bool AllServed() => Store.Database.Shards.All(row =>
+        row.Owner is { } owner && LifeOf(owner) is { Mode: NodeMode.Serving, Node.IsPaused: false } life && life.Core.Membership.SelfRow.Status == MemberStatus.Up
+        && life.Rooms.Open.Contains(row.No));
+
+    /// <summary>As <see cref="AllServed"/>, by these nodes alone.</summary>
+    public bool AllServedBy(params int[] nodes) => AllServed() && Store.Database.Shards.All(r => nodes.Contains(LifeOf(r.Owner!.Value)!.Node.Index));
+
+    public bool AllUp() => Nodes.Where(n => n.IsAlive).All(n => n.Life is { } life && life.Core.Membership.SelfRow.Status == MemberStatus.Up);
+
+    public void Cut(IEnumerable<int> from, IEnumerable<int> to, bool cut, bool bothWays = true, LinkChannel? channel = null)
+    {
+        World.Trace($"{(cut ? "cut" : "heal")} {string.Join(',', from)}{(bothWays ? "|" : ">")}{string.Join(',', to)} {channel}");
+        foreach (var a in from)
+            foreach (var b in to)
+                foreach (var c in channel is { } one ? [one] : new[] { LinkChannel.Control, LinkChannel.Data })
+                {
+                    Network.Cut(a, b, c, cut);
+                    if (bothWays) Network.Cut(b, a, c, cut);
+                }
+    }
+
+    /// <summary>Cuts a node from all others and from the store, and takes it down: its host has gone silent.</summary>
+    public void Silence(int node)
+    {
+        Cut([node], Enumerable.Range(0, Nodes.Length).Where(i => i != node), cut: true);
+        Nodes[node].Kill();
+    }
+
+    public void ReachStore(int node, bool reaches)
+    {
+        World.Trace($"store {(reaches ? "reached by" : "cut off from")} n{node}");
+        Store.Reach(node, reaches);
+    }
+
+    /// <summary>Ends every fault.</summary>
+    public void HealAll()
+    {
+        var all = Enumerable.Range(0, Nodes.Length).ToArray();
+        Cut(all, all, cut: false);
+        foreach (var node in Nodes)
+        {
+            node.DiesAfterEffects = null;
+            Store.Reach(node.Index, true);
+            node.Resume();
+            node.Start();
+        }
+        (Store.LostReplies, Store.LateCopies, Store.Latency) = (0, 0, TimeSpan.FromMilliseconds(2));
+        Network.Delay = TimeSpan.FromMilliseconds(0.5);
+    }
+}

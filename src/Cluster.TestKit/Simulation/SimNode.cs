@@ -1,0 +1,115 @@
+using ActorCluster.Persistence;
+
+namespace ActorCluster.TestKit.Simulation;
+
+/// <summary>A place where processes of one node run, one after the other, each with one life or several.</summary>
+internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
+{
+    private static readonly TimeSpan RejoinAfter = TimeSpan.FromSeconds(1);
+
+    private readonly Queue<(SimLife Life, Action Happens)> _deferred = new();
+    private long _process;
+    private TimeSpan _booted;
+    private double _rate = 1;
+
+    public int Index => index;
+
+    public string Name => $"n{index}";
+
+    /// <summary>The process runs, or stands still.</summary>
+    public bool IsAlive { get; private set; }
+
+    public bool IsPaused { get; private set; }
+
+    public SimLife? Life { get; private set; }
+
+    /// <summary>Effects after which the process dies, for a kill between two effects.</summary>
+    public int? DiesAfterEffects { get; set; }
+
+    /// <summary>The process's own clock: counts from its start, at its own rate.</summary>
+    public TimeSpan Clock => TimeSpan.FromMilliseconds(1) + ((cluster.World.Now - _booted) * _rate);
+
+    public void Start()
+    {
+        if (IsAlive) return;
+        (IsAlive, IsPaused, DiesAfterEffects) = (true, false, null);
+        _process++;
+        _booted = cluster.World.Now;
+        _rate = 1 + ((cluster.Processes.Unit() - 0.5) * 0.006); // Well within the 0.5 % that leases allow for.
+        cluster.World.Trace($"{Name} starts");
+        Live(_process);
+    }
+
+    public void Kill()
+    {
+        if (!IsAlive) return;
+        cluster.World.Trace($"{Name} {Life?.Inc} killed");
+        (IsAlive, IsPaused) = (false, false);
+        _deferred.Clear();
+        var life = Life;
+        Life = null;
+        life?.Vanish();
+    }
+
+    public void Pause()
+    {
+        if (!IsAlive || IsPaused) return;
+        cluster.World.Trace($"{Name} {Life?.Inc} paused");
+        IsPaused = true;
+    }
+
+    public void Resume()
+    {
+        if (!IsPaused) return;
+        cluster.World.Trace($"{Name} {Life?.Inc} resumes");
+        IsPaused = false;
+        while (IsAlive && !IsPaused && _deferred.TryDequeue(out var next)) Happen(next.Life, next.Happens);
+    }
+
+    /// <summary>Something happens to a life: now, or when its process runs again; never when that life is over.</summary>
+    public void Happen(SimLife life, Action happens)
+    {
+        if (life.IsEnded || !IsAlive) return;
+        if (IsPaused) _deferred.Enqueue((life, happens));
+        else happens();
+    }
+
+    /// <summary>A life has ended by its own decision.</summary>
+    public void Ended(SimLife life, int exitCode)
+    {
+        if (Life != life) return;
+        Life = null;
+        if (exitCode == Membership.ExitCodes.Left)
+        {
+            IsAlive = false;
+            return;
+        }
+        var process = _process;
+        cluster.World.After(RejoinAfter, () => Live(process));
+    }
+
+    /// <summary>Asks the store for an incarnation until it gives one, then lives.</summary>
+    private void Live(long process)
+    {
+        if (!IsAlive || _process != process || Life is not null) return;
+        if (IsPaused || !cluster.Store.IsReached(index))
+        {
+            cluster.World.After(TimeSpan.FromMilliseconds(500), () => Live(process));
+            return;
+        }
+        var inc = cluster.Store.Database.NextIncarnation().Value;
+        var draft = new MemberRow
+        {
+            Inc = inc,
+            Name = Name,
+            Host = sharesHost ? "host" : $"host{index}",
+            LinkAddress = $"{Name}:8090",
+            ClientUrl = $"http://{Name}:8080",
+            LockFile = new NodeLockProof($"{Name}/node.lock", sharesHost ? "boot" : $"boot{index}", 1, index, inc.ToString()),
+        };
+        Life = new SimLife(cluster, this, draft);
+        cluster.Register(Life);
+        cluster.World.Trace($"{Name} lives as {inc}");
+        Life.Begin();
+    }
+}

@@ -1,0 +1,170 @@
+using System.Globalization;
+using System.Text;
+using ActorCluster.ChatRooms;
+using ActorCluster.Entities;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.TestKit.Simulation;
+
+/// <summary>A room in memory: turns run on speculative state, and nothing leaves before the rows it rests on have committed.</summary>
+internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, string name, ShardNo shard, Epoch epoch) : IRowOwner
+{
+    private readonly ChatRoom _room = new();
+    private readonly CommandWindow _window = new();
+    private readonly List<JournalRow> _rows = [];
+    private readonly Queue<RoomRequest> _waiting = new();
+    private readonly SortedDictionary<Incarnation, long> _subscribers = [];
+    private readonly SortedDictionary<long, List<(RoomRequest Request, RoomAnswer Answer)>> _held = [];
+    private long _committed;
+    private bool _loading;
+    private bool _loaded;
+    private bool _dropped;
+
+    /// <summary>Commands wait or run.</summary>
+    public bool IsBusy => _waiting.Count > 0 || _held.Count > 0;
+
+    private TimeSpan Now => cluster.World.Now;
+
+    /// <summary>Reads the journal, unless an earlier batch of the shard may still change it.</summary>
+    public void Load()
+    {
+        if (_loaded || _loading || _dropped || !host.MayLoad(shard, epoch)) return;
+        _loading = true;
+        cluster.Store.Data(life, "ReadJournal", false, () => cluster.Store.Database.ReadJournal(name, 1, 10_000), rows =>
+        {
+            _loading = false;
+            if (_dropped || !rows.IsOk) return; // Tried again at the next tick.
+            foreach (var row in rows.Value)
+            {
+                _rows.Add(row);
+                _room.Apply(Decode(row), row.EntitySeq);
+                if (row.Command is { } id) _window.NoteExecuted(id, row.EntitySeq, row.AtUnixMs);
+            }
+            _committed = _rows.Count;
+            _loaded = true;
+            foreach (var (relay, last) in _subscribers.ToArray()) FanOut(relay, last);
+            while (_waiting.TryDequeue(out var request)) Turn(request);
+        });
+    }
+
+    public void Handle(RoomRequest request)
+    {
+        if (_loaded) Turn(request);
+        else _waiting.Enqueue(request);
+    }
+
+    public void Subscribe(Incarnation relay, long last)
+    {
+        _subscribers[relay] = last;
+        if (_loaded) FanOut(relay, last);
+        else Load();
+    }
+
+    public void RefuseWaiting()
+    {
+        while (_waiting.TryDequeue(out var request)) Answer(request, new RoomAnswer(RoomEnd.Unavailable, 0, true, Now));
+    }
+
+    public void Drop()
+    {
+        _dropped = true;
+        RefuseWaiting();
+        foreach (var (request, _) in _held.Values.SelectMany(h => h)) Answer(request, new RoomAnswer(RoomEnd.StoreUnavailable, 0, true, Now));
+        _held.Clear();
+    }
+
+    public void RowCommitted(long entitySeq)
+    {
+        if (_dropped) return;
+        _committed = entitySeq;
+        while (_held.Count > 0 && _held.First() is var (seq, answers) && seq <= _committed)
+        {
+            _held.Remove(seq);
+            foreach (var (request, answer) in answers) Answer(request, answer with { At = Now });
+        }
+        foreach (var (relay, last) in _subscribers.ToArray()) FanOut(relay, last);
+    }
+
+    private void Turn(RoomRequest request)
+    {
+        if (request.Command is null || request.CommandId is not { } id)
+        {
+            Answer(request, new RoomAnswer(RoomEnd.Done, _committed, !life.MayReadUnmarked, Now));
+            return;
+        }
+        var known = cluster.Options.Mutation == SimMutation.NoDeduplication ? CommandKnowledge.Fresh : _window.Find(id, out _);
+        if (known == CommandKnowledge.Repeat)
+        {
+            _window.Find(id, out var seq);
+            Hold(seq, request, new RoomAnswer(RoomEnd.Done, seq, false, Now));
+            return;
+        }
+        if (known == CommandKnowledge.TooOld)
+        {
+            Hold(_rows.Count, request, new RoomAnswer(RoomEnd.TooOld, 0, false, Now));
+            return;
+        }
+        if (request.After > 0 && !_window.HasHandled(id.Client, request.After) && cluster.Options.Mutation != SimMutation.IgnoresClientOrder)
+        {
+            Hold(_rows.Count, request, new RoomAnswer(RoomEnd.OutOfOrder, 0, false, Now));
+            return;
+        }
+        var decision = _room.Decide(request.Command);
+        if (decision.Event is not { } happened)
+        {
+            _window.NoteHandled(id);
+            var end = decision.Refusal == RoomRefusal.None ? RoomEnd.Done : RoomEnd.Refused;
+            Hold(_rows.Count, request, new RoomAnswer(end, decision.KnownSeq, false, Now)); // It rests on state that may not commit.
+            return;
+        }
+        Happened(request, id, happened);
+    }
+
+    private void Happened(RoomRequest request, CommandId id, RoomEvent happened)
+    {
+        var seq = _rows.Count + 1L;
+        var row = new JournalRow(name, seq, id, happened.GetType().Name, Encode(happened), Encoding.UTF8.GetBytes(seq.ToString(CultureInfo.InvariantCulture)), (long)Now.TotalMilliseconds);
+        _room.Apply(happened, seq);
+        _rows.Add(row);
+        _window.NoteExecuted(id, seq, row.AtUnixMs);
+        var answer = new RoomAnswer(RoomEnd.Done, seq, false, Now);
+        if (cluster.Options.Mutation == SimMutation.AckBeforeCommit) Answer(request, answer);
+        else Hold(seq, request, answer);
+        if (!host.Add(shard, epoch, row, this)) Drop();
+    }
+
+    private void Hold(long seq, RoomRequest request, RoomAnswer answer)
+    {
+        if (seq <= _committed)
+        {
+            Answer(request, answer);
+            return;
+        }
+        if (!_held.TryGetValue(seq, out var answers)) _held.Add(seq, answers = []);
+        answers.Add((request, answer));
+    }
+
+    private void Answer(RoomRequest request, RoomAnswer answer) => host.Reply(request.Gateway, new SimFrame.Answer(request.Id, answer));
+
+    private void FanOut(Incarnation relay, long last)
+    {
+        if (_committed <= last) return;
+        _subscribers[relay] = _committed;
+        host.Reply(relay, new SimFrame.FanOut(name, shard, epoch, [.. _rows.Skip((int)last).Take((int)(_committed - last))]));
+    }
+
+    private static byte[] Encode(RoomEvent happened) => Encoding.UTF8.GetBytes(happened is RoomEvent.Said said ? $"{said.User}|{said.Text}" : happened.User);
+
+    private static RoomEvent Decode(JournalRow row)
+    {
+        var text = Encoding.UTF8.GetString(row.Payload.Span);
+        return row.Kind switch
+        {
+            nameof(RoomEvent.Created) => new RoomEvent.Created(text),
+            nameof(RoomEvent.Joined) => new RoomEvent.Joined(text),
+            nameof(RoomEvent.Left) => new RoomEvent.Left(text),
+            _ => new RoomEvent.Said(text[..text.IndexOf('|', StringComparison.Ordinal)], text[(text.IndexOf('|', StringComparison.Ordinal) + 1)..]),
+        };
+    }
+}

@@ -1,0 +1,224 @@
+using System.Collections.Immutable;
+using ActorCluster.Entities;
+using ActorCluster.Hosting;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using ActorCluster.Sharding;
+
+namespace ActorCluster.TestKit.Simulation;
+
+/// <summary>The shards that a life serves and the rooms in them; one journal lane for all.</summary>
+internal sealed class SimRooms(SimCluster cluster, SimLife life)
+{
+    private readonly SortedDictionary<ShardNo, Served> _served = [];
+    private readonly ShardInbox _inbox = new();
+    private readonly JournalLane _lane = new(cluster.Ids.Id);
+    private bool _frozen;
+
+    public IEnumerable<ShardNo> Open => _served.Where(s => s.Value.IsOpen).Select(s => s.Key);
+
+    public int Waiting => _lane.Waiting;
+
+    public void Start(ImmutableArray<AcquiredShard> shards)
+    {
+        foreach (var shard in shards)
+        {
+            _lane.Open(shard.No, shard.Epoch, life.Inc, shard.NextSeq);
+            _served[shard.No] = new Served(shard.Epoch);
+            cluster.World.Trace($"{life.Inc} serves shard {shard.No} epoch {shard.Epoch}");
+        }
+    }
+
+    public void Drain(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards)
+    {
+        foreach (var (shard, epoch) in shards)
+        {
+            if (!_served.TryGetValue(shard, out var served) || served.Epoch != epoch) continue;
+            served.IsOpen = false;
+            foreach (var room in served.Rooms.Values) room.RefuseWaiting();
+            cluster.World.Trace($"{life.Inc} drains shard {shard} epoch {epoch}");
+        }
+    }
+
+    public void Reopen(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards)
+    {
+        foreach (var (shard, epoch) in shards)
+        {
+            if (!_served.TryGetValue(shard, out var served) || served.Epoch != epoch) continue;
+            served.IsOpen = true;
+            cluster.World.Trace($"{life.Inc} reopens shard {shard} epoch {epoch}");
+        }
+    }
+
+    public void Stop(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards)
+    {
+        foreach (var (shard, epoch) in shards)
+        {
+            _lane.Close(shard, epoch);
+            if (!_served.TryGetValue(shard, out var served) || served.Epoch != epoch) continue;
+            _served.Remove(shard);
+            _inbox.Forget(shard);
+            served.Drop();
+            cluster.World.Trace($"{life.Inc} stops shard {shard} epoch {epoch}");
+        }
+    }
+
+    public void StopAll() => Stop([.. _served.Select(s => (s.Key, s.Value.Epoch))]);
+
+    public void Vanish() => _served.Clear();
+
+    /// <summary>To be called after each input: the mode may have changed, the lane may have work.</summary>
+    public void Review()
+    {
+        var frozen = life.Mode == NodeMode.Frozen;
+        if (frozen && !_frozen && cluster.Options.Mutation != SimMutation.LeaveFrozenWithoutReadingOwnRows)
+        {
+            cluster.World.Trace($"{life.Inc} is frozen");
+            foreach (var (shard, served) in _served)
+            {
+                served.Drop();
+                _lane.Abandon(shard, served.Epoch);
+            }
+        }
+        if (_frozen && !frozen)
+            foreach (var (shard, served) in _served) cluster.Checkers.Thawed(life, shard, served.Epoch);
+        _frozen = frozen;
+        Pump();
+    }
+
+    public void Tick()
+    {
+        foreach (var (shard, served) in _served.ToArray())
+        {
+            foreach (var room in served.Rooms.Values) room.Load();
+            if (served.IsOpen || !_lane.IsClear(shard, served.Epoch) || served.Rooms.Values.Any(r => r.IsBusy)) continue;
+            life.After(TimeSpan.Zero, () => life.Tell(new NodeInput.Drained(shard, served.Epoch)));
+        }
+    }
+
+    /// <summary>A message of a stream: taken, refused or passed over; what is taken is answered.</summary>
+    public void Arrived(Incarnation sender, SimFrame.Deliver message)
+    {
+        var (shard, epoch, number, request) = message;
+        var open = _served.TryGetValue(shard, out var served) && served.Epoch == epoch && served.IsOpen && life.Mode != NodeMode.Fenced;
+        switch (_inbox.Arrived(sender, shard, epoch, number, open))
+        {
+            case StreamVerdict.Take:
+                Reply(sender, new SimFrame.Taken(shard, epoch, number));
+                if (request is not null) Handle(served!, shard, request);
+                break;
+            case StreamVerdict.Duplicate:
+                Reply(sender, new SimFrame.Taken(shard, epoch, _inbox.TakenUpTo(sender, shard, epoch)));
+                break;
+            case StreamVerdict.Refuse:
+                Reply(sender, new SimFrame.Refused(shard, epoch, number, served?.Epoch ?? epoch));
+                break;
+            default:
+                break;
+        }
+    }
+
+    public void Subscribed(Incarnation relay, SimFrame.Subscribe subscribe)
+    {
+        if (!_served.TryGetValue(subscribe.Shard, out var served) || served.Epoch != subscribe.Epoch || life.Mode is NodeMode.Frozen or NodeMode.Fenced) return;
+        RoomOf(served, subscribe.Shard, subscribe.Room).Subscribe(relay, subscribe.LastSeq);
+    }
+
+    public bool Add(ShardNo shard, Epoch epoch, JournalRow row, IRowOwner owner)
+    {
+        var added = _lane.Add(shard, epoch, row, owner);
+        if (added) life.After(TimeSpan.FromMilliseconds(1), Pump);
+        return added;
+    }
+
+    public bool MayLoad(ShardNo shard, Epoch epoch) => life.Mode is NodeMode.Serving or NodeMode.Degraded && _lane.IsClear(shard, epoch);
+
+    public void Reply(Incarnation to, SimFrame frame)
+    {
+        if (to == life.Inc) life.After(TimeSpan.Zero, () => life.Gateway.Handle(frame));
+        else life.Send(to, frame);
+    }
+
+    private void Handle(Served served, ShardNo shard, RoomRequest request)
+    {
+        if (life.Mode is NodeMode.Frozen) Reply(request.Gateway, new SimFrame.Answer(request.Id, new RoomAnswer(RoomEnd.StoreUnavailable, 0, true, cluster.World.Now)));
+        else RoomOf(served, shard, request.Room).Handle(request);
+    }
+
+    private SimRoom RoomOf(Served served, ShardNo shard, string name)
+    {
+        if (!served.Rooms.TryGetValue(name, out var room))
+        {
+            served.Rooms.Add(name, room = new SimRoom(cluster, life, this, name, shard, served.Epoch));
+            room.Load();
+        }
+        return room;
+    }
+
+    private void Pump()
+    {
+        if (life.IsEnded || _lane.Next() is not { } call) return;
+        switch (call)
+        {
+            case JournalCall.Append append:
+                cluster.Store.Data(life, "Append", true, () => cluster.Store.Database.Append(append.Batches), result =>
+                {
+                    if (cluster.Options.Mutation == SimMutation.SkipResolve && result.Verdict == StoreVerdict.InDoubt)
+                        result = StoreResult.Ok<ImmutableArray<AppendOutcome>>([.. append.Batches.Select(_ => AppendOutcome.Committed)]);
+                    Done(news => _lane.Appended(append, result, news));
+                });
+                break;
+            case JournalCall.Resolve resolve:
+                cluster.Store.Data(life, "Resolve", false, () => cluster.Store.Database.Resolve(resolve.Batch), result =>
+                    Done(news => _lane.Resolved(resolve, result, news)));
+                break;
+            default:
+                throw new System.Diagnostics.UnreachableException($"No rule for {call}.");
+        }
+    }
+
+    private void Done(Action<List<JournalNews>> told)
+    {
+        var news = new List<JournalNews>();
+        told(news);
+        foreach (var item in news)
+        {
+            if (life.IsEnded) return;
+            switch (item)
+            {
+                case JournalNews.Committed(_, _, var rows):
+                    foreach (var (row, owner) in rows) owner.RowCommitted(row.EntitySeq);
+                    break;
+                case JournalNews.Fenced(var shard, var epoch):
+                    cluster.FencedWrites++;
+                    life.Tell(new NodeInput.Fenced(shard, epoch));
+                    break;
+                case JournalNews.Repeated(var shard, var epoch):
+                    if (_served.TryGetValue(shard, out var served) && served.Epoch == epoch) served.Drop();
+                    break;
+                case JournalNews.Broken(var exitCode, var reason):
+                    life.End(exitCode, reason);
+                    break;
+                default:
+                    break;
+            }
+        }
+        Review();
+    }
+
+    private sealed class Served(Epoch epoch)
+    {
+        public Epoch Epoch => epoch;
+
+        public bool IsOpen { get; set; } = true;
+
+        public SortedDictionary<string, SimRoom> Rooms { get; } = new(StringComparer.Ordinal);
+
+        /// <summary>Forgets the rooms; whoever waits in them is told that the outcome is unknown.</summary>
+        public void Drop()
+        {
+            foreach (var room in Rooms.Values) room.Drop();
+            Rooms.Clear();
+        }
+    }
+}

@@ -1,0 +1,123 @@
+using System.Collections.Immutable;
+using ActorCluster.Persistence;
+
+namespace ActorCluster.TestKit.Simulation;
+
+/// <summary>The store as nodes meet it: a model database behind latency, outages, lost replies and late copies.</summary>
+/// <remarks>Each call takes effect at one instant between its start and its answer, or later when its answer was lost.</remarks>
+internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom random, Action<ViewChange> beforeChange, Action<string> afterWrite)
+{
+    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(1.5);
+
+    private readonly HashSet<int> _cutOff = []; // Only asked, never iterated.
+
+    public ModelDatabase Database => database;
+
+    /// <summary>Mean latency of a call; spikes raise it.</summary>
+    public TimeSpan Latency { get; set; } = TimeSpan.FromMilliseconds(2);
+
+    public double LostReplies { get; set; }
+
+    public double LateCopies { get; set; }
+
+    /// <summary>Calls that took effect, or never will, and whose answer was lost.</summary>
+    public long InDoubtCalls { get; private set; }
+
+    private long NowUnixMs => 1_700_000_000_000 + (long)world.Now.TotalMilliseconds;
+
+    public void Reach(int node, bool reaches)
+    {
+        if (reaches) _cutOff.Remove(node);
+        else _cutOff.Add(node);
+    }
+
+    public bool IsReached(int node) => !_cutOff.Contains(node);
+
+    public void Control(SimLife caller, ControlCall call, Action<ControlAnswer> answered)
+    {
+        var writes = call is not (ControlCall.ReadCluster or ControlCall.ReadShards or ControlCall.FindView);
+        Make(caller, call.GetType().Name, writes, () => Execute(call), answered, verdict => new ControlAnswer(call, verdict, null, "simulated"));
+    }
+
+    public void Data<T>(SimLife caller, string name, bool writes, Func<StoreResult<T>> execute, Action<StoreResult<T>> answered) =>
+        Make(caller, name, writes, execute, answered, verdict => StoreResult.Not<T>(verdict, "simulated"));
+
+    private void Make<T>(SimLife caller, string name, bool writes, Func<T> execute, Action<T> answered, Func<StoreVerdict, T> failed)
+    {
+        var node = caller.Node.Index;
+        var toStore = random.Exponential(Latency);
+        var back = random.Exponential(Latency / 4);
+        var lost = random.Chance(LostReplies);
+        var copied = writes && random.Chance(LateCopies);
+        var lateBy = random.Spread(TimeSpan.FromMilliseconds(1), TimeSpan.FromSeconds(4));
+
+        T Run()
+        {
+            var result = execute();
+            if (writes)
+            {
+                world.Trace($"store {caller.Inc} {name} {Describe(result)}");
+                afterWrite(name);
+            }
+            return result;
+        }
+
+        if (!IsReached(node))
+        {
+            // Refused at once, or sent into the dark.
+            var dark = random.Chance(0.3);
+            if (dark) InDoubtCalls++;
+            caller.After(dark ? CallTimeout : TimeSpan.FromMilliseconds(40), () => answered(failed(dark ? StoreVerdict.InDoubt : StoreVerdict.NotSent)));
+            return;
+        }
+        if (copied) world.After(toStore + lateBy, () => Run());
+        if (lost || toStore + back >= CallTimeout)
+        {
+            InDoubtCalls++;
+            if (!lost || random.Chance(0.6)) world.After(toStore, () => Run());
+            else if (random.Chance(0.5)) world.After(toStore + lateBy, () => Run()); // Landed after its caller gave up; else it never arrived.
+            caller.After(CallTimeout, () => answered(failed(StoreVerdict.InDoubt)));
+            return;
+        }
+        world.After(toStore, () =>
+        {
+            var result = Run();
+            if (IsReached(node))
+            {
+                caller.After(back, () => answered(result));
+                return;
+            }
+            InDoubtCalls++;
+            caller.After(CallTimeout - toStore, () => answered(failed(StoreVerdict.InDoubt)));
+        });
+    }
+
+    private ControlAnswer Execute(ControlCall call)
+    {
+        if (call is ControlCall.ChangeView view && database.FindView(view.Change.OpId).Value == 0) beforeChange(view.Change);
+        return call switch
+        {
+            ControlCall.ReadCluster => ControlAnswer.Of(call, database.ReadCluster(NowUnixMs)),
+            ControlCall.ChangeView(var change) => ControlAnswer.Of(call, database.ChangeView(change, NowUnixMs)),
+            ControlCall.FindView(var opId) => ControlAnswer.Of(call, database.FindView(opId)),
+            ControlCall.Renew(var inc) => ControlAnswer.Of(call, database.Renew(inc)),
+            ControlCall.Acquire(var inc) => ControlAnswer.Of(call, database.Acquire(inc)),
+            ControlCall.ReadShards => ControlAnswer.Of(call, database.ReadShards()),
+            ControlCall.PlanHandoff(var plans) => ControlAnswer.Of(call, database.PlanHandoff(plans)),
+            ControlCall.RevertHandoff(var owner, var shards) => ControlAnswer.Of(call, database.RevertHandoff(owner, shards)),
+            ControlCall.Release(var owner, var releases) => ControlAnswer.Of(call, database.Release(owner, releases)),
+            ControlCall.ClearPrevious(var previous, var shards) => ControlAnswer.Of(call, database.ClearPrevious(previous, shards)),
+            ControlCall.RevokeOfDown => ControlAnswer.Of(call, database.RevokeOfDown()),
+            ControlCall.Retarget(var retargets) => ControlAnswer.Of(call, database.Retarget(retargets)),
+            _ => throw new System.Diagnostics.UnreachableException($"No rule for {call}."),
+        };
+    }
+
+    private static string Describe<T>(T result) => result switch
+    {
+        ControlAnswer { Value: System.Collections.ICollection many } answer => $"{answer.Verdict} {many.Count}",
+        ControlAnswer answer => $"{answer.Verdict} {answer.Value}{answer.Reason}",
+        StoreResult<ImmutableArray<AppendOutcome>> appended => string.Join(',', appended.Value),
+        _ => result?.ToString() ?? "",
+    };
+}

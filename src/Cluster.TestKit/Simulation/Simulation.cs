@@ -1,0 +1,82 @@
+using System.Collections.Immutable;
+
+namespace ActorCluster.TestKit.Simulation;
+
+/// <summary>Runs a whole cluster in one thread and virtual time, with the real protocol cores, and judges it (protocol, section 9.1).</summary>
+public static class Simulation
+{
+    private static readonly TimeSpan Settles = TimeSpan.FromSeconds(15);
+
+    /// <summary>Makes one run: nodes start, faults come and go, and all must be well again 15 s after the last one.</summary>
+    /// <param name="seed">Decides everything that <paramref name="options"/> leaves open. Equal seeds give equal traces.</param>
+    /// <param name="options">What kind of run; the defaults draw all faults.</param>
+    public static SimulationResult Run(ulong seed, SimulationOptions? options = null)
+    {
+        var cluster = new SimCluster(seed, options ?? new SimulationOptions());
+        var world = cluster.World;
+        var plan = new SimFaultPlan(cluster, cluster.Faults);
+        cluster.Start();
+        plan.Draw();
+
+        bool Broken() => world.Violations.Count > 0;
+        world.RunUntil(plan.Ends + TimeSpan.FromMilliseconds(1), Broken);
+        if (!Broken())
+        {
+            world.Trace("healed");
+            cluster.HealAll();
+            Quiesce(cluster, Broken);
+        }
+        return new SimulationResult
+        {
+            Seed = seed,
+            Violations = [.. world.Violations],
+            TraceHash = world.TraceHash,
+            Steps = world.Steps,
+            Faults = plan.Counts.ToImmutableSortedDictionary(),
+            Coverage = CoverageOf(cluster),
+            LastSteps = Broken() ? [.. world.LinesAtViolation.TakeLast(60)] : [.. world.LastLines],
+        };
+    }
+
+    private static void Quiesce(SimCluster cluster, Func<bool> broken)
+    {
+        var world = cluster.World;
+        var healed = world.Now;
+        bool Settled() => broken() || (cluster.AllUp() && cluster.AllServed() && cluster.Clients.All(c => c.AllAnswered(healed)));
+        if (!world.RunUntil(healed + Settles, Settled)) world.Violated("I13", $"{Settles} after the last fault: {Complaint(cluster, healed)}");
+        world.RunUntil(healed + Settles, broken);
+        foreach (var client in cluster.Clients) client.IsDone = true;
+        world.RunUntil(world.Now + TimeSpan.FromSeconds(6), broken);
+        if (!broken()) cluster.Checkers.AtEnd();
+    }
+
+    private static string Complaint(SimCluster cluster, TimeSpan healed)
+    {
+        var lives = cluster.Nodes.Select(n => n.Life is { } l ? $"{n.Name} {l.Inc} {l.Core.Membership.SelfRow.Status} {l.Mode}, view {l.Core.Membership.View}, blocked by [{string.Join("; ", l.Core.Membership.JoinBlockedBy)}]" : $"{n.Name} has no life");
+        var idle = cluster.Store.Database.Shards.Where(r => r.Owner is not { } o || cluster.LifeOf(o)?.Rooms.Open.Contains(r.No) != true).Select(r => $"shard {r.No} {r.State} epoch {r.Epoch} owner {r.Owner} target {r.Target}");
+        var open = cluster.Clients.SelectMany(c => c.History).Where(o => o.State == SimOpState.Open && o.At <= healed).Select(o => $"{o.Id} {o.Room} {o.Attempts} attempts since {o.At}");
+        return string.Join(" | ", lives.Concat(idle).Concat(open));
+    }
+
+    private static ImmutableSortedDictionary<string, long> CoverageOf(SimCluster cluster)
+    {
+        var database = cluster.Store.Database;
+        var all = cluster.Clients.SelectMany(c => c.History).ToArray();
+        return new SortedDictionary<string, long>(StringComparer.Ordinal)
+        {
+            ["acks"] = cluster.Checkers.Acks,
+            ["refusals"] = all.Count(o => o.State == SimOpState.Refused),
+            ["retried"] = all.Count(o => o.Attempts > 1),
+            ["unmarked reads"] = cluster.Checkers.UnmarkedReads,
+            ["deliveries"] = cluster.Checkers.Deliveries,
+            ["rows"] = database.Journal.Count,
+            ["epochs"] = database.ShardLog.Count,
+            ["views"] = database.ViewLog.Count,
+            ["evictions"] = cluster.Stops.GetValueOrDefault(Membership.ExitCodes.Evicted),
+            ["left"] = cluster.Stops.GetValueOrDefault(Membership.ExitCodes.Left),
+            ["fenced writes"] = cluster.FencedWrites,
+            ["in doubt"] = cluster.Store.InDoubtCalls,
+            ["lost frames"] = cluster.Network.Lost,
+        }.ToImmutableSortedDictionary(StringComparer.Ordinal);
+    }
+}
