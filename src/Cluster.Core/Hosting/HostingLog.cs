@@ -1,4 +1,3 @@
-using ActorCluster.Links;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using Microsoft.Extensions.Logging;
@@ -25,9 +24,6 @@ internal static partial class HostingLog
 
     [LoggerMessage(1006, LogLevel.Warning, "Store call {Call} ended {Verdict}: {Reason}")]
     public static partial void StoreCallEnded(this ILogger log, string call, StoreVerdict verdict, string? reason);
-
-    [LoggerMessage(1007, LogLevel.Warning, "Channel {Channel} to {Peer} lost: {How}")]
-    public static partial void ChannelLost(this ILogger log, Incarnation peer, LinkChannel channel, ChannelLoss how);
 
     [LoggerMessage(1008, LogLevel.Warning, "This life ends with code {ExitCode}: {Reason}")]
     public static partial void LifeEnds(this ILogger log, int exitCode, string reason);

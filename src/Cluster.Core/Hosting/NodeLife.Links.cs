@@ -24,7 +24,6 @@ internal sealed partial class NodeLife
 
     void ILinkHandler.ChannelLost(Incarnation peer, LinkChannel channel, ChannelLoss how)
     {
-        _log.ChannelLost(peer, channel, how);
         Tell(new NodeInput.ChannelLost(peer, channel));
         if (channel != LinkChannel.Data) return;
         Regions.LinkLost(peer);

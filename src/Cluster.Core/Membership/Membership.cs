@@ -108,7 +108,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         Read(now, effects);
         ProbeTheLost(now, effects);
         if (_pending is not null) DrivePending(effects);
-        else if (Snapshot is not null && AnnouncedView <= View) Decide(now, ownsNothing, effects); // On an old picture every claim would fail.
+        else if (Snapshot is not null) Decide(now, ownsNothing, effects);
     }
 
     public void Heard(Heartbeat beat, LinkChannel channel, TimeSpan now, List<NodeEffect> effects)

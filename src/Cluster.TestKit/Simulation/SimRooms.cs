@@ -77,7 +77,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
             foreach (var (shard, served) in _served)
             {
                 served.Drop();
-                _lane.Abandon(shard, served.Epoch);
+                served.Generation = _lane.Abandon(shard, served.Epoch);
             }
         }
         if (_frozen && !frozen)
@@ -126,7 +126,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
 
     public bool Add(ShardNo shard, Epoch epoch, JournalRow row, IRowOwner owner)
     {
-        var added = _lane.Add(shard, epoch, row, owner);
+        var added = _served.TryGetValue(shard, out var served) && _lane.Add(shard, epoch, served.Generation, row, owner);
         if (added) life.After(TimeSpan.FromMilliseconds(1), Pump);
         return added;
     }
@@ -208,6 +208,9 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
 
     private sealed class Served(Epoch epoch)
     {
+        /// <summary>Which memory of the shard is valid; rows of an earlier one are not journaled.</summary>
+        public int Generation { get; set; }
+
         public Epoch Epoch => epoch;
 
         public bool IsOpen { get; set; } = true;
