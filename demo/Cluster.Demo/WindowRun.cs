@@ -31,6 +31,8 @@ internal sealed class WindowRun(DemoOptions options, ChatWindow window, int vict
             var replay = new ChatReplay(window, state);
             progress.WriteLine($"Starting {options.Nodes} nodes from port {nodes[0].ClientPort}, store and logs in {data}");
             await nodes.StartAllAsync(stopping).ConfigureAwait(false);
+            progress.WriteLine("Waiting until every node has its share of the shards");
+            await nodes.WaitForSpreadAsync(stopping).ConfigureAwait(false);
 
             using var watched = new CancellationTokenSource();
             var watch = WatchAsync(nodes, state, giveUp, watched.Token);

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
+using System.Text.Json;
 
 namespace ActorCluster.Demo.Nodes;
 
@@ -76,6 +77,38 @@ internal sealed class NodeSet : IAsyncDisposable
     public async Task StartAllAsync(CancellationToken stopping)
     {
         for (var i = 0; i < _nodes.Length; i++) await StartAsync(i, stopping).ConfigureAwait(false);
+    }
+
+    /// <summary>Waits until every node serves at least half its share of the rooms: only then does a kill hit something.</summary>
+    /// <exception cref="CouldNotRunException">The shards were not spread within 60 s.</exception>
+    public async Task WaitForSpreadAsync(CancellationToken stopping)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var owned = await RoomShardsAsync(stopping).ConfigureAwait(false);
+            var all = owned.Values.Sum();
+            if (all > 0 && owned.GetValueOrDefault("") == 0 && _nodes.All(n => 2 * _nodes.Length * owned.GetValueOrDefault(n.Address.Name) >= all)) return;
+            if (Stopwatch.GetElapsedTime(started) > s_readyLimit)
+                throw new CouldNotRunException($"The shards were not spread over the nodes within {s_readyLimit.TotalSeconds} s: {string.Join(", ", owned.Select(o => $"{o.Key} {o.Value}"))}.");
+            await Task.Delay(s_poll, stopping).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<Dictionary<string, int>> RoomShardsAsync(CancellationToken stopping)
+    {
+        var owned = new Dictionary<string, int>(StringComparer.Ordinal);
+        try
+        {
+            using var status = JsonDocument.Parse(await _http.GetStringAsync(new Uri(_nodes[0].Address.Clients, "/cluster/status"), stopping).ConfigureAwait(false));
+            foreach (var line in status.RootElement.GetProperty("shards").EnumerateArray())
+                if (line.GetProperty("type").GetString() == "room") owned[line.GetProperty("owner").GetString()!] = line.GetProperty("count").GetInt32();
+        }
+        catch (HttpRequestException)
+        {
+            // Asked again; a node that is gone shows in the limit.
+        }
+        return owned;
     }
 
     /// <summary>Starts a node that is down, with its old name, ports and data, and waits until it is ready.</summary>

@@ -62,7 +62,8 @@ internal sealed class DowningDecision(SplitBrainResolver resolver, ProtocolTimes
         if (now - _stableSince >= stable)
         {
             var delay = wait + (verdict == DowningClass.Tie ? times.Tie : TimeSpan.Zero);
-            if (verdict is DowningClass.Now or DowningClass.Tie && !input.Unwell && now - _stableSince >= stable + delay)
+            // A slow node may misjudge silence, but not a proof: whom it knows to have crashed it may evict.
+            if (verdict is DowningClass.Now or DowningClass.Tie && (evident || !input.Unwell) && now - _stableSince >= stable + delay)
                 return new DowningClaim(Missing, false, verdict, evident ? "crashed" : $"unreachable, {resolver.Name} {verdict}");
             var stale = Missing.Where(input.LeaseStale).ToImmutableArray();
             if (!stale.IsEmpty && now - _stableSince >= stable + wait)

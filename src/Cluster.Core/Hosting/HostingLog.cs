@@ -25,6 +25,9 @@ internal static partial class HostingLog
     [LoggerMessage(1006, LogLevel.Warning, "Store call {Call} ended {Verdict}: {Reason}")]
     public static partial void StoreCallEnded(this ILogger log, string call, StoreVerdict verdict, string? reason);
 
+    [LoggerMessage(1007, LogLevel.Information, "Decided {What}")]
+    public static partial void Decided(this ILogger log, string what);
+
     [LoggerMessage(1008, LogLevel.Warning, "This life ends with code {ExitCode}: {Reason}")]
     public static partial void LifeEnds(this ILogger log, int exitCode, string reason);
 

@@ -35,6 +35,9 @@ internal abstract record NodeInput
     /// <summary>A router met an owner that does not know the shard, or has none: it wants fresh rows.</summary>
     public sealed record RouteWanted : NodeInput;
 
+    /// <summary>A peer announced that shards moved.</summary>
+    public sealed record Moved : NodeInput;
+
     public sealed record Leave : NodeInput;
 }
 
@@ -84,6 +87,10 @@ internal sealed class NodeCore
                 break;
             case NodeInput.RouteWanted:
                 Ownership.Hinted();
+                break;
+            case NodeInput.Moved:
+                // Whoever plans the next hand-offs should not wait for its poll; the others have what they need in the announcement.
+                if (Membership.IsCoordinator(now)) Ownership.Hinted();
                 break;
             case NodeInput.Answered(var answer):
                 Membership.Answered(answer, now, _effects);

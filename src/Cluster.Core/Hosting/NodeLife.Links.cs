@@ -42,6 +42,7 @@ internal sealed partial class NodeLife
                 break;
             case FrameType.ShardsMoved:
                 Regions.Learn([.. ShardsMoved.Parser.ParseFrom(payload).Routes.Select(r => new ShardRoute(new ShardNo(r.Shard), new Epoch(r.Epoch), new Incarnation(r.Owner)))]);
+                Tell(new NodeInput.Moved());
                 break;
             default:
                 Regions.Received(peer, (FrameType)frameType, payload);

@@ -171,7 +171,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View;
         _published = new Published(
             mode, membership.Lease.Deadline, now, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
-            newView || mode != before.Mode ? [.. membership.Decisions] : before.Decisions, _core.Ownership.Rows);
+            before.Decisions, _core.Ownership.Rows);
         if (mode != before.Mode)
         {
             _log.ModeChanged(before.Mode, mode);
@@ -216,6 +216,10 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 break;
             case NodeEffect.ProbeLock(var peer):
                 ThreadPool.UnsafeQueueUserWorkItem(_ => Tell(new NodeInput.LockProbed(peer.Inc, NodeLock.IsFree(peer.LockFile!))), null);
+                break;
+            case NodeEffect.Decided(var what):
+                _log.Decided(what);
+                _published = _published with { Decisions = [.. _published.Decisions.TakeLast(19), what] };
                 break;
             case NodeEffect.Stop stop:
                 _ended.TrySetResult(stop);

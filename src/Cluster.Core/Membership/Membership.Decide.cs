@@ -213,7 +213,7 @@ internal sealed partial class Membership
 
     private void Committed(long view, TimeSpan now, List<NodeEffect> effects)
     {
-        Note($"view {view}: {_pending!.Reason}{string.Concat(_pending.Members.OfType<MemberChange.Down>().Select(d => $", {d.Inc} down"))}");
+        effects.Add(new NodeEffect.Decided($"view {view}: {_pending!.Reason}{string.Concat(_pending.Members.OfType<MemberChange.Down>().Select(d => $", {d.Inc} down"))} (own health {_detector.Health})"));
         AnnouncedView = Math.Max(AnnouncedView, view);
         _pending = null;
         ReadNow(now, effects);

@@ -21,7 +21,6 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private readonly LeaseWatch _leases = new(times);
     private readonly DowningDecision _downing = new(resolver, times);
     private readonly SortedDictionary<Incarnation, PeerState> _peers = [];
-    private readonly Queue<string> _decisions = new();
 
     private TimeSpan _started;
     private TimeSpan _lastTick;
@@ -59,9 +58,6 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
 
     /// <summary>Why this node is not up yet, one line per member it waits for.</summary>
     public ImmutableArray<string> JoinBlockedBy { get; private set; } = [];
-
-    /// <summary>The last decisions of this life, newest last.</summary>
-    public IReadOnlyCollection<string> Decisions => _decisions;
 
     /// <summary>Members up or leaving that cannot be reached, directly or through others.</summary>
     public ImmutableArray<Incarnation> Missing => _downing.Missing;
@@ -302,14 +298,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     {
         if (_stopped) return;
         _stopped = true;
-        Note(reason);
         effects.Add(new NodeEffect.Stop(exitCode, reason));
-    }
-
-    private void Note(string decision)
-    {
-        if (_decisions.Count == 20) _decisions.Dequeue();
-        _decisions.Enqueue(decision);
     }
 
     private sealed class PeerState

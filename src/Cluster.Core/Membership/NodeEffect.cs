@@ -22,6 +22,9 @@ internal abstract record NodeEffect
     /// <summary>Tell every peer that the store has news.</summary>
     public sealed record Hint : NodeEffect;
 
+    /// <summary>Tell operators what this node decided and committed.</summary>
+    public sealed record Decided(string What) : NodeEffect;
+
     /// <summary>This life is over.</summary>
     /// <param name="ExitCode">Protocol 3.6: 0 left, 64 refused, 70 broken invariant, 75 evicted, 77 superseded, 78 store mismatch.</param>
     /// <param name="Reason">One line for people.</param>

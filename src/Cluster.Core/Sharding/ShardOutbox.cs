@@ -76,8 +76,7 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         if (_held >= MessagesMax || _bytes + message.Size > BytesMax) return false;
         var entry = new Entry(message, now);
         _entries.AddLast(entry);
-        _held++;
-        _bytes += message.Size;
+        Hold(entry);
         if (_flowing) Transmit(entry);
         else if (_retryAt == TimeSpan.MaxValue) AskForRoute(now);
         return true;
@@ -96,7 +95,11 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
             // What the old owner may have executed is unknown, unless a repeat is harmless or it was refused for certain.
             if (entry.IsGivenUp || (entry.Taken && !entry.Message.AwaitsReply)) Remove(node);
             else if (entry.Number > 0 && !entry.Refused && !entry.Message.IsRepeatable) End(node, Undelivered.Unknown);
-            else entry.Reset();
+            else
+            {
+                if (entry.Taken) Hold(entry);
+                entry.Reset();
+            }
             node = following;
         }
         Flow(now);
@@ -158,8 +161,7 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         {
             _entries.Remove(entry);
             entry.Reset();
-            _held++;
-            _bytes += entry.Message.Size;
+            Hold(entry);
         }
         foreach (var entry in again)
         {
@@ -188,12 +190,16 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     {
         _flowing = true;
         _retryAt = TimeSpan.MaxValue;
-        foreach (var entry in _entries)
+        for (var node = _entries.First; node is not null && _flowing;)
         {
-            if (entry.Taken) continue;
-            entry.Refused = false;
-            Transmit(entry);
-            if (!_flowing) break;
+            // The port may say at once that the message is taken, which removes it.
+            var (entry, following) = (node.Value, node.Next);
+            if (!entry.Taken)
+            {
+                entry.Refused = false;
+                Transmit(entry);
+            }
+            node = following;
         }
         if (!_flowing) _retryAt = now + RetryAfter;
     }
@@ -247,6 +253,12 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         node.Value.Reset();
         _entries.AddLast(node);
         if (_flowing) Transmit(node.Value);
+    }
+
+    private void Hold(Entry entry)
+    {
+        _held++;
+        _bytes += entry.Message.Size;
     }
 
     /// <summary>Its bytes are the owner's now, or nobody's.</summary>
