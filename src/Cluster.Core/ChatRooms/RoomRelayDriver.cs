@@ -3,6 +3,7 @@ using ActorCluster.Entities;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using ActorCluster.Sharding;
+using Google.Protobuf;
 
 namespace ActorCluster.ChatRooms;
 
@@ -37,7 +38,7 @@ internal sealed class RoomRelayDriver : IDisposable
     {
         while (true)
         {
-            var relay = _rooms.GetOrAdd(room, static (name, driver) => new RoomRelay(name, driver), this);
+            var relay = _rooms.GetOrAdd(room, static (name, driver) => new RoomRelay(name, driver.ShardOf(name), driver), this);
             if (relay.Add(follower)) return relay;
         }
     }
@@ -62,21 +63,24 @@ internal sealed class RoomRelayDriver : IDisposable
     {
         var rows = await _store.ReadJournalAsync(new EntityId(RoomEntity.TypeName, room).StoreKey, after + 1, limit).ConfigureAwait(false);
         if (!rows.IsOk) return null;
-        var items = new RoomItem[rows.Value.Length];
-        for (var i = 0; i < items.Length; i++)
+        try
         {
-            var row = rows.Value[i];
-            items[i] = new RoomItem(row.EntitySeq, RoomEventCodec.Instance.Decode(row.Kind, row.Payload.Span), row.AtUnixMs);
+            return [.. rows.Value.Select(row => new RoomItem(row.EntitySeq, RoomEventCodec.Instance.Decode(row.Kind, row.Payload.Span), row.AtUnixMs))];
         }
-        return items;
+        catch (Exception cause) when (cause is InvalidDataException or InvalidProtocolBufferException)
+        {
+            return null; // An event of a newer release: this node cannot read on until it is updated.
+        }
     }
+
+    private ShardNo ShardOf(string room) => _regions.RouteOf(new EntityId(RoomEntity.TypeName, room)).Shard;
 
     /// <summary>A message that committed just before its owner died must not wait for the next one: every relay of the shard asks again.</summary>
     private void Moved(string type, ShardNo shard, Epoch epoch, Incarnation owner)
     {
         if (type != RoomEntity.TypeName) return;
         foreach (var relay in _rooms.Values)
-            if (_regions.RouteOf(new EntityId(type, relay.Name)).Shard == shard) relay.Renew();
+            if (relay.Shard == shard) relay.Renew();
     }
 
     private void Renew()
@@ -87,7 +91,7 @@ internal sealed class RoomRelayDriver : IDisposable
 
 /// <summary>One room as this node follows it.</summary>
 /// <remarks>Thread-safe.</remarks>
-internal sealed class RoomRelay(string name, RoomRelayDriver driver) : IReplySink
+internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driver) : IReplySink
 {
     private const int FillRows = 1000;
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(100);
@@ -100,6 +104,8 @@ internal sealed class RoomRelay(string name, RoomRelayDriver driver) : IReplySin
     private bool _dead;
 
     public string Name { get; } = name;
+
+    public ShardNo Shard { get; } = shard;
 
     public (long Last, int Members, bool IsLive) State
     {
@@ -164,6 +170,13 @@ internal sealed class RoomRelay(string name, RoomRelayDriver driver) : IReplySin
 
     void IReplySink.Fail(EntityFailure failure) => _ = RetryAsync();
 
+    /// <summary>An owner of an earlier epoch answered, and does not know better yet: not at once again.</summary>
+    private async Task AskAgainAsync()
+    {
+        await Task.Delay(RetryAfter).ConfigureAwait(false);
+        driver.Subscribe(this);
+    }
+
     private async Task RetryAsync()
     {
         await Task.Delay(RetryAfter).ConfigureAwait(false);
@@ -174,7 +187,7 @@ internal sealed class RoomRelay(string name, RoomRelayDriver driver) : IReplySin
 
     private void Act(RoomStreamWish wish)
     {
-        if (wish == RoomStreamWish.Subscribe) driver.Subscribe(this);
+        if (wish == RoomStreamWish.Subscribe) _ = AskAgainAsync();
         else if (wish == RoomStreamWish.Fill) Fill();
         foreach (var follower in _followersCopy) follower.RoomChanged(this);
     }

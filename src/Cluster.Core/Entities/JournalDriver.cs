@@ -6,6 +6,7 @@ namespace ActorCluster.Entities;
 /// <summary>Runs a <see cref="JournalLane"/> against the store: one commit under way, the next one gathers meanwhile.</summary>
 internal sealed class JournalDriver : IAsyncDisposable
 {
+    private const int ExitInvariant = 70;
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly IJournalStore _store;
@@ -80,6 +81,20 @@ internal sealed class JournalDriver : IAsyncDisposable
     }
 
     private async Task RunAsync()
+    {
+        try
+        {
+            await CommitAsync().ConfigureAwait(false);
+        }
+        catch (Exception cause)
+        {
+            // Without this loop every command would wait for ever; a node that cannot record must not look as if it could.
+            _host.Log.JournalFailed(cause);
+            _ownership.Broken(ExitInvariant, $"The journal's loop failed: {cause.Message}");
+        }
+    }
+
+    private async Task CommitAsync()
     {
         var news = new List<JournalNews>();
         while (!_stopping.IsCancellationRequested)

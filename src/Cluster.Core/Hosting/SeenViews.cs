@@ -25,9 +25,9 @@ internal static class SeenViews
             File.WriteAllText(path + ".new", string.Create(CultureInfo.InvariantCulture, $"{cluster.Uuid} {cluster.StoreGeneration} {cluster.View}"));
             File.Move(path + ".new", path, overwrite: true);
         }
-        catch (IOException)
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            // A full disk: the alarm of an older view still stands.
+            // A full or locked disk: the alarm of an older view still stands.
         }
     }
 
