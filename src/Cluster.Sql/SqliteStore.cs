@@ -213,9 +213,10 @@ public sealed class SqliteStore : IClusterStore
             _reader = new SqliteReader(OpenSession, _options.CallTimeout);
             return row;
         }
-        catch
+        catch (Exception e)
         {
             turnstile.Dispose();
+            if (e is IOException) throw new StoreUnusableException($"{_path} cannot be locked: {e.Message}", e);
             throw;
         }
     }

@@ -118,7 +118,9 @@ internal sealed class SqliteWriter : IDisposable
         }
         catch (Exception e)
         {
-            if (!_session!.TryRollback()) CloseSession();
+            // A full disk and a broken rule leave the connection sound; after anything else it is opened anew.
+            var isSound = e is not SqliteFailure failure || failure.IsConstraint || failure.Code == raw.SQLITE_FULL;
+            if (!_session!.TryRollback() || !isSound) CloseSession();
             if (calls.Count > 1) return Outcome.Singly;
             return new Outcome(StoreVerdict.NotSent, $"{e.Message} Nothing was written.", e is SqliteFailure ? null : e);
         }

@@ -9,7 +9,7 @@ internal static class RandomConformance
 
     public static IEnumerable<(string Name, Func<Func<Task<IClusterStore>>, Task> Run)> Cases =>
     [
-        .. Enumerable.Range(1, 3).Select(seed => ($"Random operations get the model's answers, seed {seed}", Single(seed))),
+        .. Enumerable.Range(1, 6).Select(seed => ($"Random operations get the model's answers, seed {seed}", Single(seed))),
         .. Enumerable.Range(2, 3).Select(clients => ($"{clients} racing clients leave a consistent history", Racing(clients))),
     ];
 

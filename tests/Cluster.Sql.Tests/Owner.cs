@@ -19,7 +19,11 @@ public sealed record Owner(IClusterStore Store, Incarnation Inc, ImmutableArray<
             var view = (await store.ReadClusterAsync()).Value!.Cluster.View;
             joined = await store.ChangeViewAsync(new ViewChange
             {
-                OpId = Guid.NewGuid(), By = inc, BasedOn = view, Members = [new MemberChange.Join(row), new MemberChange.Up(inc)], Reason = "test",
+                OpId = Guid.NewGuid(),
+                By = inc,
+                BasedOn = view,
+                Members = [new MemberChange.Join(row), new MemberChange.Up(inc)],
+                Reason = "test",
             });
         }
         while (joined.Verdict == StoreVerdict.Conflict);

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using ActorCluster.Persistence;
-using ActorCluster.Primitives;
 
 namespace ActorCluster.Sql.Tests;
 
