@@ -28,22 +28,19 @@ public class MutationTests
     {
         for (ulong seed = 1; seed <= 150; seed++)
         {
-            var cluster = new SimCluster(seed, new SimulationOptions { Nodes = 2, SharedHost = false, Clients = 0, StoreMutation = ModelMutation.EvictIgnoresLeaseSeq });
-            for (var node = 0; node < 2; node++)
+            var cluster = new SimCluster(seed, new SimulationOptions { Nodes = 3, SharedHost = false, Clients = 0, StoreMutation = ModelMutation.EvictIgnoresLeaseSeq });
+            foreach (var node in cluster.Nodes)
             {
-                cluster.Nodes[node].Start();
+                node.Start();
                 cluster.World.RunUntil(cluster.World.Now + TimeSpan.FromSeconds(3));
             }
-            cluster.Cut([0], [1], cut: true);
+            cluster.Cut([0, 1], [2], cut: true);
             cluster.ReachStore(0, false);
             cluster.ReachStore(1, false);
-            cluster.World.RunUntil(cluster.World.Now + TimeSpan.FromSeconds(6));
-            if (cluster.World.Violations.Any(v => v.StartsWith("I12", StringComparison.Ordinal))) return;
-            cluster.Store.Latency = TimeSpan.FromMilliseconds(300);
-            cluster.ReachStore(1, true);
-            cluster.World.RunUntil(cluster.World.Now + TimeSpan.FromSeconds(7) + TimeSpan.FromMilliseconds(20 * seed));
+            cluster.Store.Latency = TimeSpan.FromMilliseconds(200);
+            cluster.World.RunUntil(cluster.World.Now + TimeSpan.FromSeconds(7.5) + TimeSpan.FromMilliseconds(20 * seed));
             cluster.ReachStore(0, true);
-            if (cluster.World.RunUntil(cluster.World.Now + TimeSpan.FromSeconds(6), () => cluster.World.Violations.Count > 0)) return;
+            if (cluster.World.RunUntil(cluster.World.Now + TimeSpan.FromSeconds(4), () => cluster.World.Violations.Count > 0)) return;
         }
         Assert.Fail("150 seeds passed with an eviction that ignores a moved lease.");
     }
