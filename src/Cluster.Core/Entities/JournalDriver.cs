@@ -6,6 +6,7 @@ namespace ActorCluster.Entities;
 /// <summary>Runs a <see cref="JournalLane"/> against the store: one commit under way, the next one gathers meanwhile.</summary>
 internal sealed class JournalDriver : IAsyncDisposable
 {
+    private const int WaitingMax = 65_536;
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly IJournalStore _store;
@@ -49,6 +50,9 @@ internal sealed class JournalDriver : IAsyncDisposable
     {
         lock (_lock) return _lane.IsClear(shard, epoch);
     }
+
+    /// <summary>So much waits for its commit that nothing more may be decided.</summary>
+    public bool IsFull => Waiting >= WaitingMax;
 
     public int Waiting
     {

@@ -150,6 +150,11 @@ public abstract class JournaledEntity<TEvent> : Entity, IRowOwner
             sink?.Fail(EntityFailure.StoreAway(entity, noEffect: true));
             return ValueTask.CompletedTask;
         }
+        if (!isRead && Context.Cell.Host.Journal.IsFull)
+        {
+            sink?.Fail(EntityFailure.Busy(entity));
+            return ValueTask.CompletedTask;
+        }
         var decision = Decide(envelope.Message);
         if (decision.HasEvent)
         {

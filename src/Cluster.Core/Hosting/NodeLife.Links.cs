@@ -25,9 +25,10 @@ internal sealed partial class NodeLife
     void ILinkHandler.ChannelLost(Incarnation peer, LinkChannel channel, ChannelLoss how)
     {
         Tell(new NodeInput.ChannelLost(peer, channel));
-        if (channel != LinkChannel.Data) return;
+        // Either connection may have carried data; what was under way in it is in doubt, and goes on over the other if that lives.
         Regions.LinkLost(peer);
-        if (_links.IsUp(peer, LinkChannel.Control)) Regions.LinkUp(peer); // Data goes over control until the redial.
+        var other = channel == LinkChannel.Data ? LinkChannel.Control : LinkChannel.Data;
+        if (_links.IsUp(peer, other)) Regions.LinkUp(peer);
     }
 
     void ILinkHandler.Received(Incarnation peer, LinkChannel channel, byte frameType, ReadOnlySpan<byte> payload)

@@ -17,6 +17,9 @@ internal sealed partial class Membership
     {
         switch (Snapshot!.Find(Self)?.Status)
         {
+            case null when _leaveWanted:
+                Stop(ExitCodes.Left, "Left before it had joined.", effects);
+                break;
             case null:
                 EnterTable(now, effects);
                 break;
