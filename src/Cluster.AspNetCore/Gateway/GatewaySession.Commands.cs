@@ -11,7 +11,8 @@ internal sealed partial class GatewaySession
 {
     private readonly Queue<Pending> _pending = new();
     private readonly Dictionary<long, long> _refusedHere = [];
-    private readonly HashSet<string> _leaving = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> _leaving = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<Action>> _joinsAfterLeave = new(StringComparer.Ordinal);
     private int _unanswered;
 
     private void Execute(ClientFrame.Command command)
@@ -34,7 +35,7 @@ internal sealed partial class GatewaySession
                 ToRoom(command, new RoomCommand.Join(user));
                 break;
             case "leave":
-                lock (_lock) _leaving.Add(command.Room!);
+                lock (_lock) _leaving[command.Room!] = _leaving.GetValueOrDefault(command.Room!) + 1;
                 ToRoom(command, new RoomCommand.Leave(user));
                 break;
             case "say" when command.Text is null:
@@ -84,6 +85,8 @@ internal sealed partial class GatewaySession
         }
         switch (command.Name)
         {
+            case "create" or "join" when WaitsForLeave(room, () => RoomReplied(command, reply)):
+                break;
             case "create" or "join":
                 Answer(ServerFrames.Ok(id, w =>
                 {
@@ -109,16 +112,52 @@ internal sealed partial class GatewaySession
         RoomCursor? cursor;
         lock (_lock)
         {
-            _leaving.Remove(room);
+            LeaveAnswered(room);
             if (_rooms.TryGetValue(room, out cursor)) cursor.Leaves.Add((seq, ok, MonotonicClock.Now));
         }
-        if (cursor is null) Answer(ok);
-        else MarkDirty(cursor);
+        if (cursor is not null)
+        {
+            MarkDirty(cursor);
+            return;
+        }
+        Answer(ok);
+        JoinAgain(room);
+    }
+
+    /// <summary>The client must hear that it left before it hears that it joined again, or it would forget the room that it is in.</summary>
+    private bool WaitsForLeave(string room, Action join)
+    {
+        lock (_lock)
+        {
+            if (!_leaving.ContainsKey(room) && !(_rooms.TryGetValue(room, out var cursor) && cursor.Leaves.Count > 0)) return false;
+            if (!_joinsAfterLeave.TryGetValue(room, out var joins)) joins = _joinsAfterLeave[room] = [];
+            joins.Add(join);
+            return true;
+        }
+    }
+
+    private void JoinAgain(string room)
+    {
+        List<Action>? joins;
+        lock (_lock)
+        {
+            if (_leaving.ContainsKey(room) || !_joinsAfterLeave.Remove(room, out joins)) return;
+        }
+        foreach (var join in joins) join();
+    }
+
+    private void LeaveAnswered(string room)
+    {
+        var left = _leaving.GetValueOrDefault(room) - 1;
+        if (left > 0) _leaving[room] = left;
+        else _leaving.Remove(room);
     }
 
     private void Forget(ClientFrame.Command command)
     {
-        if (command.Name == "leave") lock (_lock) _leaving.Remove(command.Room!);
+        if (command.Name != "leave") return;
+        lock (_lock) LeaveAnswered(command.Room!);
+        JoinAgain(command.Room!);
     }
 
     private async Task HistoryAsync(ClientFrame.Command command, RoomAnswer room)

@@ -144,7 +144,7 @@ internal sealed partial class GatewaySession : IRoomFollower
     /// <summary>Writes what follows the cursor into the frame; false when there is nothing to send.</summary>
     private async ValueTask<bool> FillFrameAsync(RoomCursor cursor)
     {
-        if (cursor.HasEnded || cursor.Relay is not { } relay || relay.State is not { IsLive: true } state) return false;
+        if (cursor.HasEnded || cursor.IsAtOwnLeave || cursor.Relay is not { } relay || relay.State is not { IsLive: true } state) return false;
         _items.Clear();
         if (!relay.TryRead(cursor.After, _items, ItemsPerFrame))
         {
@@ -185,7 +185,7 @@ internal sealed partial class GatewaySession : IRoomFollower
             Put(cursor, ServerFrames.Item(item), ref wrote);
             cursor.After = item.Seq;
             if (!IsOwnLeave(item)) continue;
-            LeftElsewhere(cursor, item.Seq);
+            EndAtOwnLeave(cursor);
             break;
         }
         if (!wrote) return false;
@@ -221,12 +221,12 @@ internal sealed partial class GatewaySession : IRoomFollower
 
     private bool IsOwnLeave(RoomItem item) => item.Event is RoomEvent.Left left && left.User == user;
 
-    /// <summary>The stream shows the user's own leave. Where this connection did not ask for it, the client is told.</summary>
-    private void LeftElsewhere(RoomCursor cursor, long seq)
+    /// <summary>A stay ends with the user's own leave, also if another one has begun since: its join starts a stream of its own. Where this connection
+    /// did not ask for the leave, the client is told.</summary>
+    private void EndAtOwnLeave(RoomCursor cursor)
     {
-        bool mine;
-        lock (_lock) mine = cursor.Leaves.Any(l => l.Seq == seq) || _leaving.Contains(cursor.Room);
-        if (mine) return;
+        lock (_lock) cursor.IsAtOwnLeave = cursor.Leaves.Count > 0 || _leaving.ContainsKey(cursor.Room);
+        if (cursor.IsAtOwnLeave) return;
         Unfollow(cursor);
         Answer(ServerFrames.Left(cursor.Room, "NotInRoom", $"You left room {cursor.Room} on another connection."));
     }
@@ -241,7 +241,7 @@ internal sealed partial class GatewaySession : IRoomFollower
             {
                 var (seq, ok, since) = cursor.Leaves[i];
                 // Should the stream be cut off, the leave is still done: its answer waits no longer than this.
-                if (cursor.After < seq && MonotonicClock.Now - since < TimeSpan.FromSeconds(4)) continue;
+                if (cursor.After < seq && !cursor.IsAtOwnLeave && MonotonicClock.Now - since < TimeSpan.FromSeconds(4)) continue;
                 (reached ??= []).Add(ok);
                 cursor.Leaves.RemoveAt(i);
             }
@@ -249,6 +249,7 @@ internal sealed partial class GatewaySession : IRoomFollower
         if (reached is null) return;
         Unfollow(cursor);
         foreach (var ok in reached) Answer(ok);
+        JoinAgain(cursor.Room);
     }
 
     private async Task AgainLaterAsync(RoomCursor cursor)

@@ -21,6 +21,9 @@ internal sealed class RoomCursor(string room, long after)
     /// <summary>Leaves that were answered and wait until the stream has reached them: the stream ends there. Under the session's lock.</summary>
     public List<(long Seq, byte[] Ok, TimeSpan Since)> Leaves { get; } = [];
 
+    /// <summary>The stream has shown the user's own leave, whose answer is on its way: nothing after it is sent. Owned by the pump.</summary>
+    public bool IsAtOwnLeave { get; set; }
+
     /// <summary>In the session's queue of rooms to look at. Under the session's lock.</summary>
     public bool IsDirty { get; set; }
 
