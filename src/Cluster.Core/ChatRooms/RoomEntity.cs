@@ -16,6 +16,7 @@ internal sealed class RoomEntity : JournaledEntity<RoomEvent>
 
     private readonly ChatRoom _room = new();
     private readonly SortedDictionary<Incarnation, long> _listeners = [];
+    private int _committedMembers;
 
     protected override IEventCodec<RoomEvent> Events => RoomEventCodec.Instance;
 
@@ -30,11 +31,18 @@ internal sealed class RoomEntity : JournaledEntity<RoomEvent>
         }
     }
 
+    protected internal override ValueTask ActivateAsync()
+    {
+        _committedMembers = _room.Members.Count;
+        return ValueTask.CompletedTask;
+    }
+
     protected override object? Hear(object message)
     {
         if (message is not RoomQuestion { Listener: { } node }) return null;
         _listeners[node] = Environment.TickCount64;
-        return new RoomAnswer(0, CommittedSeq, _room.Members.Count, Context.Epoch);
+        // Both of what is committed: the room's own count is ahead of it by what is decided and not yet on stable storage.
+        return new RoomAnswer(0, CommittedSeq, _committedMembers, Context.Epoch);
     }
 
     protected override Decision<RoomEvent> Decide(object message)
@@ -53,11 +61,20 @@ internal sealed class RoomEntity : JournaledEntity<RoomEvent>
 
     protected override void Committed(IReadOnlyList<Recorded<RoomEvent>> events)
     {
+        foreach (var recorded in events)
+        {
+            _committedMembers += recorded.Event switch
+            {
+                RoomEvent.Created or RoomEvent.Joined => 1,
+                RoomEvent.Left => -1,
+                _ => 0,
+            };
+        }
         if (_listeners.Count == 0 || events.Count == 0) return;
         ForgetSilentListeners();
         var items = new RoomItem[events.Count];
         for (var i = 0; i < items.Length; i++) items[i] = new RoomItem(events[i].Seq, events[i].Event, events[i].AtUnixMs);
-        var news = new RoomNews(items, _room.Members.Count);
+        var news = new RoomNews(items, _committedMembers);
         foreach (var node in _listeners.Keys) Context.Cell.Host.Fanout!.Send(node, Topic, Context.Id.Id, Context.Epoch, news);
     }
 

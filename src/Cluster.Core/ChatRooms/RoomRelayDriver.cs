@@ -60,6 +60,7 @@ internal sealed class RoomRelayDriver : IDisposable
 
     internal async Task<IReadOnlyList<RoomItem>?> ReadAsync(string room, long after, int limit)
     {
+        if (after >= long.MaxValue - 1) return []; // Nothing is behind the last number there is, and the next one is none.
         var rows = await _store.ReadJournalAsync(new EntityId(RoomEntity.TypeName, room).StoreKey, after + 1, limit).ConfigureAwait(false);
         if (!rows.IsOk) return null;
         var items = new RoomItem[rows.Value.Length];
@@ -101,11 +102,11 @@ internal sealed class RoomRelay(string name, RoomRelayDriver driver) : IReplySin
 
     public string Name { get; } = name;
 
-    public (long Last, int Members, bool IsLive) State
+    public (long Last, bool IsLive) State
     {
         get
         {
-            lock (_lock) return (_stream.Last, _stream.Members, _stream.IsLive);
+            lock (_lock) return (_stream.Last, _stream.IsLive);
         }
     }
 
@@ -162,19 +163,19 @@ internal sealed class RoomRelay(string name, RoomRelayDriver driver) : IReplySin
         Act(wish);
     }
 
-    void IReplySink.Fail(EntityFailure failure) => _ = RetryAsync();
+    void IReplySink.Fail(EntityFailure failure) => _ = SubscribeLaterAsync(evenIfLive: false); // A live stream is renewed by the clock anyway.
 
-    private async Task RetryAsync()
+    private async Task SubscribeLaterAsync(bool evenIfLive)
     {
         await Task.Delay(RetryAfter).ConfigureAwait(false);
-        bool live;
-        lock (_lock) live = !_dead && !_stream.IsLive; // A live stream is renewed by the clock anyway.
-        if (live) driver.Subscribe(this);
+        bool wanted;
+        lock (_lock) wanted = !_dead && (evenIfLive || !_stream.IsLive);
+        if (wanted) driver.Subscribe(this);
     }
 
     private void Act(RoomStreamWish wish)
     {
-        if (wish == RoomStreamWish.Subscribe) driver.Subscribe(this);
+        if (wish == RoomStreamWish.SubscribeLater) _ = SubscribeLaterAsync(evenIfLive: true); // Not at once: until the route is learned the same one would answer.
         else if (wish == RoomStreamWish.Fill) Fill();
         foreach (var follower in _followersCopy) follower.RoomChanged(this);
     }

@@ -223,7 +223,8 @@ internal sealed class ClusterNode(
             if (_leaving) life.Leave();
             var end = await life.Ended.ConfigureAwait(false);
             // Sessions first: whoever is told to go elsewhere resumes there with what is unanswered here.
-            if (!_leaving) await StopServingAsync(end.Reason).ConfigureAwait(false);
+            // Again where the host stops: it may have asked before this life was there to be told, and a second time is nothing.
+            await StopServingAsync(end.Reason).ConfigureAwait(false);
             _life = null;
             return end;
         }

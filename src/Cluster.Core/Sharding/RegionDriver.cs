@@ -50,6 +50,9 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     /// <summary>Raised when a shard's epoch or owner is learned to have changed: (type, shard, epoch, owner).</summary>
     public event Action<string, ShardNo, Epoch, Incarnation>? Moved;
 
+    /// <summary>The entity type is registered on this node.</summary>
+    public bool Hosts(string type) => _regions.ContainsKey(type);
+
     /// <summary>Sends a message on its way. The answer, or a failure, reaches its sink; a tell that cannot be kept is dropped and counted.</summary>
     /// <exception cref="ArgumentException">The entity's type is not registered on this node, or its id is not 1 to 255 bytes long.</exception>
     public void Post(Envelope envelope)
