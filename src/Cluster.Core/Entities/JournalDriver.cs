@@ -22,7 +22,7 @@ internal sealed class JournalDriver : IAsyncDisposable
     public JournalDriver(IJournalStore store, IOwnership ownership, EntityHost host)
     {
         (_store, _ownership, _host) = (store, ownership, host);
-        _loop = Task.Run(RunAsync);
+        _loop = Task.Run(RunOrBreakAsync);
     }
 
     public void Open(ShardNo shard, Epoch epoch, long nextSeq)
@@ -81,6 +81,19 @@ internal sealed class JournalDriver : IAsyncDisposable
         await _loop.ConfigureAwait(false);
         _work.Dispose();
         _stopping.Dispose();
+    }
+
+    private async Task RunOrBreakAsync()
+    {
+        try
+        {
+            await RunAsync().ConfigureAwait(false);
+        }
+        catch (Exception cause)
+        {
+            // Without this loop nothing would ever commit here, and nobody would hear of it.
+            _ownership.Broken(ExitCodes.Invariant, $"The journal of this node failed: {cause}");
+        }
     }
 
     private async Task RunAsync()

@@ -278,6 +278,10 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         {
             // The life ended while the probe was under way; nobody asks for its answer.
         }
+        catch (Exception cause)
+        {
+            _log.ProbeFailed(peer.Inc, cause.Message); // Asked again while the peer is missing.
+        }
     }
 
     private void Broadcast(FrameType type, IMessage? message)
