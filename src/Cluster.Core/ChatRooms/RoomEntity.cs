@@ -42,6 +42,7 @@ internal sealed class RoomEntity : JournaledEntity<RoomEvent>
     {
         if (message is not RoomQuestion { Listener: { } node }) return null;
         _listeners[node] = Environment.TickCount64;
+        // Both of what is committed: the room's own count is ahead of it by what is decided and not yet on stable storage.
         return new RoomAnswer(0, CommittedSeq, _committedMembers, Context.Epoch);
     }
 

@@ -61,6 +61,7 @@ internal sealed class RoomRelayDriver : IDisposable
 
     internal async Task<IReadOnlyList<RoomItem>?> ReadAsync(string room, long after, int limit)
     {
+        if (after >= long.MaxValue - 1) return []; // Nothing is behind the last number there is, and the next one is none.
         var rows = await _store.ReadJournalAsync(new EntityId(RoomEntity.TypeName, room).StoreKey, after + 1, limit).ConfigureAwait(false);
         if (!rows.IsOk) return null;
         try
@@ -107,11 +108,11 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
 
     public ShardNo Shard { get; } = shard;
 
-    public (long Last, int Members, bool IsLive) State
+    public (long Last, bool IsLive) State
     {
         get
         {
-            lock (_lock) return (_stream.Last, _stream.Members, _stream.IsLive);
+            lock (_lock) return (_stream.Last, _stream.IsLive);
         }
     }
 
@@ -168,26 +169,19 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
         Act(wish);
     }
 
-    void IReplySink.Fail(EntityFailure failure) => _ = RetryAsync();
+    void IReplySink.Fail(EntityFailure failure) => _ = SubscribeLaterAsync(evenIfLive: false); // A live stream is renewed by the clock anyway.
 
-    /// <summary>An owner of an earlier epoch answered, and does not know better yet: not at once again.</summary>
-    private async Task AskAgainAsync()
+    private async Task SubscribeLaterAsync(bool evenIfLive)
     {
         await Task.Delay(RetryAfter).ConfigureAwait(false);
-        driver.Subscribe(this);
-    }
-
-    private async Task RetryAsync()
-    {
-        await Task.Delay(RetryAfter).ConfigureAwait(false);
-        bool live;
-        lock (_lock) live = !_dead && !_stream.IsLive; // A live stream is renewed by the clock anyway.
-        if (live) driver.Subscribe(this);
+        bool wanted;
+        lock (_lock) wanted = !_dead && (evenIfLive || !_stream.IsLive);
+        if (wanted) driver.Subscribe(this);
     }
 
     private void Act(RoomStreamWish wish)
     {
-        if (wish == RoomStreamWish.Subscribe) _ = AskAgainAsync();
+        if (wish == RoomStreamWish.SubscribeLater) _ = SubscribeLaterAsync(evenIfLive: true); // Not at once: until the route is learned the same one would answer.
         else if (wish == RoomStreamWish.Fill) Fill();
         foreach (var follower in _followersCopy) follower.RoomChanged(this);
     }

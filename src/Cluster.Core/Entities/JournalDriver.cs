@@ -6,7 +6,7 @@ namespace ActorCluster.Entities;
 /// <summary>Runs a <see cref="JournalLane"/> against the store: one commit under way, the next one gathers meanwhile.</summary>
 internal sealed class JournalDriver : IAsyncDisposable
 {
-    private const int ExitInvariant = 70;
+    private const int WaitingMax = 65_536;
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly IJournalStore _store;
@@ -51,6 +51,9 @@ internal sealed class JournalDriver : IAsyncDisposable
         lock (_lock) return _lane.IsClear(shard, epoch);
     }
 
+    /// <summary>So much waits for its commit that nothing more may be decided.</summary>
+    public bool IsFull => Waiting >= WaitingMax;
+
     public int Waiting
     {
         get
@@ -88,9 +91,9 @@ internal sealed class JournalDriver : IAsyncDisposable
         }
         catch (Exception cause)
         {
-            // Without this loop every command would wait for ever; a node that cannot record must not look as if it could.
+            // Without this loop nothing would ever commit here, and nobody would hear of it.
             _host.Log.JournalFailed(cause);
-            _ownership.Broken(ExitInvariant, $"The journal's loop failed: {cause.Message}");
+            _ownership.Broken(ExitCodes.Invariant, $"The journal of this node failed: {cause}");
         }
     }
 

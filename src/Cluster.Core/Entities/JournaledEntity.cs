@@ -115,6 +115,11 @@ public abstract partial class JournaledEntity<TEvent> : Entity, IRowOwner
                 sink?.Fail(EntityFailure.StoreAway(entity.StoreKey, noEffect: true));
                 return ValueTask.CompletedTask;
             }
+            if (!isRead && Context.Cell.Host.Journal.IsFull)
+            {
+                sink?.Fail(EntityFailure.Busy(entity.StoreKey));
+                return ValueTask.CompletedTask;
+            }
             decision = Decide(envelope.Message);
             if (isRead && decision.HasEvent) throw new InvalidOperationException($"{envelope.Message.GetType().Name} is a read request, but the entity decided an event for it.");
             if (decision.HasEvent)

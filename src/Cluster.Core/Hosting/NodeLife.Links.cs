@@ -25,9 +25,10 @@ internal sealed partial class NodeLife
     void ILinkHandler.ChannelLost(Incarnation peer, LinkChannel channel, ChannelLoss how)
     {
         Tell(new NodeInput.ChannelLost(peer, channel));
-        if (channel != LinkChannel.Data) return;
+        // Either connection may have carried data; what was under way in it is in doubt, and goes on over the other if that lives.
         Regions.LinkLost(peer);
-        if (_links.IsUp(peer, LinkChannel.Control)) Regions.LinkUp(peer); // Data goes over control until the redial.
+        var other = channel == LinkChannel.Data ? LinkChannel.Control : LinkChannel.Data;
+        if (_links.IsUp(peer, other)) Regions.LinkUp(peer);
     }
 
     void ILinkHandler.Received(Incarnation peer, LinkChannel channel, byte frameType, ReadOnlySpan<byte> payload)
@@ -52,7 +53,14 @@ internal sealed partial class NodeLife
 
     void ILinkHandler.ReceiveEnded(Incarnation peer, LinkChannel channel) => Regions.ReceiveEnded(peer);
 
-    void ILinkHandler.StoreMismatch(string reason) => Broken(ExitCodes.StoreMismatch, reason);
+    /// <summary>A newcomer on another store goes; a member that serves does not stop for one: the link is refused, so the two never mix.</summary>
+    void ILinkHandler.StoreMismatch(string reason)
+    {
+        if (_published.Mode is NodeMode.Joining) Broken(ExitCodes.StoreMismatch, reason);
+        else _log.StoreMismatch(reason);
+    }
+
+    void ILinkHandler.SecretDiffers(Incarnation peer) => Tell(new NodeInput.SecretDiffers(peer));
 
     private static Heartbeat FromWire(Incarnation from, Beat wire) => new(
         from, wire.Sequence, wire.View, (NodeMode)wire.Mode, wire.StoreOk, wire.Health, wire.HearsYou, [.. wire.Row.Select(r => new ReachEntry(new Incarnation(r.Peer), r.Up))]);

@@ -19,6 +19,7 @@ namespace ActorCluster.Hosting;
 internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, IAsyncDisposable
 {
     private static readonly TimeSpan TickEvery = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan RowsFresh = TimeSpan.FromSeconds(1.9);
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(5);
 
     private readonly NodeCore _core;
@@ -39,7 +40,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     {
         (_setup, _log) = (setup, setup.Log);
         _core = new NodeCore(setup.Draft, setup.Options.Times, setup.Resolver, Guid.NewGuid);
-        _published = new Published(NodeMode.Joining, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], []);
+        _published = new Published(NodeMode.Joining, TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], []);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter), setup.Log);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
         Entities.Fanout = Regions;
@@ -81,7 +82,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         get
         {
             var latest = _published;
-            return latest.IsWhole && MonotonicClock.Now - latest.At < TimeSpan.FromMilliseconds(500) && Mode is NodeMode.Serving or NodeMode.Degraded;
+            var now = MonotonicClock.Now;
+            // A node that wakes from a pause finds its last review whole; only rows that are young enough bound how old its memory may be.
+            return latest.IsWhole && now - latest.At < TimeSpan.FromMilliseconds(500) && now - latest.RowsAt < RowsFresh && Mode is NodeMode.Serving or NodeMode.Degraded;
         }
     }
 
@@ -174,7 +177,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var newView = membership.View != _viewShown && membership.Snapshot is not null;
         var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View;
         _published = new Published(
-            mode, membership.Lease.Deadline, now, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
+            mode, membership.Lease.Deadline, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
             before.Decisions, _core.Ownership.Rows);
         if (mode != before.Mode)
         {
@@ -257,7 +260,13 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     private async Task CallAsync(ControlCall call)
     {
-        var answer = await call.RunAsync(_setup.Store).ConfigureAwait(false);
+        ControlAnswer answer;
+        try { answer = await call.RunAsync(_setup.Store).ConfigureAwait(false); }
+        catch (Exception cause)
+        {
+            // A store must not throw; if it does, nothing is known of the call, and a core that waits for its answer must get one.
+            answer = new ControlAnswer(call, StoreVerdict.InDoubt, null, $"{cause.GetType().Name}: {cause.Message}");
+        }
         if (!answer.IsOk) _log.StoreCallEnded(call.GetType().Name, answer.Verdict, answer.Reason);
         Tell(new NodeInput.Answered(answer));
     }
@@ -272,6 +281,10 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         catch (ObjectDisposedException)
         {
             // The life ended while the probe was under way; nobody asks for its answer.
+        }
+        catch (Exception cause)
+        {
+            _log.ProbeFailed(peer.Inc, cause.Message); // Asked again while the peer is missing.
         }
     }
 
@@ -295,6 +308,6 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     /// <summary>What everybody may know of a life at one moment.</summary>
     internal sealed record Published(
-        NodeMode Mode, TimeSpan Deadline, TimeSpan At, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
+        NodeMode Mode, TimeSpan Deadline, TimeSpan At, TimeSpan RowsAt, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
         ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows);
 }

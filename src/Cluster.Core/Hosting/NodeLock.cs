@@ -66,9 +66,10 @@ internal sealed partial class NodeLock : IDisposable
     /// <summary>True when the very file that a member named is locked by nobody: its process has ended. Anything else proves nothing.</summary>
     public static bool IsFree(NodeLockProof proof)
     {
-        if (!OperatingSystem.IsLinux() || proof.BootId != BootId()) return false;
+        if (!OperatingSystem.IsLinux()) return false;
         try
         {
+            if (proof.BootId != BootId()) return false;
             using var file = Open(proof.Path, create: false);
             if (Identity(file) != (proof.Device, proof.Inode) || !Native.Flock(file, Native.LockShared | Native.LockNonBlocking)) return false;
             Span<byte> nonce = stackalloc byte[64];

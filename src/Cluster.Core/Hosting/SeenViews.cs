@@ -33,8 +33,9 @@ internal static class SeenViews
 
     private static (Guid Uuid, long Generation, long View)? Read(ClusterOptions options)
     {
-        if (!File.Exists(PathOf(options))) return null;
-        var parts = File.ReadAllText(PathOf(options)).Split(' ');
+        string[] parts;
+        try { parts = File.ReadAllText(PathOf(options)).Split(' '); }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException) { return null; } // No such file, or none that tells anything.
         return parts.Length == 3 && Guid.TryParse(parts[0], out var uuid)
             && long.TryParse(parts[1], CultureInfo.InvariantCulture, out var generation) && long.TryParse(parts[2], CultureInfo.InvariantCulture, out var view)
             ? (uuid, generation, view)

@@ -14,6 +14,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     private readonly HashSet<(string Room, CommandId Id)> _commands = []; // Only asked, never iterated.
     private readonly HashSet<(ShardNo Shard, Epoch Epoch)> _epochs = [];
     private readonly SortedDictionary<ShardNo, (Incarnation? Owner, Epoch Epoch, TimeSpan Since)> _owners = [];
+    private (Guid OpId, string What)? _movedLease;
     private int _journalSeen;
     private int _shardLogSeen;
 
@@ -35,7 +36,12 @@ internal sealed class SimCheckers(SimCluster cluster)
         {
             if (down.DeadProof && cluster.LifeOf(down.Inc) is { } alive && change.By != alive.Inc && !down.Reason.StartsWith("superseded", StringComparison.Ordinal))
                 World.Violated("2.5", $"{change.By} has a death certificate of {down.Inc}, which lives.");
-            if (down.LeaseSeqSeen is not { } seen || Database.Members.FirstOrDefault(m => m.Inc == down.Inc) is not { IsLive: true } row || row.LeaseSeq != seen) continue;
+            if (down.LeaseSeqSeen is not { } seen || Database.Members.FirstOrDefault(m => m.Inc == down.Inc) is not { IsLive: true } row) continue;
+            if (row.LeaseSeq != seen)
+            {
+                _movedLease = (change.OpId, $"{change.By} evicts {down.Inc} by lease {seen}, which has moved to {row.LeaseSeq}.");
+                continue; // The store must refuse.
+            }
             if (cluster.LifeOf(down.Inc) is { } life && life.Core.Membership.Lease.IsLive(life.Clock))
                 World.Violated("I12", $"{change.By} calls the lease of {down.Inc} stale, which serves until {life.Core.Membership.Lease.Deadline}, now {life.Clock}.");
         }
@@ -44,6 +50,11 @@ internal sealed class SimCheckers(SimCluster cluster)
     /// <summary>After every write to the store.</summary>
     public void Written(string call)
     {
+        if (_movedLease is { } moved && Database.ViewLog.Count > 0 && Database.ViewLog[^1].OpId == moved.OpId)
+        {
+            World.Violated("I12", moved.What);
+            _movedLease = null;
+        }
         for (; _shardLogSeen < Database.ShardLog.Count; _shardLogSeen++)
         {
             var raised = Database.ShardLog[_shardLogSeen];

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Builds everything, checks the formatting, runs every test, and ends with "N passed, N failed". Needs the .NET 10 SDK; installs the rest.
+set -u
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd) || exit 2
+cd "$root" || exit 2
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 CI=true
+
+say() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
+fail() { echo "test: $1" >&2; exit 1; }
+
+command -v dotnet >/dev/null 2>&1 || fail "dotnet is not on the PATH; install the .NET 10 SDK."
+if ! command -v node >/dev/null 2>&1; then
+  say "Installing Node.js: the browser client is held to the same vectors as the others"
+  if [ "$(id -u)" = 0 ]; then as_root=""; elif command -v sudo >/dev/null 2>&1; then as_root="sudo"; else fail "Node.js is missing; install it: apt-get install nodejs"; fi
+  $as_root apt-get update -qq && $as_root apt-get install -y -qq nodejs >/dev/null || fail "Node.js could not be installed; install it: apt-get install nodejs"
+fi
+
+say "Build"
+dotnet restore ActorCluster.sln --locked-mode -v quiet || fail "the restore differs from the lock files, or a package is missing."
+dotnet build ActorCluster.sln -c Release --no-restore -v quiet --nologo || fail "the build failed."
+
+say "Format"
+dotnet format ActorCluster.sln --no-restore --verify-no-changes --severity warn || fail "run: dotnet format ActorCluster.sln"
+
+results=$(mktemp -d) || exit 2
+trap 'rm -rf "$results"' EXIT
+passed=0 failed=0
+for project in tests/*/*.csproj; do
+  name=$(basename "$project" .csproj)
+  say "$name"
+  # A skipped test counts as failed: what cannot run says so and fails.
+  timeout --kill-after=30 900 dotnet "tests/$name/bin/Release/net10.0/$name.dll" -failSkips -noLogo -noColor -xml "$results/$name.xml"
+  code=$?
+  if [ -s "$results/$name.xml" ]; then
+    read -r p f < <(sed -n 's/.*<assembly [^>]*passed="\([0-9]*\)"[^>]*failed="\([0-9]*\)".*/\1 \2/p; s/.*<assembly [^>]*failed="\([0-9]*\)"[^>]*passed="\([0-9]*\)".*/\2 \1/p' "$results/$name.xml" | head -n 1)
+    passed=$((passed + ${p:-0})) failed=$((failed + ${f:-0}))
+    if [ "$code" != 0 ] && [ "${f:-0}" = 0 ]; then echo "test: $name ended with code $code." >&2; failed=$((failed + 1)); fi
+  else
+    echo "test: $name left no results, code $code." >&2
+    failed=$((failed + 1))
+  fi
+done
+
+say "Done"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

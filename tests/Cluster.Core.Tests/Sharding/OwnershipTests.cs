@@ -1,0 +1,120 @@
+using System.Collections.Immutable;
+using ActorCluster.Downing;
+using ActorCluster.Hosting;
+using ActorCluster.Membership;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using ActorCluster.Sharding;
+
+namespace ActorCluster.Tests.Sharding;
+
+public class OwnershipTests
+{
+    private static readonly Incarnation Me = new(1);
+    private static readonly Incarnation Other = new(2);
+    private static readonly ShardNo Shard = new(1);
+    private readonly List<NodeEffect> _effects = [];
+    private readonly List<ControlAnswer> _answers = [];
+    private readonly NodeCore _core = new(Member(Me), new ProtocolTimes(), new KeepMajority(), Guid.NewGuid);
+    private TimeSpan _now = TimeSpan.FromSeconds(1);
+    private ImmutableArray<MemberRow> _members = [Member(Me), Member(Other)];
+    private ShardRow _row = new(Shard, "room", "0", new Epoch(1), Me, null, null, ShardState.Owned, 1);
+
+    [Fact]
+    public void A_revert_whose_answer_was_lost_opens_the_shard_again()
+    {
+        Settle();
+        _row = _row with { State = ShardState.Handoff, Target = Other };
+        Settle();
+        Assert.Single(_effects.OfType<ShardEffect.Drain>());
+
+        _members = [Member(Me), Member(Other) with { Status = MemberStatus.Leaving }];
+        Settle(call => call is ControlCall.RevertHandoff ? StoreVerdict.InDoubt : null);
+        _row = _row with { State = ShardState.Owned };
+        Settle();
+        Assert.Single(_effects.OfType<ShardEffect.Reopen>());
+    }
+
+    [Fact]
+    public void A_slow_answer_to_an_acquire_starts_no_epoch_that_was_lost_since()
+    {
+        _row = _row with { Owner = null, Target = Me, State = ShardState.Free, Epoch = new Epoch(0) };
+        ControlCall? acquire = null;
+        StoreVerdict? HoldBack(ControlCall call)
+        {
+            if (call is not ControlCall.Acquire) return null;
+            acquire = call;
+            return (StoreVerdict)(-1);
+        }
+
+        Settle(HoldBack);
+        Assert.NotNull(acquire);
+        _row = _row with { Owner = Me, State = ShardState.Owned, Epoch = new Epoch(1) };
+        Settle(HoldBack);
+        _row = _row with { Owner = Other, Epoch = new Epoch(2) };
+        Settle(HoldBack);
+        Assert.Single(_effects.OfType<ShardEffect.Stop>());
+        var starts = _effects.OfType<ShardEffect.Start>().Count();
+        Tell(new NodeInput.Answered(new ControlAnswer(acquire, StoreVerdict.Ok, ImmutableArray.Create(new AcquiredShard(Shard, "room", "0", new Epoch(1), 1)), null)), _ => null);
+        Assert.Equal(starts, _effects.OfType<ShardEffect.Start>().Count());
+    }
+
+    [Fact]
+    public void A_release_that_was_sent_is_final()
+    {
+        Settle();
+        _row = _row with { State = ShardState.Handoff, Target = Other };
+        Settle();
+        Tell(new NodeInput.Drained(Shard, new Epoch(1)), call => call is ControlCall.Release ? StoreVerdict.InDoubt : null);
+        _members = [Member(Me), Member(Other) with { Status = MemberStatus.Leaving }];
+        Settle(call => call is ControlCall.Release ? StoreVerdict.InDoubt : null);
+        Assert.Empty(_effects.OfType<ShardEffect.Reopen>());
+        Assert.DoesNotContain(_effects.OfType<NodeEffect.Call>(), c => c.What is ControlCall.RevertHandoff);
+    }
+
+    /// <summary>Two seconds of ticks, every store call answered one tick later from the rows above, or as <paramref name="fails"/> says; -1 answers never.</summary>
+    private void Settle(Func<ControlCall, StoreVerdict?>? fails = null)
+    {
+        for (var i = 0; i < 40; i++)
+        {
+            _now += TimeSpan.FromMilliseconds(50);
+            var answers = _answers.ToArray();
+            _answers.Clear();
+            foreach (var answer in answers) Tell(new NodeInput.Answered(answer), fails ?? (_ => null));
+            Tell(new NodeInput.Tick(), fails ?? (_ => null));
+        }
+    }
+
+    private void Tell(NodeInput input, Func<ControlCall, StoreVerdict?> fails)
+    {
+        var effects = _core.Handle(input, _now).ToArray();
+        _effects.AddRange(effects);
+        foreach (var call in effects.OfType<NodeEffect.Call>())
+        {
+            var verdict = fails(call.What) ?? (IsAnswered(call.What) ? StoreVerdict.Ok : StoreVerdict.Conflict);
+            if (verdict < 0) continue;
+            _answers.Add(new ControlAnswer(call.What, verdict, verdict == StoreVerdict.Ok ? ValueOf(call.What) : null, null));
+        }
+    }
+
+    private static bool IsAnswered(ControlCall call) => call is ControlCall.ReadCluster or ControlCall.ReadShards or ControlCall.Renew or ControlCall.Acquire;
+
+    private object ValueOf(ControlCall call) => call switch
+    {
+        ControlCall.ReadCluster => new ClusterSnapshot(new ClusterRow(Guid.Empty, 1, 5, 1, ""), _members),
+        ControlCall.ReadShards => ImmutableArray.Create(_row),
+        ControlCall.Renew => new Renewal(1, 5),
+        _ => ImmutableArray<AcquiredShard>.Empty,
+    };
+
+    private static MemberRow Member(Incarnation inc) => new()
+    {
+        Inc = inc,
+        Name = $"node{inc.Value}",
+        Host = "host",
+        LinkAddress = $"node{inc.Value}:8090",
+        ClientUrl = $"http://node{inc.Value}:8080",
+        Status = MemberStatus.Up,
+        UpView = inc.Value,
+    };
+}
