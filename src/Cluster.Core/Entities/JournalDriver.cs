@@ -7,6 +7,7 @@ namespace ActorCluster.Entities;
 internal sealed class JournalDriver : IAsyncDisposable
 {
     private const int WaitingMax = 65_536;
+    private const int ExitInvariant = 70; // Protocol 3.6.
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly IJournalStore _store;
@@ -93,7 +94,7 @@ internal sealed class JournalDriver : IAsyncDisposable
         {
             // Without this loop nothing would ever commit here, and nobody would hear of it.
             _host.Log.JournalFailed(cause);
-            _ownership.Broken(ExitCodes.Invariant, $"The journal of this node failed: {cause}");
+            _ownership.Broken(ExitInvariant, $"The journal of this node failed: {cause}");
         }
     }
 

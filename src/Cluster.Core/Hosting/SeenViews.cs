@@ -1,6 +1,6 @@
 using System.Globalization;
-using ActorCluster.Membership;
 using ActorCluster.Persistence;
+using ActorCluster.Primitives;
 
 namespace ActorCluster.Hosting;
 
