@@ -206,12 +206,12 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
 
     private void Transmit(Entry entry)
     {
-        if (entry.Number == 0) entry.Number = _next++;
-        if (!port.Send(_owner!.Value, shard, _epoch, entry.Number, entry.IsGivenUp ? null : entry.Message))
-        {
-            _flowing = false;
-            _retryAt = TimeSpan.Zero;
-        }
+        var isNew = entry.Number == 0;
+        if (isNew) entry.Number = _next++;
+        if (port.Send(_owner!.Value, shard, _epoch, entry.Number, entry.IsGivenUp ? null : entry.Message)) return;
+        _flowing = false;
+        _retryAt = TimeSpan.Zero;
+        if (isNew) (entry.Number, _next) = (0, entry.Number); // It never left: it may still go to another owner, whatever it is.
     }
 
     private void AskForRoute(TimeSpan now)

@@ -1,0 +1,79 @@
+using ActorCluster.Hosting;
+using ActorCluster.Membership;
+
+namespace ActorCluster.Tests.Hosting;
+
+public class ClusterOptionsTests
+{
+    [Fact]
+    public void What_ships_by_default_starts_once_it_has_a_secret() => Assert.False(Check(_ => { }).Failed);
+
+    [Theory] // What is wrong | the key and the value that the fault names | the mend
+    [InlineData("name", "Cluster:Node:Name is 'no spaces'", "give 1 to 64")]
+    [InlineData("link", "Cluster:Node:Link is '10.0.0.1'", "give host:port")]
+    [InlineData("any", "Cluster:Node:Link is '0.0.0.0:8091'", "give one that reaches")]
+    [InlineData("plain", "Cluster:Node:Link is '10.0.0.1:8091'", "AllowPlaintext")]
+    [InlineData("clients", "Cluster:Node:Clients is 'ftp://x'", "give an http or https URL")]
+    [InlineData("capacity", "Cluster:Node:Capacity is 0", "give 0.01 to 100")]
+    [InlineData("data", "Cluster:Data is empty", "give a folder")]
+    [InlineData("secrets", "Cluster:Secret has 3 values", "give one, or two")]
+    [InlineData("short", "Cluster:Secret is shorter", "give a long random text")]
+    [InlineData("strategy", "Cluster:Downing:Strategy is 'none'", "give keep-majority")]
+    [InlineData("mailbox", "Cluster:Limits:Mailbox is 0", "give 1 to 1,000,000")]
+    [InlineData("passivate", "Cluster:Limits:PassivateAfter is 00:00:00.5000000", "give 1 s to 1 day")]
+    [InlineData("ask", "Cluster:Limits:AskTimeout is 00:06:00", "give 10 ms to 5 min")]
+    [InlineData("frame", "Cluster:Limits:FrameBytes is 1000", "give 65,536 to 67,108,864")]
+    [InlineData("serve", "Cluster:Times:ServeLimit is 00:00:05", "give more than")]
+    [InlineData("ttl", "Cluster:Times:ServeLimit is 00:00:08", "give at most")]
+    [InlineData("pause", "Cluster:Times:Pause is 00:00:00.1000000", "give at least")]
+    public void A_fault_names_the_key_the_value_and_the_mend(string wrong, string named, string mend)
+    {
+        var fault = Assert.Single(Check(o => Spoil(o, wrong)).Failures!);
+        Assert.Contains(named, fault, StringComparison.Ordinal);
+        Assert.Contains(mend, fault, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void All_faults_are_told_at_once() => Assert.Equal(3, Check(o =>
+    {
+        Spoil(o, "name");
+        Spoil(o, "mailbox");
+        Spoil(o, "serve");
+    }).Failures!.Count());
+
+    [Fact]
+    public void The_longest_ask_and_the_secret_itself_are_no_fault_and_no_text()
+    {
+        Assert.False(Check(o => o.Limits.AskTimeout = TimeSpan.FromMinutes(5)).Failed);
+        Assert.DoesNotContain("tiny", string.Join('\n', Check(o => o.Secret = "tiny").Failures!), StringComparison.Ordinal);
+    }
+
+    private static void Spoil(ClusterOptions options, string wrong) => _ = wrong switch
+    {
+        "name" => options.Node.Name = "no spaces",
+        "link" => options.Node.Link = "10.0.0.1",
+        "any" => options.Node.Link = "0.0.0.0:8091",
+        "plain" => options.Node.Link = "10.0.0.1:8091",
+        "clients" => options.Node.Clients = "ftp://x",
+        "capacity" => options.Node.Capacity = 0,
+        "data" => options.Data = " ",
+        "secrets" => options.Secret = "long-enough-1,long-enough-2,long-enough-3",
+        "short" => options.Secret = "short",
+        "strategy" => options.Downing.Strategy = "none",
+        "mailbox" => options.Limits.Mailbox = 0,
+        "passivate" => options.Limits.PassivateAfter = TimeSpan.FromSeconds(0.5),
+        "ask" => options.Limits.AskTimeout = TimeSpan.FromMinutes(6),
+        "frame" => options.Limits.FrameBytes = 1000,
+        "serve" => options.Times = new ProtocolTimes { ServeLimit = TimeSpan.FromSeconds(5) },
+        "ttl" => options.Times = new ProtocolTimes { ServeLimit = TimeSpan.FromSeconds(8) },
+        "pause" => (object)(options.Times = new ProtocolTimes { Pause = TimeSpan.FromMilliseconds(100) }),
+        _ => throw new ArgumentException(wrong),
+    };
+
+    private static Microsoft.Extensions.Options.ValidateOptionsResult Check(Action<ClusterOptions> change)
+    {
+        var options = new ClusterOptions { Secret = "long-enough-secret", Node = { Name = "n1" } };
+        change(options);
+        return new ClusterOptionsValidator().Validate(null, options);
+    }
+}

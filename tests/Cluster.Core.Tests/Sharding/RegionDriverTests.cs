@@ -1,0 +1,240 @@
+using System.Collections.Concurrent;
+using ActorCluster.Entities;
+using ActorCluster.Primitives;
+using ActorCluster.Sharding;
+using ActorCluster.Tests.Entities;
+
+namespace ActorCluster.Tests.Sharding;
+
+public class RegionDriverTests
+{
+    private static readonly EntityId Entity = new("trace", "e");
+    private readonly ConcurrentQueue<(Incarnation At, long Number)> _taken = new();
+
+    [Fact]
+    public async Task An_ask_is_answered_the_same_from_the_owner_and_from_elsewhere()
+    {
+        var (store, nodes) = await NodesAsync();
+        await nodes[0].AcquireAsync(store, nodes);
+        Assert.Equal(7, (await nodes[0].Ask(Entity, new Echo(7)).Is<Echoed>()).Number);
+        Assert.Equal(8, (await nodes[1].Ask(Entity, new Echo(8)).Is<Echoed>()).Number);
+        await nodes[1].Ask(Entity, new Thrower(1)).Fails(FailureKind.EntityFaulted);
+        await nodes[0].Ask(Entity, "never registered").Fails(FailureKind.UnknownMessage);
+        await nodes[1].Ask(Entity, "never registered").Fails(FailureKind.UnknownMessage);
+        await EndAsync(nodes);
+    }
+
+    [Fact]
+    public async Task An_ask_held_while_its_shard_drains_here_is_answered_by_the_next_owner()
+    {
+        var (store, nodes) = await NodesAsync();
+        await nodes[0].AcquireAsync(store, nodes);
+        await nodes[0].DrainAsync();
+        var held = nodes[0].Ask(Entity, new Echo(7)); // Refused by the drained shard, kept in the outbox.
+        await nodes[0].ReleaseAsync(store);
+        Assert.False(held.IsThere);
+        await nodes[1].AcquireAsync(store, nodes);
+        Assert.Equal(7, (await held.Is<Echoed>()).Number);
+        Assert.Equal(1, held.Count);
+        Assert.Equal(nodes[1].Self, _taken.Single().At);
+        await EndAsync(nodes);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task Tells_keep_their_order_and_their_number_while_their_shard_moves_to_and_fro(int seed)
+    {
+        var (store, nodes) = await NodesAsync();
+        await nodes[0].AcquireAsync(store, nodes);
+        var (posted, moved) = (new int[2], false);
+        var senders = nodes.Select((node, n) => Task.Run(async () =>
+        {
+            var random = new Random((seed * 10) + n);
+            while (!Volatile.Read(ref moved) || posted[n] < 100)
+            {
+                if (posted.Sum() - _taken.Count < 300) node.Regions.Post(new Envelope(Entity, new Note((n * 1_000_000) + ++posted[n]), null));
+                if (random.Next(4) == 0) await Task.Yield();
+            }
+        })).ToList();
+        var owner = 0;
+        for (var move = 0; move < 8; move++)
+        {
+            await Waiting.Until(() => posted.Min() > 20 * move, () => $"seed {seed}: senders go on in move {move}");
+            await nodes[owner].DrainAsync();
+            await nodes[owner].ReleaseAsync(store);
+            owner = 1 - owner;
+            await nodes[owner].AcquireAsync(store, nodes);
+            foreach (var node in nodes) node.Regions.Tick();
+        }
+        Volatile.Write(ref moved, true);
+        await Task.WhenAll(senders).Within("all tells are posted");
+        await Waiting.Until(
+            () =>
+            {
+                foreach (var node in nodes) node.Regions.Tick();
+                return _taken.Count >= posted.Sum();
+            },
+            () => $"seed {seed}: {posted.Sum()} tells taken, {_taken.Count} are, {nodes.Sum(n => n.Regions.TellsDropped)} were dropped");
+        Assert.All(_taken.GroupBy(t => t.Number / 1_000_000), g => Assert.Equal(Enumerable.Range(1, posted[g.Key]).Select(i => (g.Key * 1_000_000) + i), g.Select(t => t.Number)));
+        await EndAsync(nodes);
+    }
+
+    [Fact]
+    public async Task What_waits_goes_before_what_comes_even_if_the_route_was_known_before_the_start()
+    {
+        var (store, nodes) = await NodesAsync();
+        await nodes[0].AcquireAsync(store, nodes);
+        await nodes[0].DrainAsync();
+        var (no, epoch, _) = nodes[0].Regions.RouteOf(Entity);
+        for (var i = 1; i <= 50; i++) nodes[0].Regions.Post(new Envelope(Entity, new Note(i), null));
+        // Lost and won again at once: the rows tell of the new epoch while the old one is still served here.
+        nodes[0].Regions.Learn([new ShardRoute(no, new Epoch(epoch.Value + 1), nodes[0].Self)]);
+        await store.ReleaseAsync(nodes[0].Self, [new Persistence.ShardRelease(no, epoch, nodes[0].Self)]);
+        nodes[0].Regions.Start((await store.AcquireAsync(nodes[0].Self)).Value);
+        for (var i = 51; i <= 100; i++) nodes[0].Regions.Post(new Envelope(Entity, new Note(i), null));
+        await Waiting.Until(() => _taken.Count == 100, () => $"100 tells taken, {_taken.Count} are");
+        Assert.Equal(Enumerable.Range(1, 100).Select(i => (long)i), _taken.Select(t => t.Number));
+        await EndAsync(nodes);
+    }
+
+    [Fact]
+    public async Task A_message_or_reply_larger_than_a_frame_fails_alone()
+    {
+        var (store, nodes) = await NodesAsync();
+        await nodes[0].AcquireAsync(store, nodes);
+        Assert.True((await nodes[1].Ask(Entity, new Blob(100_000)).Fails(FailureKind.TooLarge)).NoEffect);
+        Assert.False((await nodes[1].Ask(Entity, new Grow(100_000)).Fails(FailureKind.TooLarge)).NoEffect);
+        nodes[1].Regions.Tick();
+        Assert.Equal(7, (await nodes[1].Ask(Entity, new Echo(7)).Is<Echoed>()).Number);
+        Assert.Equal(0, nodes[1].Regions.Awaiting);
+        await EndAsync(nodes);
+    }
+
+    [Fact]
+    public async Task Asks_that_nobody_waits_for_any_more_are_forgotten()
+    {
+        var (store, nodes) = await NodesAsync();
+        await nodes[0].AcquireAsync(store, nodes);
+        for (var i = 0; i < 10; i++) nodes[1].Regions.Post(new Envelope(Entity, new Hang(i), new GivenUp()));
+        Assert.Equal(10, nodes[1].Regions.Awaiting);
+        nodes[1].Regions.Tick();
+        Assert.Equal(0, nodes[1].Regions.Awaiting);
+        Trace.LetGo(nodes[0].Entities);
+        await EndAsync(nodes);
+    }
+
+    [Fact]
+    public async Task Tells_beyond_the_bound_are_dropped_and_counted_and_asks_are_told()
+    {
+        var (_, nodes) = await NodesAsync();
+        for (var i = 0; i < 1005; i++) nodes[0].Regions.Post(new Envelope(Entity, new Note(i), null));
+        Assert.Equal(5, nodes[0].Regions.TellsDropped);
+        Assert.True((await nodes[0].Ask(Entity, new Echo(1)).Fails(FailureKind.Busy)).NoEffect);
+        await EndAsync(nodes);
+    }
+
+    [Fact]
+    public async Task Whoever_waits_when_the_life_ends_is_told_and_whoever_comes_later_too()
+    {
+        var (_, nodes) = await NodesAsync();
+        var before = nodes[0].Ask(Entity, new Echo(1));
+        nodes[0].Regions.Close();
+        await before.Fails(FailureKind.EntityUnavailable);
+        await nodes[0].Ask(Entity, new Echo(1)).Fails(FailureKind.EntityUnavailable);
+        await EndAsync(nodes);
+    }
+
+    [Fact]
+    public async Task Ids_that_two_nodes_might_read_differently_are_refused()
+    {
+        var (_, nodes) = await NodesAsync();
+        foreach (var id in new[] { "", "half a pair " + (char)0xd83d, new string('ü', 128) })
+            Assert.Throws<ArgumentException>(() => nodes[0].Ask(new EntityId("trace", id), new Echo(1)));
+        Assert.Throws<ArgumentException>(() => nodes[0].Ask(new EntityId("other", "e"), new Echo(1)));
+        await EndAsync(nodes);
+    }
+
+    private Task<(TestKit.ModelStore Store, RegionNode[] Nodes)> NodesAsync() => RegionNode.OfAsync(2, "trace", Trace.Register, () => new Trace(_taken));
+
+    private static async Task EndAsync(RegionNode[] nodes)
+    {
+        foreach (var node in nodes) await node.DisposeAsync();
+    }
+
+    private sealed class GivenUp : IReplySink, IAbandonable
+    {
+        public bool IsAbandoned => true;
+
+        public void Reply(object reply) { }
+
+        public void Fail(EntityFailure failure) { }
+    }
+
+    private sealed record Note(long Number);
+
+    private sealed record Echo(long Number);
+
+    private sealed record Echoed(long Number);
+
+    private sealed record Thrower(long Number);
+
+    private sealed record Hang(long Number);
+
+    private sealed record Blob(int Bytes);
+
+    private sealed record Grow(int Bytes);
+
+    private sealed class Trace(ConcurrentQueue<(Incarnation, long)> taken) : Entity
+    {
+        private static readonly System.Runtime.CompilerServices.ConditionalWeakTable<EntityHost, TaskCompletionSource> Gates = [];
+
+        public static void LetGo(EntityHost host) => Gates.GetOrCreateValue(host).TrySetResult();
+
+        public static void Register(MessageCatalog messages)
+        {
+            var echoed = new NumberCodec<Echoed>(e => e.Number, n => new Echoed(n));
+            messages.Add(typeof(Note), "note.v1", new NumberCodec<Note>(m => m.Number, n => new Note(n)), null);
+            messages.Add(typeof(Echo), "echo.v1", new NumberCodec<Echo>(m => m.Number, n => new Echo(n)), echoed);
+            messages.Add(typeof(Thrower), "thrower.v1", new NumberCodec<Thrower>(m => m.Number, n => new Thrower(n)), echoed);
+            messages.Add(typeof(Hang), "hang.v1", new NumberCodec<Hang>(m => m.Number, n => new Hang(n)), echoed);
+            messages.Add(typeof(Blob), "blob.v1", new BlobCodec(), echoed);
+            messages.Add(typeof(Grow), "grow.v1", new NumberCodec<Grow>(m => m.Bytes, n => new Grow((int)n)), new BlobCodec());
+        }
+
+        protected internal override async ValueTask ReceiveAsync(object message)
+        {
+            switch (message)
+            {
+                case Note note:
+                    taken.Enqueue((Context.Node, note.Number));
+                    break;
+                case Echo echo:
+                    taken.Enqueue((Context.Node, echo.Number));
+                    Context.Reply(new Echoed(echo.Number));
+                    break;
+                case Grow grow:
+                    Context.Reply(new Blob(grow.Bytes));
+                    break;
+                case Hang:
+                    await Gates.GetOrCreateValue(Context.Cell.Host).Task;
+                    break;
+                default:
+                    throw new InvalidOperationException("thrown");
+            }
+        }
+
+        private sealed class BlobCodec : IMessageCodec
+        {
+            public void Encode(object message, System.Buffers.IBufferWriter<byte> into)
+            {
+                var bytes = ((Blob)message).Bytes;
+                into.GetSpan(bytes)[..bytes].Clear();
+                into.Advance(bytes);
+            }
+
+            public object Decode(ReadOnlySpan<byte> bytes) => new Blob(bytes.Length);
+        }
+    }
+}
