@@ -10,6 +10,7 @@ internal sealed partial class NodeLock : IDisposable
 {
     private const int AtEmptyPath = 0x1000;
     private const uint StatxIno = 0x100;
+    private const int ProbersPassed = 30;
 
     private readonly SafeFileHandle _file;
 
@@ -37,7 +38,7 @@ internal sealed partial class NodeLock : IDisposable
         if (!OperatingSystem.IsLinux()) return new NodeLock(file, null);
         try
         {
-            if (!Native.Flock(file, Native.LockExclusive | Native.LockNonBlocking))
+            if (!TryLock(file))
                 throw new ClusterStartException(ExitCodes.Refused, $"The node name {name} is in use: a live process holds {path}. Stop it, or give this node another Cluster:Node:Name.");
             using (var second = Open(path, create: false))
             {
@@ -82,6 +83,17 @@ internal sealed partial class NodeLock : IDisposable
     }
 
     public void Dispose() => _file.Dispose();
+
+    /// <summary>Peers that look whether the last process has ended hold the lock for a moment, just when its successor starts.</summary>
+    private static bool TryLock(SafeFileHandle file)
+    {
+        for (var attempt = 0; !Native.Flock(file, Native.LockExclusive | Native.LockNonBlocking); attempt++)
+        {
+            if (attempt == ProbersPassed) return false;
+            Native.Sleep(TimeSpan.FromMilliseconds(10));
+        }
+        return true;
+    }
 
     private static SafeFileHandle Open(string path, bool create) => OperatingSystem.IsWindows()
         ? File.OpenHandle(path, create ? FileMode.OpenOrCreate : FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete)
