@@ -55,6 +55,9 @@ internal sealed partial class GatewaySession
             case "history" when command.Limit is < 1 or > GatewayLimits.ListMax:
                 RefuseHere(command, "BadCommand", $"history needs a limit of 1 to {GatewayLimits.ListMax}.");
                 break;
+            case "history" when command.After < 0:
+                RefuseHere(command, "BadCommand", "history needs an after of 0 or more.");
+                break;
             case "history":
                 Ask(command, new RoomQuestion(user, null), answer => _ = HistoryAsync(command, (RoomAnswer)answer));
                 break;
@@ -362,7 +365,6 @@ internal sealed partial class GatewaySession
     private static string Explain(RoomRefusal refusal, string room) => refusal switch
     {
         RoomRefusal.NotInRoom => $"You are not in room {room}; join it first.",
-        RoomRefusal.NoSuchRoom => $"There is no room {room}; create or join it first.",
         RoomRefusal.RoomExists => $"Room {room} exists; join it.",
         RoomRefusal.TextTooLong => $"A message has at most {ChatRoom.TextCharactersMax} characters; split it.",
         RoomRefusal.RoomFull => $"Room {room} has {ChatRoom.MembersMax} members, the most a room may have.",
