@@ -11,8 +11,11 @@ internal sealed partial class GatewaySession
 {
     private readonly Queue<Pending> _pending = new();
     private readonly Dictionary<long, long> _refusedHere = [];
-    private readonly Dictionary<string, int> _leaving = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, List<(long Seq, byte[] Ok)>> _joinsBehindLeave = new(StringComparer.Ordinal);
+    /// <summary>Ids of the leaves under way, per room.</summary>
+    private readonly Dictionary<string, List<long>> _leaving = new(StringComparer.Ordinal);
+
+    /// <summary>Joins that were answered before a leave that was sent before them, per room.</summary>
+    private readonly Dictionary<string, List<(long Id, long Seq, byte[] Ok)>> _joinsBehindLeave = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Resuming> _resuming = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _history = new(1);
     private int _unanswered;
@@ -43,7 +46,11 @@ internal sealed partial class GatewaySession
                 ToRoom(command, new RoomCommand.Join(user));
                 break;
             case "leave":
-                lock (_lock) _leaving[command.Room!] = _leaving.GetValueOrDefault(command.Room!) + 1;
+                lock (_lock)
+                {
+                    if (!_leaving.TryGetValue(command.Room!, out var leaves)) leaves = _leaving[command.Room!] = [];
+                    leaves.Add(command.Id);
+                }
                 ToRoom(command, new RoomCommand.Leave(user));
                 break;
             case "say" when command.Text is null:
@@ -97,14 +104,14 @@ internal sealed partial class GatewaySession
         switch (command.Name)
         {
             case "create" or "join":
-                Join(room, reply.Seq, ServerFrames.Ok(id, w =>
+                Join(id, room, reply.Seq, ServerFrames.Ok(id, w =>
                 {
                     w.WriteNumber("seq", reply.Seq);
                     w.WriteNumber("members", reply.Members);
                 }));
                 break;
             case "leave":
-                Leave(room, reply.Seq, ServerFrames.Ok(id, w => w.WriteNumber("seq", reply.Seq)));
+                Leave(id, room, reply.Seq, ServerFrames.Ok(id, w => w.WriteNumber("seq", reply.Seq)));
                 break;
             default:
                 Answer(ServerFrames.Ok(id, w => w.WriteNumber("seq", reply.Seq)));
@@ -112,17 +119,17 @@ internal sealed partial class GatewaySession
         }
     }
 
-    private void Join(string room, long seq, byte[] ok)
+    private void Join(long id, string room, long seq, byte[] ok)
     {
         RoomCursor? cursor;
         var after = seq;
         lock (_lock)
         {
-            if (_leaving.ContainsKey(room))
+            if (_leaving.TryGetValue(room, out var leaves) && leaves.Any(l => l < id))
             {
                 // A repeated leave is answered from the journal and may come late: the client must hear of it first, or it would forget the room that it is in.
                 if (!_joinsBehindLeave.TryGetValue(room, out var joins)) joins = _joinsBehindLeave[room] = [];
-                joins.Add((seq, ok));
+                joins.Add((id, seq, ok));
                 return;
             }
             // Behind a leave whose end is still being streamed: answered when that is, and the stream begins again.
@@ -139,12 +146,12 @@ internal sealed partial class GatewaySession
         Follow(room, after);
     }
 
-    private void Leave(string room, long seq, byte[] ok)
+    private void Leave(long id, string room, long seq, byte[] ok)
     {
         RoomCursor? cursor;
         lock (_lock)
         {
-            LeaveSettled(room);
+            LeaveSettled(room, id);
             _resuming.Remove(room); // An answer that was given before the leave would stream a room that has ended.
             if (_rooms.TryGetValue(room, out cursor)) cursor.Turns.Enqueue(new RoomCursor.Turn(false, seq, ok, MonotonicClock.Now));
         }
@@ -155,19 +162,17 @@ internal sealed partial class GatewaySession
 
     private void JoinBehindLeave(string room)
     {
-        List<(long Seq, byte[] Ok)>? joins;
+        List<(long Id, long Seq, byte[] Ok)>? joins;
         lock (_lock)
         {
-            if (_leaving.ContainsKey(room) || !_joinsBehindLeave.Remove(room, out joins)) return;
+            if (!_joinsBehindLeave.Remove(room, out joins)) return;
         }
-        foreach (var (seq, ok) in joins) Join(room, seq, ok);
+        foreach (var (id, seq, ok) in joins) Join(id, room, seq, ok); // One that still waits for another leave goes back.
     }
 
-    private void LeaveSettled(string room)
+    private void LeaveSettled(string room, long id)
     {
-        if (!_leaving.TryGetValue(room, out var count)) return;
-        if (count > 1) _leaving[room] = count - 1;
-        else _leaving.Remove(room);
+        if (_leaving.TryGetValue(room, out var leaves) && leaves.Remove(id) && leaves.Count == 0) _leaving.Remove(room);
     }
 
     /// <summary>A leave ended without one. If the stream stands at the user's leave already, nothing else will end it.</summary>
@@ -177,7 +182,7 @@ internal sealed partial class GatewaySession
         RoomCursor? cursor;
         lock (_lock)
         {
-            LeaveSettled(command.Room!);
+            LeaveSettled(command.Room!, command.Id);
             if (!_rooms.TryGetValue(command.Room!, out cursor) || _leaving.ContainsKey(command.Room!) || !cursor.HasLeft || cursor.Turns.Count > 0) cursor = null;
         }
         if (cursor is not null) LeftElsewhere(cursor);
