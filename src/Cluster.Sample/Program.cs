@@ -1,9 +1,8 @@
-using System.Globalization;
 using System.Net;
 using System.Security.Claims;
 using ActorCluster.AspNetCore;
 using ActorCluster.Hosting;
-using ActorCluster.Membership;
+using ActorCluster.Primitives;
 using ActorCluster.Sql;
 using Microsoft.Extensions.Options;
 
@@ -17,6 +16,7 @@ builder.Logging.AddSimpleConsole(console =>
     console.UseUtcTimestamp = true;
 });
 builder.Logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
+builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical); // A start that fails is told below, in one line.
 if (builder.Configuration["urls"] is null && builder.Configuration["http_ports"] is null) builder.WebHost.UseUrls("http://localhost:8080");
 
 var data = builder.Configuration["Cluster:Data"] ?? "data";
@@ -50,18 +50,14 @@ catch (OptionsValidationException wrong)
     foreach (var fault in wrong.Failures) Console.Error.WriteLine(fault);
     Environment.ExitCode = ExitCodes.Refused;
 }
-catch (InvalidOperationException wrong) when (wrong.Message.Contains("ErrorOnUnknownConfiguration", StringComparison.Ordinal) || wrong.Message.Contains("Failed to convert", StringComparison.Ordinal))
+catch (ClusterStartException refused)
 {
-    Console.Error.WriteLine(wrong.Message);
-    Environment.ExitCode = ExitCodes.Refused;
-}
-catch (TaskCanceledException)
-{
-    // The node refused to start before the web server was up; its one line is in the log and its code is set.
+    Console.Error.WriteLine(refused.Message);
+    Environment.ExitCode = refused.ExitCode;
 }
 catch (IOException taken)
 {
-    Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"The node cannot listen for clients: {taken.Message} Give --urls another address."));
+    Console.Error.WriteLine($"The node cannot listen for clients: {taken.Message.TrimEnd('.')}. Give --urls another address, or stop what listens there.");
     Environment.ExitCode = ExitCodes.Refused;
 }
 return Environment.ExitCode;
@@ -87,15 +83,24 @@ internal static class SampleSecret
         try
         {
             Directory.CreateDirectory(data);
-            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-            if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            using var file = new StreamWriter(path, options);
-            file.Write(Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32)));
+            if (!File.Exists(path)) Make(path);
+            return File.ReadAllText(path);
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            // Another node of this folder was first, or the folder cannot be written: then the node refuses to start and says so.
+            throw new ClusterStartException(ExitCodes.Refused, $"Cluster:Data is '{data}', but {path} cannot be written or read: {cause.Message} Give this process write access to the folder, or name another one.");
         }
-        return File.Exists(path) ? File.ReadAllText(path) : "";
+    }
+
+    private static void Make(string path)
+    {
+        // Written beside and moved whole: a second node of the folder, started at the same time, must not read half of it.
+        var own = $"{path}.{Environment.ProcessId}";
+        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        using (var file = new StreamWriter(own, options))
+            file.Write(Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32)));
+        try { File.Move(own, path, overwrite: false); }
+        catch (IOException) when (File.Exists(path)) { File.Delete(own); } // The other one was first.
     }
 }

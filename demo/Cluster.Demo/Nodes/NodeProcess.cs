@@ -25,6 +25,8 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     public bool HasExited => _process.HasExited;
 
+    public int Id => _process.Id;
+
     /// <summary>Its exit code; only once it has exited.</summary>
     public int ExitCode => _process.ExitCode;
 
@@ -56,25 +58,39 @@ internal sealed class NodeProcess : IAsyncDisposable
         await _log.ConfigureAwait(false);
     }
 
+    /// <summary>Sends a signal, such as SIGSTOP; harmless once the process has ended.</summary>
+    public void Signal(int signal)
+    {
+        if (!_process.HasExited && SendSignal(_process.Id, signal) != 0 && !_process.HasExited)
+            throw new InvalidOperationException($"Signal {signal} to {_process.Id} failed with error {Marshal.GetLastPInvokeError()}.");
+    }
+
+    /// <summary>Waits for the process to end by itself.</summary>
+    /// <returns>Its exit code; null if it still runs after <paramref name="limit"/>.</returns>
+    public async Task<int?> WaitAsync(TimeSpan limit)
+    {
+        try
+        {
+            await _process.WaitForExitAsync().WaitAsync(limit).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            return null;
+        }
+        await _log.ConfigureAwait(false);
+        return _process.ExitCode;
+    }
+
     /// <summary>SIGTERM: the process is asked to stop in an orderly way.</summary>
     /// <returns>Its exit code; null if it did not stop within <paramref name="limit"/> and was killed.</returns>
     public async Task<int?> StopAsync(TimeSpan limit)
     {
         _ended = true;
         // The child is not reaped before WaitForExit has seen its end, so the id cannot be another process's by now.
-        if (!_process.HasExited && SendSignal(_process.Id, SigTerm) != 0 && !_process.HasExited)
-            throw new InvalidOperationException($"SIGTERM to {_process.Id} failed with error {Marshal.GetLastPInvokeError()}.");
-        try
-        {
-            await _process.WaitForExitAsync().WaitAsync(limit).ConfigureAwait(false);
-            await _log.ConfigureAwait(false);
-            return _process.ExitCode;
-        }
-        catch (TimeoutException)
-        {
-            await KillAsync().ConfigureAwait(false);
-            return null;
-        }
+        Signal(SigTerm);
+        if (await WaitAsync(limit).ConfigureAwait(false) is { } code) return code;
+        await KillAsync().ConfigureAwait(false);
+        return null;
     }
 
     /// <summary>Kills the process if nothing else has ended it.</summary>

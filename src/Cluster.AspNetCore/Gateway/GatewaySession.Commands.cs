@@ -12,6 +12,7 @@ internal sealed partial class GatewaySession
     private readonly Queue<Pending> _pending = new();
     private readonly Dictionary<long, long> _refusedHere = [];
     private readonly Dictionary<string, int> _leaving = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<(long Seq, byte[] Ok)>> _joinsBehindLeave = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Resuming> _resuming = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _history = new(1);
     private int _unanswered;
@@ -117,6 +118,13 @@ internal sealed partial class GatewaySession
         var after = seq;
         lock (_lock)
         {
+            if (_leaving.ContainsKey(room))
+            {
+                // A repeated leave is answered from the journal and may come late: the client must hear of it first, or it would forget the room that it is in.
+                if (!_joinsBehindLeave.TryGetValue(room, out var joins)) joins = _joinsBehindLeave[room] = [];
+                joins.Add((seq, ok));
+                return;
+            }
             // Behind a leave whose end is still being streamed: answered when that is, and the stream begins again.
             if (_rooms.TryGetValue(room, out cursor) && cursor.Turns.Count > 0) cursor.Turns.Enqueue(new RoomCursor.Turn(true, seq, ok, MonotonicClock.Now));
             else if (cursor is null && _resuming.Remove(room, out var resuming)) after = Math.Max(seq, resuming.After);
@@ -142,6 +150,17 @@ internal sealed partial class GatewaySession
         }
         if (cursor is null) Answer(ok);
         else MarkDirty(cursor);
+        JoinBehindLeave(room);
+    }
+
+    private void JoinBehindLeave(string room)
+    {
+        List<(long Seq, byte[] Ok)>? joins;
+        lock (_lock)
+        {
+            if (_leaving.ContainsKey(room) || !_joinsBehindLeave.Remove(room, out joins)) return;
+        }
+        foreach (var (seq, ok) in joins) Join(room, seq, ok);
     }
 
     private void LeaveSettled(string room)
@@ -159,9 +178,10 @@ internal sealed partial class GatewaySession
         lock (_lock)
         {
             LeaveSettled(command.Room!);
-            if (_leaving.ContainsKey(command.Room!) || !_rooms.TryGetValue(command.Room!, out cursor) || !cursor.HasLeft || cursor.Turns.Count > 0) return;
+            if (!_rooms.TryGetValue(command.Room!, out cursor) || _leaving.ContainsKey(command.Room!) || !cursor.HasLeft || cursor.Turns.Count > 0) cursor = null;
         }
-        LeftElsewhere(cursor);
+        if (cursor is not null) LeftElsewhere(cursor);
+        JoinBehindLeave(command.Room!);
     }
 
     private async Task HistoryAsync(ClientFrame.Command command, RoomAnswer room)

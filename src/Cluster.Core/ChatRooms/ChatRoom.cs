@@ -121,8 +121,8 @@ public sealed class ChatRoom
         }
     }
 
-    /// <summary>Takes a snapshot's content in, into an empty room.</summary>
-    public void Restore(string createdBy, IEnumerable<KeyValuePair<string, long>> members)
+    /// <summary>Takes a snapshot's content in, into an empty room; nobody made a room that does not exist yet.</summary>
+    public void Restore(string? createdBy, IEnumerable<KeyValuePair<string, long>> members)
     {
         CreatedBy = createdBy;
         foreach (var (user, seq) in members) _members[user] = seq;

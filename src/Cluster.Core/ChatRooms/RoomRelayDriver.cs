@@ -3,6 +3,7 @@ using ActorCluster.Entities;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using ActorCluster.Sharding;
+using Google.Protobuf;
 
 namespace ActorCluster.ChatRooms;
 
@@ -37,7 +38,7 @@ internal sealed class RoomRelayDriver : IDisposable
     {
         while (true)
         {
-            var relay = _rooms.GetOrAdd(room, static (name, driver) => new RoomRelay(name, driver), this);
+            var relay = _rooms.GetOrAdd(room, static (name, driver) => new RoomRelay(name, driver.ShardOf(name), driver), this);
             if (relay.Add(follower)) return relay;
         }
     }
@@ -63,21 +64,24 @@ internal sealed class RoomRelayDriver : IDisposable
         if (after >= long.MaxValue - 1) return []; // Nothing is behind the last number there is, and the next one is none.
         var rows = await _store.ReadJournalAsync(new EntityId(RoomEntity.TypeName, room).StoreKey, after + 1, limit).ConfigureAwait(false);
         if (!rows.IsOk) return null;
-        var items = new RoomItem[rows.Value.Length];
-        for (var i = 0; i < items.Length; i++)
+        try
         {
-            var row = rows.Value[i];
-            items[i] = new RoomItem(row.EntitySeq, RoomEventCodec.Instance.Decode(row.Kind, row.Payload.Span), row.AtUnixMs);
+            return [.. rows.Value.Select(row => new RoomItem(row.EntitySeq, RoomEventCodec.Instance.Decode(row.Kind, row.Payload.Span), row.AtUnixMs))];
         }
-        return items;
+        catch (Exception cause) when (cause is InvalidDataException or InvalidProtocolBufferException)
+        {
+            return null; // An event of a newer release: this node cannot read on until it is updated.
+        }
     }
+
+    private ShardNo ShardOf(string room) => _regions.RouteOf(new EntityId(RoomEntity.TypeName, room)).Shard;
 
     /// <summary>A message that committed just before its owner died must not wait for the next one: every relay of the shard asks again.</summary>
     private void Moved(string type, ShardNo shard, Epoch epoch, Incarnation owner)
     {
         if (type != RoomEntity.TypeName) return;
         foreach (var relay in _rooms.Values)
-            if (_regions.RouteOf(new EntityId(type, relay.Name)).Shard == shard) relay.Renew();
+            if (relay.Shard == shard) relay.Renew();
     }
 
     private void Renew()
@@ -88,7 +92,7 @@ internal sealed class RoomRelayDriver : IDisposable
 
 /// <summary>One room as this node follows it.</summary>
 /// <remarks>Thread-safe.</remarks>
-internal sealed class RoomRelay(string name, RoomRelayDriver driver) : IReplySink
+internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driver) : IReplySink
 {
     private const int FillRows = 1000;
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(100);
@@ -101,6 +105,8 @@ internal sealed class RoomRelay(string name, RoomRelayDriver driver) : IReplySin
     private bool _dead;
 
     public string Name { get; } = name;
+
+    public ShardNo Shard { get; } = shard;
 
     public (long Last, bool IsLive) State
     {

@@ -85,6 +85,20 @@ internal sealed class JournalDriver : IAsyncDisposable
 
     private async Task RunAsync()
     {
+        try
+        {
+            await CommitAsync().ConfigureAwait(false);
+        }
+        catch (Exception cause)
+        {
+            // Without this loop every command would wait for ever; a node that cannot record must not look as if it could.
+            _host.Log.JournalFailed(cause);
+            _ownership.Broken(ExitCodes.Invariant, $"The journal's loop failed: {cause.Message}");
+        }
+    }
+
+    private async Task CommitAsync()
+    {
         var news = new List<JournalNews>();
         while (!_stopping.IsCancellationRequested)
         {

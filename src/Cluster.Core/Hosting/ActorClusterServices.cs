@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -18,7 +19,7 @@ public static class ActorClusterServices
         services.AddSingleton(builder);
         services.AddOptions<ClusterOptions>()
             .Configure(options => { foreach (var change in builder.Defaults) change(options); })
-            .BindConfiguration(ClusterOptions.Section, binder => binder.ErrorOnUnknownConfiguration = true)
+            .Configure<IConfiguration>((options, configuration) => ClusterOptionsBinder.Bind(options, configuration.GetSection(ClusterOptions.Section)))
             .ValidateOnStart();
         services.AddSingleton<IValidateOptions<ClusterOptions>, ClusterOptionsValidator>();
         services.AddSingleton<ClusterNode>();

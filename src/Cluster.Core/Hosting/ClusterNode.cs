@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using ActorCluster.Downing;
 using ActorCluster.Entities;
 using ActorCluster.Links;
@@ -17,6 +18,9 @@ internal sealed class ClusterNode(
     ActorClusterBuilder builder, IOptions<ClusterOptions> configured, IServiceProvider services, IHostApplicationLifetime host, ClusterMetrics metrics, ILogger<ClusterNode> log)
     : IActorCluster, IHostedLifecycleService, IAsyncDisposable
 {
+    /// <summary>Beyond what a life gives itself for leaving: 30 s of hand-offs, and 8 s more where the store is away.</summary>
+    private static readonly TimeSpan LeaveLimit = TimeSpan.FromSeconds(50);
+
     private readonly ClusterOptions _options = configured.Value;
     private readonly CancellationTokenSource _stopping = new();
     private readonly RejoinBackoff _backoff = new();
@@ -26,6 +30,7 @@ internal sealed class ClusterNode(
     private volatile string? _lastEnd;
     private Task _lives = Task.CompletedTask;
     private volatile bool _leaving;
+    private bool _disposed;
     private ImmutableArray<INodeParticipant> _participants = [];
 
     public ClusterOptions Options => _options;
@@ -52,7 +57,9 @@ internal sealed class ClusterNode(
         where T : Entity
     {
         if (!builder.TypeNames.TryGetValue(typeof(T), out var type)) throw new ArgumentException($"{typeof(T).Name} is not registered on this node; add it with WithEntity.");
-        return new EntityRef(this, new EntityId(type, id));
+        var entity = new EntityId(type, id);
+        entity.Check();
+        return new EntityRef(this, entity);
     }
 
     public void Post(Envelope envelope)
@@ -81,11 +88,15 @@ internal sealed class ClusterNode(
     public Task StartAsync(CancellationToken cancellationToken)
     {
         _participants = [.. services.GetServices<INodeParticipant>()];
-        _lives = Task.Run(LiveAsync, CancellationToken.None);
         return Task.CompletedTask;
     }
 
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    /// <summary>Not before everything else of the host has started: a node whose clients' port is taken must not join first.</summary>
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        _lives = Task.Run(LiveAsync, CancellationToken.None);
+        return Task.CompletedTask;
+    }
 
     /// <summary>Before anything else stops: clients are sent elsewhere, then everything is handed off while links and sockets still work.</summary>
     public async Task StoppingAsync(CancellationToken cancellationToken)
@@ -94,7 +105,8 @@ internal sealed class ClusterNode(
         await StopServingAsync("The node stops.").ConfigureAwait(false);
         _life?.Leave();
         await _stopping.CancelAsync().ConfigureAwait(false);
-        await _lives.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try { await _lives.WaitAsync(LeaveLimit, cancellationToken).ConfigureAwait(false); }
+        catch (Exception late) when (late is TimeoutException or OperationCanceledException) { log.LeaveTooLong(LeaveLimit); }
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -103,7 +115,13 @@ internal sealed class ClusterNode(
 
     public async ValueTask DisposeAsync()
     {
+        if (_disposed) return;
+        _disposed = true;
+        _leaving = true; // Where the host is disposed without having been stopped, the end of this life must not begin another.
+        await _stopping.CancelAsync().ConfigureAwait(false);
         if (_life is { } life) await life.DisposeAsync().ConfigureAwait(false);
+        try { await _lives.WaitAsync(TimeSpan.FromSeconds(5)).ConfigureAwait(false); }
+        catch (TimeoutException late) { log.CoreFailed(late); }
         if (_store is { } store) await store.DisposeAsync().ConfigureAwait(false);
         _lock?.Dispose();
         _stopping.Dispose();
@@ -114,7 +132,7 @@ internal sealed class ClusterNode(
         try
         {
             var cluster = await OpenAsync().ConfigureAwait(false);
-            metrics.Read(() => (Mode, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Shards ?? 0, _life?.Entities.Journal.Waiting ?? 0));
+            metrics.Read(() => (Mode, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Shards ?? 0, _life?.Entities.Journal.Waiting ?? 0, _life?.Regions.TellsDropped ?? 0));
             while (!_leaving)
             {
                 var end = await OneLifeAsync(cluster).ConfigureAwait(false);
@@ -127,7 +145,8 @@ internal sealed class ClusterNode(
                     await Task.Delay(wait, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                     continue;
                 }
-                if (!_leaving || end.ExitCode != ExitCodes.Left) Exit(end.ExitCode);
+                // Whoever was asked to stop and was evicted meanwhile is out, as asked: 75 would have it started again.
+                if (!_leaving || end.ExitCode is not (ExitCodes.Left or ExitCodes.Evicted)) Exit(end.ExitCode);
                 return;
             }
         }
@@ -155,8 +174,10 @@ internal sealed class ClusterNode(
 
     private async Task<ClusterRow> OpenAsync()
     {
-        _store = builder.Store?.Invoke(services, _options)
-            ?? throw new ClusterStartException(ExitCodes.Refused, "No store: set Cluster:Store:Sqlite to the path of the cluster's SQLite file (all nodes of the machine share it), or call WithSqlite.");
+        if (builder.Store is null)
+            throw new ClusterStartException(ExitCodes.Refused, "No store is chosen: add .WithSqlite(\"data/cluster.db\") (package ActorCluster.Sql) to AddActorCluster; all nodes of the machine share that file.");
+        _store = builder.Store(services, _options)
+            ?? throw new ClusterStartException(ExitCodes.Refused, "Cluster:Store:Sqlite is empty; set it to the path of the cluster's SQLite file, which all nodes of the machine share, or give WithSqlite a path.");
         _lock = NodeLock.Take(_options.Data, _options.Node.Name);
         ClusterRow cluster;
         var digest = ClusterDigest.Of(_options);
@@ -188,6 +209,20 @@ internal sealed class ClusterNode(
         try { listener = LinkListener.Bind(_options.Node.Link); }
         catch (LinkBindException cause) { throw new ClusterStartException(ExitCodes.Refused, cause.Message, cause); }
 
+        try
+        {
+            if (!_options.AllowPlaintext && !IPAddress.IsLoopback(listener.Bound.Address))
+                throw new ClusterStartException(ExitCodes.Refused, ClusterOptionsValidator.NeedsPlaintext(_options.Node.Link));
+            return await OneLifeAsync(cluster, listener).ConfigureAwait(false);
+        }
+        finally
+        {
+            listener.Dispose(); // The life has done so already, if there was one.
+        }
+    }
+
+    private async Task<NodeEffect.Stop> OneLifeAsync(ClusterRow cluster, LinkListener listener)
+    {
         var inc = await RetryAsync(_store!.NextIncarnationAsync).ConfigureAwait(false);
         var rows = await RetryAsync(_store.ReadShardsAsync).ConfigureAwait(false);
         var address = $"{_options.Node.Link[.._options.Node.Link.LastIndexOf(':')]}:{listener.Bound.Port}";
@@ -204,16 +239,7 @@ internal sealed class ClusterNode(
             LockFile = _lock!.Proof,
         };
         log.NodeStarts(draft.Name, inc, _store.Description, address);
-        NodeLife life;
-        try
-        {
-            life = new NodeLife(new LifeSetup(draft, cluster, _options, new KeepMajority(), _store, [.. builder.Types], rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
-        }
-        catch (ArgumentException cause)
-        {
-            listener.Dispose();
-            throw new ClusterStartException(ExitCodes.Refused, cause.Message, cause);
-        }
+        var life = new NodeLife(new LifeSetup(draft, cluster, _options, new KeepMajority(), _store, [.. builder.Types], rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
         metrics.Lives.Add(1);
         life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
         await using (life.ConfigureAwait(false))

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using ActorCluster.Membership;
 using Microsoft.Extensions.Options;
 
@@ -40,6 +41,9 @@ public sealed class ClusterOptions
 
     /// <summary>What a node does that was evicted: <c>Rejoin</c> under a new incarnation, or <c>Exit</c> with code 75.</summary>
     public OnDown OnDown { get; set; } = OnDown.Rejoin;
+
+    /// <summary>What the configuration said that could not be taken.</summary>
+    internal ImmutableArray<string> BindingFaults { get; set; } = [];
 
     internal ImmutableArray<string> HostList => Split(Hosts);
 
@@ -115,15 +119,22 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
     public ValidateOptionsResult Validate(string? name, ClusterOptions options)
     {
         var faults = new ValidateOptionsResultBuilder();
+        foreach (var fault in options.BindingFaults) faults.AddError(fault);
         var node = options.Node;
         if (node.Name.Length is < 1 or > 64 || node.Name.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_' or '.')))
             faults.AddError($"Cluster:Node:Name is '{node.Name}'; give 1 to 64 letters, digits, '-', '_' or '.'.");
         if (!HasPort(node.Link))
             faults.AddError($"Cluster:Node:Link is '{node.Link}'; give host:port, for example 10.0.0.1:8091.");
+        else if (HostOf(node.Link) is { } bound && (bound.Equals(IPAddress.Any) || bound.Equals(IPAddress.IPv6Any)))
+            faults.AddError($"Cluster:Node:Link is '{node.Link}'; other nodes dial this address, so give one that reaches this machine, for example 10.0.0.1:8091.");
+        else if (HostOf(node.Link) is { } literal && !IPAddress.IsLoopback(literal) && !options.AllowPlaintext)
+            faults.AddError(NeedsPlaintext(node.Link));
         if (node.Clients.Length > 0 && (!Uri.TryCreate(node.Clients, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https")))
             faults.AddError($"Cluster:Node:Clients is '{node.Clients}'; give an http or https URL, for example http://camserver1:8080.");
         if (node.Capacity is not (>= 0.01 and <= 100))
             faults.AddError($"Cluster:Node:Capacity is {node.Capacity}; give 0.01 to 100.");
+        if (string.IsNullOrWhiteSpace(options.Data))
+            faults.AddError("Cluster:Data is empty; give a folder on a local file system, for example data.");
         if (options.Secrets.Length is < 1 or > 2)
             faults.AddError($"Cluster:Secret has {options.Secrets.Length} values; give one, or two separated by a comma while rotating. Any long random text, the same on every node.");
         if (options.Secrets.Any(s => s.Length < 8))
@@ -141,6 +152,12 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
         foreach (var fault in options.Times.Faults()) faults.AddError(fault);
         return faults.Build();
     }
+
+    /// <summary>Why a link address that is not loopback is refused.</summary>
+    public static string NeedsPlaintext(string link) =>
+        $"Cluster:Node:Link is '{link}', which is not loopback, and links between nodes are not encrypted. Set Cluster:AllowPlaintext to true if that network is trusted, or link over 127.0.0.1.";
+
+    private static IPAddress? HostOf(string link) => IPAddress.TryParse(link[..link.LastIndexOf(':')].Trim('[', ']'), out var host) ? host : null;
 
     private static bool HasPort(string address) =>
         address.LastIndexOf(':') is > 0 and var colon && ushort.TryParse(address.AsSpan(colon + 1), out _);

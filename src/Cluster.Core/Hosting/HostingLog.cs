@@ -40,6 +40,15 @@ internal static partial class HostingLog
     [LoggerMessage(1011, LogLevel.Critical, "{Reason}")]
     public static partial void StartRefused(this ILogger log, string reason);
 
+    [LoggerMessage(1013, LogLevel.Critical, "A node on another store was refused. {Reason}")]
+    public static partial void StoreMismatch(this ILogger log, string reason);
+
+    [LoggerMessage(1014, LogLevel.Error, "The node did not leave within {Limit}; the others notice by its lease")]
+    public static partial void LeaveTooLong(this ILogger log, TimeSpan limit);
+
+    [LoggerMessage(1015, LogLevel.Warning, "{Peer} could not be probed: {Reason}")]
+    public static partial void ProbeFailed(this ILogger log, Incarnation peer, string reason);
+
     [LoggerMessage(1012, LogLevel.Information, "Rejoining as a new incarnation in {Wait}")]
     public static partial void Rejoining(this ILogger log, TimeSpan wait);
 }

@@ -24,6 +24,9 @@ internal abstract record NodeInput
 
     public sealed record LockProbed(Incarnation Peer, bool Free) : NodeInput;
 
+    /// <summary>Whoever answers at a peer's address could not prove this node's secret.</summary>
+    public sealed record SecretDiffers(Incarnation Peer) : NodeInput;
+
     public sealed record Hinted : NodeInput;
 
     public sealed record Answered(ControlAnswer Answer) : NodeInput;
@@ -80,6 +83,9 @@ internal sealed class NodeCore
                 break;
             case NodeInput.LockProbed(var peer, var free):
                 Membership.LockProbed(peer, free, now);
+                break;
+            case NodeInput.SecretDiffers(var peer):
+                Membership.SecretDiffers(peer);
                 break;
             case NodeInput.Hinted:
                 Membership.Hinted(now, _effects);

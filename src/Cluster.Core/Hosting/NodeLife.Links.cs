@@ -53,7 +53,14 @@ internal sealed partial class NodeLife
 
     void ILinkHandler.ReceiveEnded(Incarnation peer, LinkChannel channel) => Regions.ReceiveEnded(peer);
 
-    void ILinkHandler.StoreMismatch(string reason) => Broken(ExitCodes.StoreMismatch, reason);
+    /// <summary>A newcomer on another store goes; a member that serves does not stop for one: the link is refused, so the two never mix.</summary>
+    void ILinkHandler.StoreMismatch(string reason)
+    {
+        if (_published.Mode is NodeMode.Joining) Broken(ExitCodes.StoreMismatch, reason);
+        else _log.StoreMismatch(reason);
+    }
+
+    void ILinkHandler.SecretDiffers(Incarnation peer) => Tell(new NodeInput.SecretDiffers(peer));
 
     private static Heartbeat FromWire(Incarnation from, Beat wire) => new(
         from, wire.Sequence, wire.View, (NodeMode)wire.Mode, wire.StoreOk, wire.Health, wire.HearsYou, [.. wire.Row.Select(r => new ReachEntry(new Incarnation(r.Peer), r.Up))]);

@@ -1,6 +1,6 @@
 using System.Globalization;
-using ActorCluster.Membership;
 using ActorCluster.Persistence;
+using ActorCluster.Primitives;
 
 namespace ActorCluster.Hosting;
 
@@ -25,16 +25,17 @@ internal static class SeenViews
             File.WriteAllText(path + ".new", string.Create(CultureInfo.InvariantCulture, $"{cluster.Uuid} {cluster.StoreGeneration} {cluster.View}"));
             File.Move(path + ".new", path, overwrite: true);
         }
-        catch (IOException)
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            // A full disk: the alarm of an older view still stands.
+            // A full or locked disk: the alarm of an older view still stands.
         }
     }
 
     private static (Guid Uuid, long Generation, long View)? Read(ClusterOptions options)
     {
-        if (!File.Exists(PathOf(options))) return null;
-        var parts = File.ReadAllText(PathOf(options)).Split(' ');
+        string[] parts;
+        try { parts = File.ReadAllText(PathOf(options)).Split(' '); }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException) { return null; } // No such file, or none that tells anything.
         return parts.Length == 3 && Guid.TryParse(parts[0], out var uuid)
             && long.TryParse(parts[1], CultureInfo.InvariantCulture, out var generation) && long.TryParse(parts[2], CultureInfo.InvariantCulture, out var view)
             ? (uuid, generation, view)

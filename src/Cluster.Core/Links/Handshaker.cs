@@ -53,6 +53,7 @@ internal sealed class Handshaker(LinkIdentity self, LinkOptions options, ILinkHa
         {
             if (MayComplain(Refused.Types.Reason.SecretDiffers)) log.SecretDiffers(peer.Name, peer.Address);
             socket.Send(Refusal(Refused.Types.Reason.SecretDiffers));
+            handler.SecretDiffers(peer.Inc);
             return HandshakeEnd.Refused;
         }
         var other = theirs.Inc != peer.Inc.Value;

@@ -34,6 +34,12 @@ internal interface ILinkHandler
     /// </summary>
     void StoreMismatch(string reason);
 
+    /// <summary>
+    /// Whoever answers at the address of a peer that was dialled could not prove this node's secret. Told by the dialling end alone: of those who
+    /// dial in without the secret nothing is believed, not even who they are.
+    /// </summary>
+    void SecretDiffers(Incarnation peer);
+
     /// <summary>False when that incarnation is down for this node: its connection is refused.</summary>
     bool MayAccept(Incarnation inc);
 }

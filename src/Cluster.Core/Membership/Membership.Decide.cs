@@ -10,8 +10,10 @@ internal sealed partial class Membership
 {
     public const string LeftReason = "left";
     public const string SupersededReason = "superseded";
+    public const string SecretReason = "its secret differs";
 
     private readonly SortedDictionary<Incarnation, TimeSpan> _frozenSince = [];
+    private string _secretsDiffer = "";
 
     private void Decide(TimeSpan now, bool ownsNothing, List<NodeEffect> effects)
     {
@@ -39,7 +41,15 @@ internal sealed partial class Membership
             default:
                 break;
         }
-        if (_leaveWanted && now - _leaveSince >= times.Leave + times.LeaseTtl) Stop(ExitCodes.Left, "Left without the store: the others will notice by the lease.", effects);
+    }
+
+    /// <summary>An orderly stop has its limits, whatever is under way: the row that stays behind is found by its lease, or by the lock file at once.</summary>
+    private void EndLeaving(TimeSpan now, List<NodeEffect> effects)
+    {
+        if (Snapshot is null) Stop(ExitCodes.Left, "Left before it had read the store.", effects);
+        // A store that is away takes no hand-off; by now every shard here could have been given up anyway.
+        else if (_storeFailed && now - (_lastStoreOk > _leaveSince ? _lastStoreOk : _leaveSince) >= times.LeaseTtl) Stop(ExitCodes.Left, "Left without the store: the others will notice by the lease.", effects);
+        else if (now - _leaveSince >= times.Leave + times.LeaseTtl) Stop(ExitCodes.Left, "Left late: the others will notice by the lease.", effects);
     }
 
     /// <summary>none to joining: a live row at this address is superseded (its port is ours now); one of this name elsewhere must be dead.</summary>
@@ -82,13 +92,28 @@ internal sealed partial class Membership
             if (_detector.IsUp(voter.Inc)) continue;
             if (_detector.IsProvedDead(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "dead: its lock file is free", DeadProof: true));
             else if (_leases.IsStale(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "lease stale and silent", _leases.LeaseSeq(voter.Inc)));
-            else blocked.Add($"{voter.Name}{voter.Inc} at {voter.LinkAddress} {(_detector.Hears(voter.Inc) ? "does not hear this node" : "is not heard")}");
+            else blocked.Add($"{voter.Name}{voter.Inc} at {voter.LinkAddress} {(OtherSecret(voter.Inc) ? "has another Cluster:Secret" : _detector.Hears(voter.Inc) ? "does not hear this node" : "is not heard")}");
         }
         JoinBlockedBy = blocked.ToImmutable();
+        if (StandsAloneWithItsSecret())
+        {
+            _secretsDiffer = string.Join(", ", Snapshot.Members.Where(m => m.IsVoter && OtherSecret(m.Inc)).Select(m => $"{m.Name}{m.Inc} at {m.LinkAddress}"));
+            Propose([new MemberChange.Down(Self, SecretReason)], [], SecretReason, effects);
+            return;
+        }
         if (!Lease.IsLive(now) || JoinBlockedBy.Length > 0) return;
         changes.Add(new MemberChange.Up(Self));
         Propose(changes.ToImmutable(), [], "up", effects);
     }
+
+    /// <summary>Every member that may be alive has another secret: this node cannot become up, however long it waits.</summary>
+    private bool StandsAloneWithItsSecret()
+    {
+        var alive = Snapshot!.Members.Where(m => m.IsVoter && !_detector.IsProvedDead(m.Inc) && !_leases.IsStale(m.Inc)).ToList();
+        return alive.Count > 0 && alive.All(m => OtherSecret(m.Inc));
+    }
+
+    private bool OtherSecret(Incarnation inc) => _peers.TryGetValue(inc, out var peer) && peer.SecretDiffers;
 
     private void DecideAboutOthers(TimeSpan now, List<NodeEffect> effects)
     {

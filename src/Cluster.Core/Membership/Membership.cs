@@ -103,6 +103,8 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         Renew(now, effects);
         Read(now, effects);
         ProbeTheLost(now, effects);
+        if (_leaveWanted) EndLeaving(now, effects);
+        if (_stopped) return;
         if (_pending is not null) DrivePending(effects);
         else if (Snapshot is not null) Decide(now, ownsNothing, effects);
     }
@@ -116,7 +118,9 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
 
     public void ChannelUp(Incarnation peer, LinkChannel channel)
     {
-        if (_peers.TryGetValue(peer, out var state)) state.ChannelsUp |= 1 << (int)channel;
+        if (!_peers.TryGetValue(peer, out var state)) return;
+        state.ChannelsUp |= 1 << (int)channel;
+        state.SecretDiffers = false;
     }
 
     public void ChannelLost(Incarnation peer, LinkChannel channel, TimeSpan now, List<NodeEffect> effects)
@@ -125,6 +129,11 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         state.ChannelsUp &= ~(1 << (int)channel);
         if (state.ChannelsUp == 0) state.NextProbe = now; // Crash or cut: the probes tell them apart.
         ProbeTheLost(now, effects);
+    }
+
+    public void SecretDiffers(Incarnation peer)
+    {
+        if (_peers.TryGetValue(peer, out var state)) state.SecretDiffers = true;
     }
 
     public void LinkProbed(Incarnation peer, bool gone, TimeSpan now)
@@ -277,6 +286,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         if (snapshot.Find(Self) is { IsLive: false } me)
         {
             if (me.DownReason == LeftReason) Stop(ExitCodes.Left, "Left the cluster.", effects);
+            else if (me.DownReason == SecretReason) Stop(ExitCodes.Refused, $"Cluster:Secret of this node differs from that of {_secretsDiffer}. Give every node the same secret, or both values, separated by a comma, while one is being rotated.", effects);
             else if (me.DownReason.StartsWith(SupersededReason, StringComparison.Ordinal)) Stop(ExitCodes.Superseded, $"Incarnation {Self} of {me.Name} is out: {me.DownReason}.", effects);
             else Stop(ExitCodes.Evicted, $"Incarnation {Self} of {me.Name} was evicted by {me.DownBy} in view {me.DownView}: {me.DownReason}.", effects);
         }
@@ -306,5 +316,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         public int ChannelsUp { get; set; }
 
         public TimeSpan NextProbe { get; set; }
+
+        public bool SecretDiffers { get; set; }
     }
 }

@@ -1,0 +1,126 @@
+using ActorCluster.MultiNode.Tests.Nodes;
+
+namespace ActorCluster.MultiNode.Tests;
+
+/// <summary>Nodes that are killed, paused and stopped while users talk: nothing that was acknowledged is lost, and the talk goes on in time.</summary>
+[Collection(nameof(NodeProcesses))]
+public sealed class FailureTests(ITestOutputHelper output)
+{
+    private static readonly TimeSpan SpreadLimit = TimeSpan.FromSeconds(40);
+
+    [Fact]
+    public async Task All_nodes_killed_at_once_serve_again_whatever_the_order_of_their_return()
+    {
+        await using var cluster = new SampleCluster(3);
+        await cluster.StartAsync();
+        await using var talk = await Talk.BeginAsync(cluster, 6);
+        await cluster.SpreadAsync(SpreadLimit);
+        await talk.GoesOnAsync("before the kill", TimeSpan.FromSeconds(10), 20);
+
+        await Task.WhenAll(cluster.Nodes.Select(n => n.KillAsync()));
+        foreach (var index in new[] { 1, 2, 0 }) await cluster[index].StartAsync();
+        // From the start of the first process, the start of the runtime included.
+        var first = await Task.WhenAny(cluster.Nodes.Select(n => n.ReadyAsync(TimeSpan.FromSeconds(10))));
+        output.WriteLine($"first node ready after {(await first).TotalMilliseconds:0} ms");
+        var served = await talk.GoesOnAsync("after all nodes were killed", TimeSpan.FromSeconds(10), 5);
+        output.WriteLine($"all users served after another {served.TotalMilliseconds:0} ms, longest wait {talk.LongestWait.TotalMilliseconds:0} ms");
+        await cluster.SpreadAsync(SpreadLimit);
+
+        await talk.EndAsync();
+        Assert.Equal("", await cluster.StopAsync());
+        Assert.Equal("", talk.Judge(cluster.Store));
+    }
+
+    [Fact]
+    public async Task Two_of_three_killed_leave_one_that_serves_all()
+    {
+        await using var cluster = new SampleCluster(3);
+        await cluster.StartAsync();
+        await using var talk = await Talk.BeginAsync(cluster, 6);
+        await cluster.SpreadAsync(SpreadLimit);
+        await talk.GoesOnAsync("before the kill", TimeSpan.FromSeconds(10), 20);
+
+        await Task.WhenAll(cluster[0].KillAsync(), cluster[1].KillAsync());
+        var served = await talk.GoesOnAsync("after two of three were killed", TimeSpan.FromSeconds(8), 5);
+        output.WriteLine($"all users served after {served.TotalMilliseconds:0} ms, longest wait {talk.LongestWait.TotalMilliseconds:0} ms");
+        Assert.Equal("node3", await cluster[2].MembersUpAsync());
+
+        foreach (var index in new[] { 1, 0 }) await cluster[index].StartAsync();
+        await cluster.SpreadAsync(SpreadLimit);
+        await talk.EndAsync();
+        Assert.Equal("", await cluster.StopAsync());
+        Assert.Equal("", talk.Judge(cluster.Store));
+    }
+
+    [Fact]
+    public async Task A_node_paused_for_20_s_is_evicted_and_rejoins_as_a_new_incarnation_of_the_same_process()
+    {
+        await using var cluster = new SampleCluster(3);
+        await cluster.StartAsync();
+        await using var talk = await Talk.BeginAsync(cluster, 6);
+        await cluster.SpreadAsync(SpreadLimit);
+        var (before, held) = (await cluster[1].IncarnationAsync(), cluster[1].Holdings());
+
+        cluster[1].Pause();
+        var paused = TimeProvider.System.GetTimestamp();
+        var evicted = await Await.UntilAsync("node2 evicted", TimeSpan.FromSeconds(10), async () => await cluster[0].MembersUpAsync() == "node1 node3", cluster[0].DescribeAsync);
+        output.WriteLine($"evicted after {evicted.TotalMilliseconds:0} ms");
+        // Users of the paused node hear nothing of it: their client gives it up after its silence limit, so they are not waited for.
+        await Await.UntilAsync("20 s of pause", TimeSpan.FromSeconds(25), () => Task.FromResult(TimeProvider.System.GetElapsedTime(paused) >= TimeSpan.FromSeconds(20)), cluster[0].DescribeAsync);
+        cluster[1].Resume();
+
+        await Await.UntilAsync("node2 is a new incarnation", TimeSpan.FromSeconds(10), async () => await cluster[1].IncarnationAsync() > before, cluster[1].DescribeAsync);
+        await cluster[1].ReadyAsync(TimeSpan.FromSeconds(10));
+        output.WriteLine($"woken and back after {(TimeProvider.System.GetElapsedTime(paused) - TimeSpan.FromSeconds(20)).TotalMilliseconds:0} ms");
+        await cluster.SpreadAsync(SpreadLimit);
+        await talk.GoesOnAsync("after the pause", TimeSpan.FromSeconds(15), 5);
+        Assert.False(cluster[1].Process.HasExited);
+
+        // A life that ended holds nothing: neither threads nor files pile up.
+        await Await.UntilAsync(
+            $"node2 holds about what it held before ({held})", TimeSpan.FromSeconds(30),
+            () => Task.FromResult(cluster[1].Holdings() is var now && now.Threads <= held.Threads + 12 && now.Files <= held.Files + 12), () => Task.FromResult(cluster[1].Holdings().ToString()));
+        await talk.EndAsync();
+        Assert.Equal("", await cluster.StopAsync());
+        Assert.Equal("", talk.Judge(cluster.Store));
+    }
+
+    [Fact]
+    public async Task A_node_paused_for_3_s_costs_one_failover_at_most()
+    {
+        await using var cluster = new SampleCluster(3);
+        await cluster.StartAsync();
+        await using var talk = await Talk.BeginAsync(cluster, 6);
+        await cluster.SpreadAsync(SpreadLimit);
+        var before = await cluster[0].IncarnationAsync();
+
+        cluster[0].Pause();
+        var paused = TimeProvider.System.GetTimestamp();
+        await Await.UntilAsync("3 s of pause", TimeSpan.FromSeconds(8), () => Task.FromResult(TimeProvider.System.GetElapsedTime(paused) >= TimeSpan.FromSeconds(3)), cluster[1].DescribeAsync);
+        cluster[0].Resume();
+        var served = await talk.GoesOnAsync("after the pause of the oldest", TimeSpan.FromSeconds(10), 5);
+        output.WriteLine($"all users served after another {served.TotalMilliseconds:0} ms, longest wait {talk.LongestWait.TotalMilliseconds:0} ms");
+        await cluster.SpreadAsync(SpreadLimit);
+        Assert.InRange(await cluster[0].IncarnationAsync(), before, before + 3);
+
+        await talk.EndAsync();
+        Assert.Equal("", await cluster.StopAsync());
+        Assert.Equal("", talk.Judge(cluster.Store));
+    }
+
+    [Fact]
+    public async Task A_node_that_is_told_to_stop_before_it_has_joined_stops_with_0()
+    {
+        await using var cluster = new SampleCluster(1);
+        await cluster.StartAsync();
+        cluster[0].Pause(); // A newcomer waits for it, being neither connected to it nor sure of its death.
+        var newcomer = cluster.Add("newcomer");
+        await newcomer.StartAsync();
+        await Await.UntilAsync("newcomer waits for node1", TimeSpan.FromSeconds(15), async () => await newcomer.StatusAsync() is { } status && status.GetProperty("joinBlockedBy").GetArrayLength() > 0, newcomer.DescribeAsync);
+        Assert.Equal(0, await newcomer.StopAsync());
+        cluster[0].Resume();
+        await cluster[0].ReadyAsync(TimeSpan.FromSeconds(10));
+        Assert.Equal("node1", await cluster[0].MembersUpAsync());
+        Assert.Equal("", await cluster.StopAsync());
+    }
+}
