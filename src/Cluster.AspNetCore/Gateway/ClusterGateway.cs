@@ -78,7 +78,7 @@ internal sealed class ClusterGateway : INodeParticipant, IDisposable
         var rooms = _rooms is null ? null : new RoomRelayDriver(life.Regions, life.Entities.Store, life.Self);
         if (_rooms is not null) _rooms.Relay = rooms;
         // Announcements to a type that nobody hosts would fail on the clock's thread, and end the process.
-        var presence = life.Regions.Knows(PresenceEntity.TypeName) ? new PresenceDriver(life.Regions, life.Self) : null;
+        var presence = life.Regions.Hosts(PresenceEntity.TypeName) ? new PresenceDriver(life.Regions, life.Self) : null;
         _life = new GatewayLife(life, rooms, presence);
     }
 

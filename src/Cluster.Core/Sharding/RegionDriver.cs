@@ -64,8 +64,8 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     /// <summary>Messages whose answer is awaited from elsewhere.</summary>
     public int Awaiting => _awaiting.Count;
 
-    /// <summary>The type is registered on this node.</summary>
-    public bool Knows(string type) => _regions.ContainsKey(type);
+    /// <summary>The entity type is registered on this node.</summary>
+    public bool Hosts(string type) => _regions.ContainsKey(type);
 
     /// <summary>Sends a message on its way. The answer, or a failure, reaches its sink; a tell that cannot be kept is dropped and counted.</summary>
     /// <exception cref="ArgumentException">The entity's type is not registered on this node, or its id is not 1 to 255 bytes long.</exception>
