@@ -17,10 +17,10 @@ public class SeveralNodesTests
         var users = await ConnectAsync(cluster, perNode: 2);
         Assert.Equal(nodes, users.Select(u => u.Client.Node).Distinct().Count());
         var joins = await JoinAllAsync(users);
-        await Task.WhenAll(from user in users from room in Rooms select Task.Run(async () =>
+        await Task.WhenAll(users.SelectMany(user => Rooms.Select(room => Task.Run(async () =>
         {
             for (var i = 0; i < 50; i++) await user.Client.SayAsync(room, $"{user.Name} {room} {i}");
-        }));
+        }))));
         await EverybodySawAllAsync(cluster, users, joins, says: 50);
         await users[0].UntilPresentAsync(users[^1].Name, present: true); // From the first node to the last.
         foreach (var user in users) await user.DisposeAsync();
