@@ -77,7 +77,7 @@ internal sealed class JournalLane(Func<Guid> newId)
     {
         if (!_logs.TryGetValue(shard, out var log) || log.Epoch != epoch) return 0;
         Drop(log);
-        if (log.Queued && !log.WasInDoubt) log.Batch = null;
+        if (log.Batch is { } batch && !log.WasInDoubt && !IsUnderWay(batch)) log.Batch = null;
         return ++log.Generation;
     }
 
@@ -218,6 +218,8 @@ internal sealed class JournalLane(Func<Guid> newId)
         log.Waiting.Clear();
         log.Owners = null;
     }
+
+    private bool IsUnderWay(ShardBatch batch) => _underWay is JournalCall.Append(var batches) && batches.Any(b => b.BatchId == batch.BatchId);
 
     private void Ready(Log log)
     {
