@@ -2,7 +2,7 @@ using System.Net;
 using System.Security.Claims;
 using ActorCluster.AspNetCore;
 using ActorCluster.Hosting;
-using ActorCluster.Membership;
+using ActorCluster.Primitives;
 using ActorCluster.Sql;
 using Microsoft.Extensions.Options;
 

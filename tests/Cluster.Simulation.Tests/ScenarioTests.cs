@@ -1,5 +1,5 @@
-using ActorCluster.Membership;
 using ActorCluster.Persistence;
+using ActorCluster.Primitives;
 using ActorCluster.TestKit.Simulation;
 
 namespace ActorCluster.Tests;

@@ -77,7 +77,9 @@ internal sealed class ClusterGateway : INodeParticipant, IDisposable
     {
         var rooms = _rooms is null ? null : new RoomRelayDriver(life.Regions, life.Entities.Store, life.Self);
         if (_rooms is not null) _rooms.Relay = rooms;
-        _life = new GatewayLife(life, rooms, new PresenceDriver(life.Regions, life.Self));
+        // Announcements to a type that nobody hosts would fail on the clock's thread, and end the process.
+        var presence = life.Regions.Knows(PresenceEntity.TypeName) ? new PresenceDriver(life.Regions, life.Self) : null;
+        _life = new GatewayLife(life, rooms, presence);
     }
 
     public async Task StopServingAsync(string reason)
@@ -97,7 +99,11 @@ internal sealed class ClusterGateway : INodeParticipant, IDisposable
     private void Tick()
     {
         var now = MonotonicClock.Now;
-        foreach (var session in _sessions.Keys) session.Tick(now);
+        foreach (var session in _sessions.Keys)
+        {
+            try { session.Tick(now); }
+            catch (Exception cause) { _log.SessionFailed(cause, session.User); } // On a timer's thread it would end the process, and with it everybody's session.
+        }
     }
 
     private static async Task SayByeAsync(WebSocket socket, string code, string message)

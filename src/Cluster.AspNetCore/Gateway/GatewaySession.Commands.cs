@@ -11,7 +11,13 @@ internal sealed partial class GatewaySession
 {
     private readonly Queue<Pending> _pending = new();
     private readonly Dictionary<long, long> _refusedHere = [];
-    private readonly HashSet<string> _leaving = new(StringComparer.Ordinal);
+    /// <summary>Ids of the leaves under way, per room.</summary>
+    private readonly Dictionary<string, List<long>> _leaving = new(StringComparer.Ordinal);
+
+    /// <summary>Joins that were answered before a leave that was sent before them, per room.</summary>
+    private readonly Dictionary<string, List<(long Id, long Seq, byte[] Ok)>> _joinsBehindLeave = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Resuming> _resuming = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim _history = new(1);
     private int _unanswered;
 
     private void Execute(ClientFrame.Command command)
@@ -27,6 +33,12 @@ internal sealed partial class GatewaySession
                 if (command.Room is null) RefuseHere(command, "BadCommand", $"{command.Name} needs a room.");
                 else RefuseHere(command, "BadRoomName", $"A room's name has 1 to {GatewayLimits.RoomNameCharacters} characters and no control characters.");
                 break;
+            case "create" or "join" or "leave" or "say" or "history" when life.Rooms is null:
+                RefuseHere(command, "BadCommand", "This server hosts no chat rooms.");
+                break;
+            case "presence" when life.Presence is null:
+                RefuseHere(command, "BadCommand", "This server hosts no presence.");
+                break;
             case "create":
                 ToRoom(command, new RoomCommand.Create(user));
                 break;
@@ -34,7 +46,11 @@ internal sealed partial class GatewaySession
                 ToRoom(command, new RoomCommand.Join(user));
                 break;
             case "leave":
-                lock (_lock) _leaving.Add(command.Room!);
+                lock (_lock)
+                {
+                    if (!_leaving.TryGetValue(command.Room!, out var leaves)) leaves = _leaving[command.Room!] = [];
+                    leaves.Add(command.Id);
+                }
                 ToRoom(command, new RoomCommand.Leave(user));
                 break;
             case "say" when command.Text is null:
@@ -45,6 +61,9 @@ internal sealed partial class GatewaySession
                 break;
             case "history" when command.Limit is < 1 or > GatewayLimits.ListMax:
                 RefuseHere(command, "BadCommand", $"history needs a limit of 1 to {GatewayLimits.ListMax}.");
+                break;
+            case "history" when command.After < 0:
+                RefuseHere(command, "BadCommand", "history needs an after of 0 or more.");
                 break;
             case "history":
                 Ask(command, new RoomQuestion(user, null), answer => _ = HistoryAsync(command, (RoomAnswer)answer));
@@ -85,18 +104,14 @@ internal sealed partial class GatewaySession
         switch (command.Name)
         {
             case "create" or "join":
-                Answer(ServerFrames.Ok(id, w =>
+                Join(id, room, reply.Seq, ServerFrames.Ok(id, w =>
                 {
                     w.WriteNumber("seq", reply.Seq);
                     w.WriteNumber("members", reply.Members);
                 }));
-                bool full;
-                lock (_lock) full = _rooms.Count >= GatewayLimits.RoomsPerSession;
-                if (full) Answer(ServerFrames.Left(room, "TooManyRooms", $"One connection follows at most {GatewayLimits.RoomsPerSession} rooms."));
-                else Follow(room, reply.Seq);
                 break;
             case "leave":
-                Leave(room, reply.Seq, ServerFrames.Ok(id, w => w.WriteNumber("seq", reply.Seq)));
+                Leave(id, room, reply.Seq, ServerFrames.Ok(id, w => w.WriteNumber("seq", reply.Seq)));
                 break;
             default:
                 Answer(ServerFrames.Ok(id, w => w.WriteNumber("seq", reply.Seq)));
@@ -104,21 +119,74 @@ internal sealed partial class GatewaySession
         }
     }
 
-    private void Leave(string room, long seq, byte[] ok)
+    private void Join(long id, string room, long seq, byte[] ok)
+    {
+        RoomCursor? cursor;
+        var after = seq;
+        lock (_lock)
+        {
+            if (_leaving.TryGetValue(room, out var leaves) && leaves.Any(l => l < id))
+            {
+                // A repeated leave is answered from the journal and may come late: the client must hear of it first, or it would forget the room that it is in.
+                if (!_joinsBehindLeave.TryGetValue(room, out var joins)) joins = _joinsBehindLeave[room] = [];
+                joins.Add((id, seq, ok));
+                return;
+            }
+            // Behind a leave whose end is still being streamed: answered when that is, and the stream begins again.
+            if (_rooms.TryGetValue(room, out cursor) && cursor.Turns.Count > 0) cursor.Turns.Enqueue(new RoomCursor.Turn(true, seq, ok, MonotonicClock.Now));
+            else if (cursor is null && _resuming.Remove(room, out var resuming)) after = Math.Max(seq, resuming.After);
+            if (cursor is { Turns.Count: 0 }) cursor = null;
+        }
+        if (cursor is not null)
+        {
+            MarkDirty(cursor);
+            return;
+        }
+        Answer(ok);
+        Follow(room, after);
+    }
+
+    private void Leave(long id, string room, long seq, byte[] ok)
     {
         RoomCursor? cursor;
         lock (_lock)
         {
-            _leaving.Remove(room);
-            if (_rooms.TryGetValue(room, out cursor)) cursor.Leaves.Add((seq, ok, MonotonicClock.Now));
+            LeaveSettled(room, id);
+            _resuming.Remove(room); // An answer that was given before the leave would stream a room that has ended.
+            if (_rooms.TryGetValue(room, out cursor)) cursor.Turns.Enqueue(new RoomCursor.Turn(false, seq, ok, MonotonicClock.Now));
         }
         if (cursor is null) Answer(ok);
         else MarkDirty(cursor);
+        JoinBehindLeave(room);
     }
 
+    private void JoinBehindLeave(string room)
+    {
+        List<(long Id, long Seq, byte[] Ok)>? joins;
+        lock (_lock)
+        {
+            if (!_joinsBehindLeave.Remove(room, out joins)) return;
+        }
+        foreach (var (id, seq, ok) in joins) Join(id, room, seq, ok); // One that still waits for another leave goes back.
+    }
+
+    private void LeaveSettled(string room, long id)
+    {
+        if (_leaving.TryGetValue(room, out var leaves) && leaves.Remove(id) && leaves.Count == 0) _leaving.Remove(room);
+    }
+
+    /// <summary>A leave ended without one. If the stream stands at the user's leave already, nothing else will end it.</summary>
     private void Forget(ClientFrame.Command command)
     {
-        if (command.Name == "leave") lock (_lock) _leaving.Remove(command.Room!);
+        if (command.Name != "leave") return;
+        RoomCursor? cursor;
+        lock (_lock)
+        {
+            LeaveSettled(command.Room!, command.Id);
+            if (!_rooms.TryGetValue(command.Room!, out cursor) || _leaving.ContainsKey(command.Room!) || !cursor.HasLeft || cursor.Turns.Count > 0) cursor = null;
+        }
+        if (cursor is not null) LeftElsewhere(cursor);
+        JoinBehindLeave(command.Room!);
     }
 
     private async Task HistoryAsync(ClientFrame.Command command, RoomAnswer room)
@@ -128,12 +196,32 @@ internal sealed partial class GatewaySession
             Answer(ServerFrames.Error(command.Id, "NotInRoom", Explain(RoomRefusal.NotInRoom, command.Room!), retry: false));
             return;
         }
-        if (await life.Rooms!.ReadAsync(command.Room!, command.After, (int)command.Limit).ConfigureAwait(false) is not { } items)
+        // One page at a time, and none while the client is behind with its answers: a burst of questions must not fill the memory with pages.
+        await _history.WaitAsync().ConfigureAwait(false);
+        try
         {
-            Answer(ServerFrames.Error(command.Id, "StoreUnavailable", "The store is out of reach; ask again.", retry: true));
-            return;
+            await UntilRoomyAsync().ConfigureAwait(false);
+            if (_closing) return;
+            if (await life.Rooms!.ReadAsync(command.Room!, command.After, (int)command.Limit).ConfigureAwait(false) is { } items) Answer(HistoryPage(command, room, items));
+            else Answer(ServerFrames.Error(command.Id, "StoreUnavailable", "The store is out of reach; ask again.", retry: true));
         }
-        Answer(ServerFrames.Ok(command.Id, w =>
+        catch (InvalidDataException cause)
+        {
+            log.SessionFailed(cause, user);
+            Answer(ServerFrames.Error(command.Id, "Unavailable", "This node cannot read the room's history; another may.", retry: true));
+        }
+        catch (OperationCanceledException)
+        {
+            // The connection has ended; the client asks again on the next.
+        }
+        finally
+        {
+            _history.Release();
+        }
+    }
+
+    private static byte[] HistoryPage(ClientFrame.Command command, RoomAnswer room, IReadOnlyList<RoomItem> items) =>
+        ServerFrames.Ok(command.Id, w =>
         {
             w.WriteStartArray("items");
             var bytes = 0;
@@ -146,8 +234,7 @@ internal sealed partial class GatewaySession
             }
             w.WriteEndArray();
             w.WriteNumber("head", Math.Max(room.Head, items.Count > 0 ? items[^1].Seq : 0));
-        }));
-    }
+        });
 
     private void AskPresence(ClientFrame.Command command)
     {
@@ -176,21 +263,52 @@ internal sealed partial class GatewaySession
     /// <summary>A room of the hello: streamed from the cursor if the user is still a member, else the client is told.</summary>
     private void Resume(string room, long after)
     {
-        life.Post(new Envelope(RoomOf(room), new RoomQuestion(user, null), new PartSink(
-            new RetrySink(() => _ = ResumeLaterAsync(room, after)),
-            reply =>
-            {
-                var answer = (RoomAnswer)reply;
-                if (answer.JoinedSeq == 0) Answer(ServerFrames.Left(room, "NotInRoom", Explain(RoomRefusal.NotInRoom, room)));
-                else Follow(room, after == 0 ? answer.JoinedSeq : after);
-                return false;
-            })));
+        if (life.Rooms is null)
+        {
+            Answer(ServerFrames.Left(room, "NoSuchRoom", "This server hosts no chat rooms."));
+            return;
+        }
+        lock (_lock)
+        {
+            if (_resuming.ContainsKey(room)) return; // Named twice.
+            _resuming[room] = new Resuming(after, MonotonicClock.Now + gateway.AskTimeout);
+        }
+        AskMembership(room);
     }
 
-    private async Task ResumeLaterAsync(string room, long after)
+    private void AskMembership(string room) =>
+        life.Post(new Envelope(RoomOf(room), new RoomQuestion(user, null), new ResumeSink(this, room)));
+
+    private void MembershipKnown(string room, RoomAnswer answer)
     {
-        await Task.Delay(TimeSpan.FromMilliseconds(200)).ConfigureAwait(false);
-        if (!_closing) Resume(room, after);
+        Resuming resuming;
+        lock (_lock)
+        {
+            if (!_resuming.Remove(room, out resuming)) return; // Answered already, or joined or left meanwhile.
+        }
+        if (answer.JoinedSeq == 0) Answer(ServerFrames.Left(room, "NotInRoom", Explain(RoomRefusal.NotInRoom, room)));
+        else Follow(room, resuming.After == 0 ? answer.JoinedSeq : resuming.After);
+    }
+
+    /// <summary>A question about a room of the hello that failed, or whose answer was lost on the way, is asked again.</summary>
+    private void AskAgain(TimeSpan now)
+    {
+        List<string>? late = null;
+        lock (_lock)
+        {
+            foreach (var (room, resuming) in _resuming)
+                if (now >= resuming.AskAt) (late ??= []).Add(room);
+            foreach (var room in late ?? []) _resuming[room] = _resuming[room] with { AskAt = now + gateway.AskTimeout };
+        }
+        foreach (var room in late ?? []) AskMembership(room);
+    }
+
+    private void AskSoon(string room)
+    {
+        lock (_lock)
+        {
+            if (_resuming.TryGetValue(room, out var resuming)) _resuming[room] = resuming with { AskAt = MonotonicClock.Now };
+        }
     }
 
     private Pending Await(ClientFrame.Command command, Action<object> replied)
@@ -252,7 +370,6 @@ internal sealed partial class GatewaySession
     private static string Explain(RoomRefusal refusal, string room) => refusal switch
     {
         RoomRefusal.NotInRoom => $"You are not in room {room}; join it first.",
-        RoomRefusal.NoSuchRoom => $"There is no room {room}; create or join it first.",
         RoomRefusal.RoomExists => $"Room {room} exists; join it.",
         RoomRefusal.TextTooLong => $"A message has at most {ChatRoom.TextCharactersMax} characters; split it.",
         RoomRefusal.RoomFull => $"Room {room} has {ChatRoom.MembersMax} members, the most a room may have.",
@@ -262,39 +379,44 @@ internal sealed partial class GatewaySession
     /// <summary>One command under way: answered once, by the room, by a failure or by the clock.</summary>
     private sealed class Pending(GatewaySession session, ClientFrame.Command command, Action<object> replied, TimeSpan until) : IReplySink, IAbandonable
     {
-        private int _answered;
+        private Waiter? _waiter = new(command, replied);
 
-        public TimeSpan Until => until;
+        public TimeSpan Until { get; } = until;
 
-        public bool IsAnswered => Volatile.Read(ref _answered) != 0;
+        public bool IsAnswered => Volatile.Read(ref _waiter) is null;
 
         public bool IsAbandoned => IsAnswered;
 
-        public void Reply(object reply)
-        {
-            if (End()) replied(reply);
-        }
+        public void Reply(object reply) => End()?.Replied(reply);
 
         public void Fail(EntityFailure failure)
         {
-            if (End()) session.Failed(command, failure);
+            if (End() is { } waiter) session.Failed(waiter.Command, failure);
         }
 
-        public void TimeOut() => Fail(EntityFailure.TimedOut(command.Room ?? "presence", session.AskTimeout));
+        public void TimeOut()
+        {
+            if (Volatile.Read(ref _waiter) is { } waiter) Fail(EntityFailure.TimedOut(waiter.Command.Room ?? "presence", session.AskTimeout));
+        }
 
         public void Abandon() => End();
 
-        private bool End()
+        /// <summary>Lets go of the command, which may wait in the queue behind one that is not answered yet.</summary>
+        private Waiter? End()
         {
-            if (Interlocked.Exchange(ref _answered, 1) != 0) return false;
-            Interlocked.Decrement(ref session._unanswered);
-            return true;
+            var waiter = Interlocked.Exchange(ref _waiter, null);
+            if (waiter is not null) Interlocked.Decrement(ref session._unanswered);
+            return waiter;
         }
+
+        private sealed record Waiter(ClientFrame.Command Command, Action<object> Replied);
     }
 
     /// <summary>One of several answers that make one; the whole fails with its first failure.</summary>
-    private sealed class PartSink(IReplySink whole, Func<object, bool> isLast) : IReplySink
+    private sealed class PartSink(Pending whole, Func<object, bool> isLast) : IReplySink, IAbandonable
     {
+        public bool IsAbandoned => whole.IsAbandoned;
+
         public void Reply(object reply)
         {
             if (isLast(reply)) whole.Reply(reply);
@@ -303,12 +425,17 @@ internal sealed partial class GatewaySession
         public void Fail(EntityFailure failure) => whole.Fail(failure);
     }
 
-    private sealed class RetrySink(Action again) : IReplySink
+    private sealed class ResumeSink(GatewaySession session, string room) : IReplySink, IAbandonable
     {
-        public void Reply(object reply) { }
+        public bool IsAbandoned => session._closing;
 
-        public void Fail(EntityFailure failure) => again();
+        public void Reply(object reply) => session.MembershipKnown(room, (RoomAnswer)reply);
+
+        public void Fail(EntityFailure failure) => session.AskSoon(room); // At the next tick, not at once: whatever fails does so for a while.
     }
+
+    /// <summary>A room of the hello whose membership is being asked.</summary>
+    private readonly record struct Resuming(long After, TimeSpan AskAt);
 
     private TimeSpan AskTimeout => gateway.AskTimeout;
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Net.WebSockets;
 using ActorCluster.ChatRooms;
 using ActorCluster.Primitives;
@@ -9,8 +10,19 @@ internal sealed partial class GatewaySession : IRoomFollower
 {
     private const int ItemsPerFrame = 256;
     private const int FrameBytesSoft = 256 * 1024;
+    private const int FrameBytesKept = 64 * 1024;
+    private static readonly TimeSpan LeaveShownWithin = TimeSpan.FromSeconds(4);
 
     private readonly List<RoomItem> _items = new(64);
+
+    private enum Sent
+    {
+        Something,
+        Nothing,
+
+        /// <summary>Everything, and the session is to close.</summary>
+        Last,
+    }
 
     void IRoomFollower.RoomChanged(RoomRelay room)
     {
@@ -21,14 +33,13 @@ internal sealed partial class GatewaySession : IRoomFollower
 
     void IThreadPoolWorkItem.Execute() => _ = PumpAsync();
 
-    /// <summary>Queues a frame. A client that does not read is closed by the tick; until then the queue is bounded by what it may have unanswered.</summary>
+    /// <summary>Queues a frame. While more than <see cref="GatewayLimits.UnsentBytes"/> wait, nothing more is read from the client.</summary>
     private void Answer(byte[] frame)
     {
         lock (_lock)
         {
             if (_closing) return;
-            _answers.Enqueue(frame);
-            _answerBytes += frame.Length;
+            Queue(frame);
         }
         Wake();
     }
@@ -39,32 +50,67 @@ internal sealed partial class GatewaySession : IRoomFollower
         lock (_lock)
         {
             if (_closing) return;
-            _answers.Enqueue(last);
-            _answerBytes += last.Length;
+            Queue(last);
             _closing = true;
         }
         Wake();
     }
 
-    private void Follow(string room, long after)
+    private void Queue(byte[] frame)
     {
-        var cursor = new RoomCursor(room, after);
+        _answers.Enqueue(frame);
+        _answerBytes += frame.Length;
+        if (_answerBytes > GatewayLimits.UnsentBytes && _fullSince == TimeSpan.MaxValue) _fullSince = MonotonicClock.Now;
+    }
+
+    /// <summary>Waits while the client takes its answers more slowly than it asks.</summary>
+    private Task UntilRoomyAsync()
+    {
         lock (_lock)
         {
-            if (_closing || !_rooms.TryAdd(room, cursor)) return; // Streamed already: it goes on where it is.
+            if (_closing || _answerBytes <= GatewayLimits.UnsentBytes) return Task.CompletedTask;
+            _roomy ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _roomy.Task.WaitAsync(_closed.Token);
         }
-        cursor.Relay = life.Rooms!.Follow(room, this);
-        MarkDirty(cursor);
+    }
+
+    private void Follow(string room, long after)
+    {
+        RoomCursor? cursor = null;
+        lock (_lock)
+        {
+            if (_closing || _rooms.ContainsKey(room)) return; // Streamed already: it goes on where it is.
+            if (_rooms.Count < GatewayLimits.RoomsPerSession) _rooms.Add(room, cursor = new RoomCursor(room, after));
+        }
+        if (cursor is null)
+        {
+            Answer(ServerFrames.Left(room, "TooManyRooms", $"One connection follows at most {GatewayLimits.RoomsPerSession} rooms; leave one, or open another connection."));
+            return;
+        }
+        var relay = life.Rooms!.Follow(room, this);
+        bool ended;
+        lock (_lock)
+        {
+            cursor.Relay = relay;
+            ended = cursor.HasEnded;
+        }
+        // 1. The cursor is in the table, its relay not yet known. 2. The session ends and finds no relay to take itself off.
+        // 3. Here it is known: whoever comes last takes the session off, or the relay would call it for ever.
+        if (ended) relay.Remove(this);
+        else MarkDirty(cursor);
     }
 
     private void Unfollow(RoomCursor cursor)
     {
+        RoomRelay? relay;
         lock (_lock)
         {
+            if (cursor.HasEnded) return;
             cursor.HasEnded = true;
-            if (_rooms.TryGetValue(cursor.Room, out var current) && current == cursor) _rooms.Remove(cursor.Room);
+            _rooms.Remove(cursor.Room);
+            relay = cursor.Relay;
         }
-        cursor.Relay?.Remove(this);
+        relay?.Remove(this);
     }
 
     private void MarkDirty(RoomCursor cursor)
@@ -91,47 +137,75 @@ internal sealed partial class GatewaySession : IRoomFollower
         {
             while (true)
             {
-                while (await SendNextAsync().ConfigureAwait(false))
+                switch (await SendNextAsync().ConfigureAwait(false))
                 {
-                    // Until nothing is left.
+                    case Sent.Last:
+                        if (socket.State is WebSocketState.Open or WebSocketState.CloseReceived)
+                            await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, _closed.Token).ConfigureAwait(false);
+                        _drained.TrySetResult();
+                        _closed.CancelAfter(2 * Farewell); // A client that never closes its side is not waited for.
+                        return;
+                    case Sent.Nothing:
+                        if (Interlocked.CompareExchange(ref _pump, 0, 1) == 1) return;
+                        Interlocked.Exchange(ref _pump, 1);
+                        break;
                 }
-                if (_closing)
-                {
-                    if (socket.State is WebSocketState.Open or WebSocketState.CloseReceived)
-                        await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, _closed.Token).ConfigureAwait(false);
-                    _drained.TrySetResult();
-                    return;
-                }
-                if (Interlocked.CompareExchange(ref _pump, 0, 1) == 1) return;
-                Interlocked.Exchange(ref _pump, 1);
             }
         }
-        catch (Exception cause) when (cause is WebSocketException or OperationCanceledException or ObjectDisposedException or IOException or InvalidOperationException)
+        catch (Exception cause)
         {
-            log.ConnectionBroke(user, cause.Message);
+            if (cause is WebSocketException or OperationCanceledException or ObjectDisposedException or IOException or InvalidOperationException) log.ConnectionBroke(user, cause.Message);
+            else log.SessionFailed(cause, user);
+            lock (_lock)
+            {
+                _closing = true;
+                _answers.Clear();
+            }
             socket.Abort(); // Ends the reading loop, which cleans up.
             _drained.TrySetResult();
+            await _closed.CancelAsync().ConfigureAwait(false);
         }
     }
 
-    private async ValueTask<bool> SendNextAsync()
+    private async ValueTask<Sent> SendNextAsync()
     {
         byte[]? answer;
         RoomCursor? cursor = null;
+        TaskCompletionSource? roomy = null;
         lock (_lock)
         {
-            if (_answers.TryDequeue(out answer)) _answerBytes -= answer.Length;
-            else if (!_closing && _dirty.TryDequeue(out cursor)) cursor.IsDirty = false;
+            if (_answers.TryDequeue(out answer))
+            {
+                _answerBytes -= answer.Length;
+                if (_answerBytes <= GatewayLimits.UnsentBytes / 2)
+                {
+                    _fullSince = TimeSpan.MaxValue;
+                    (roomy, _roomy) = (_roomy, null);
+                }
+            }
+            else if (_closing)
+            {
+                return Sent.Last; // Seen in the same moment as the empty queue: a last frame queued between two looks would be lost.
+            }
+            else if (_dirty.TryDequeue(out cursor))
+            {
+                cursor.IsDirty = false;
+            }
         }
+        roomy?.TrySetResult();
         if (answer is not null)
         {
             await SendAsync(answer).ConfigureAwait(false);
-            return true;
+            return Sent.Something;
         }
-        if (cursor is null) return false;
-        if (await FillFrameAsync(cursor).ConfigureAwait(false)) await SendAsync(_frame.WrittenMemory).ConfigureAwait(false);
-        EndReachedLeaves(cursor);
-        return true;
+        if (cursor is null) return Sent.Nothing;
+        if (await FillFrameAsync(cursor).ConfigureAwait(false))
+        {
+            await SendAsync(_frame.WrittenMemory).ConfigureAwait(false);
+            if (_frame.Capacity > FrameBytesKept) _frame = new ArrayBufferWriter<byte>(1024); // One long catch-up must not keep its buffer for the life of the session.
+        }
+        TakeTurns(cursor);
+        return Sent.Something;
     }
 
     private async ValueTask SendAsync(ReadOnlyMemory<byte> frame)
@@ -144,7 +218,9 @@ internal sealed partial class GatewaySession : IRoomFollower
     /// <summary>Writes what follows the cursor into the frame; false when there is nothing to send.</summary>
     private async ValueTask<bool> FillFrameAsync(RoomCursor cursor)
     {
-        if (cursor.HasEnded || cursor.Relay is not { } relay || relay.State is not { IsLive: true } state) return false;
+        RoomRelay? relay;
+        lock (_lock) relay = cursor.HasEnded || cursor.HasLeft ? null : cursor.Relay;
+        if (relay is null || relay.State is not { IsLive: true } state) return false;
         _items.Clear();
         if (!relay.TryRead(cursor.After, _items, ItemsPerFrame))
         {
@@ -157,25 +233,24 @@ internal sealed partial class GatewaySession : IRoomFollower
             foreach (var row in rows) if (row.Seq <= state.Last) _items.Add(row);
         }
         long end;
-        lock (_lock) end = cursor.Leaves.Count > 0 ? cursor.Leaves.Min(l => l.Seq) : long.MaxValue;
-        return Write(cursor, state.Members, end);
+        lock (_lock) end = cursor.Turns.TryPeek(out var turn) ? turn.Seq : long.MaxValue;
+        return Write(cursor, end);
     }
 
-    private bool Write(RoomCursor cursor, int members, long end)
+    private bool Write(RoomCursor cursor, long end)
     {
         _frame.ResetWrittenCount();
         var wrote = false;
-        var digests = members > GatewayLimits.DigestAbove;
         var now = MonotonicClock.Now;
         for (var i = 0; i < _items.Count && _items[i].Seq <= end && _frame.WrittenCount < FrameBytesSoft;)
         {
             var run = i;
-            while (digests && run < _items.Count && _items[run].Seq <= end && _items[run].Event is RoomEvent.Joined or RoomEvent.Left && !IsOwnLeave(_items[run])) run++;
+            while (run < _items.Count && _items[run].Seq <= end && MayDigest(_items[run])) run++;
             if (run > i)
             {
                 // A run that may still grow waits a second, so that a burst becomes one digest; a message after it ends it at once.
                 if (run == _items.Count && _items.Count < ItemsPerFrame && end == long.MaxValue && now - (cursor.HeldSince ??= now) < GatewayLimits.DigestEvery) break;
-                Put(cursor, DigestOf(i, run, members), ref wrote);
+                Put(cursor, DigestOf(i, run), ref wrote);
                 cursor.After = _items[run - 1].Seq;
                 cursor.HeldSince = null;
                 i = run;
@@ -184,8 +259,9 @@ internal sealed partial class GatewaySession : IRoomFollower
             var item = _items[i++];
             Put(cursor, ServerFrames.Item(item), ref wrote);
             cursor.After = item.Seq;
+            cursor.HeldSince = null;
             if (!IsOwnLeave(item)) continue;
-            LeftElsewhere(cursor, item.Seq);
+            OwnLeaveShown(cursor);
             break;
         }
         if (!wrote) return false;
@@ -194,7 +270,11 @@ internal sealed partial class GatewaySession : IRoomFollower
         return true;
     }
 
-    private byte[] DigestOf(int from, int to, int members)
+    /// <summary>Rows from the journal alone tell no member count, so whoever is far behind gets each join and leave.</summary>
+    private bool MayDigest(RoomItem item) =>
+        item.MembersAfter > GatewayLimits.DigestAbove && item.Event is RoomEvent.Joined or RoomEvent.Left && !IsOwnLeave(item);
+
+    private byte[] DigestOf(int from, int to)
     {
         int joined = 0, left = 0;
         for (var i = from; i < to; i++)
@@ -202,7 +282,7 @@ internal sealed partial class GatewaySession : IRoomFollower
             if (_items[i].Event is RoomEvent.Joined) joined++;
             else left++;
         }
-        return ServerFrames.Digest(_items[from].Seq, _items[to - 1].Seq, joined, left, members, _items[to - 1].AtUnixMs);
+        return ServerFrames.Digest(_items[from].Seq, _items[to - 1].Seq, joined, left, _items[to - 1].MembersAfter ?? 0, _items[to - 1].AtUnixMs);
     }
 
     private void Put(RoomCursor cursor, byte[] item, ref bool wrote)
@@ -221,34 +301,44 @@ internal sealed partial class GatewaySession : IRoomFollower
 
     private bool IsOwnLeave(RoomItem item) => item.Event is RoomEvent.Left left && left.User == user;
 
-    /// <summary>The stream shows the user's own leave. Where this connection did not ask for it, the client is told.</summary>
-    private void LeftElsewhere(RoomCursor cursor, long seq)
+    /// <summary>The stream shows the user's own leave, and nothing behind it. Where this connection did not ask for it, the client is told.</summary>
+    private void OwnLeaveShown(RoomCursor cursor)
     {
-        bool mine;
-        lock (_lock) mine = cursor.Leaves.Any(l => l.Seq == seq) || _leaving.Contains(cursor.Room);
-        if (mine) return;
+        lock (_lock)
+        {
+            cursor.HasLeft = true;
+            if (cursor.Turns.Count > 0 || _leaving.ContainsKey(cursor.Room)) return; // The answer of the leave is the end.
+        }
+        LeftElsewhere(cursor);
+    }
+
+    private void LeftElsewhere(RoomCursor cursor)
+    {
         Unfollow(cursor);
         Answer(ServerFrames.Left(cursor.Room, "NotInRoom", $"You left room {cursor.Room} on another connection."));
     }
 
-    /// <summary>The ok of a leave is the end of the stream: it is sent when the stream has reached the leave.</summary>
-    private void EndReachedLeaves(RoomCursor cursor)
+    /// <summary>The ok of a leave is the end of the stream: it is sent when the stream has reached the leave. A join behind it begins the stream again.</summary>
+    private void TakeTurns(RoomCursor cursor)
     {
-        List<byte[]>? reached = null;
+        var again = false;
         lock (_lock)
         {
-            for (var i = cursor.Leaves.Count - 1; i >= 0; i--)
+            if (cursor.HasEnded || cursor.Turns.Count == 0) return;
+            while (cursor.Turns.TryPeek(out var turn))
             {
-                var (seq, ok, since) = cursor.Leaves[i];
                 // Should the stream be cut off, the leave is still done: its answer waits no longer than this.
-                if (cursor.After < seq && MonotonicClock.Now - since < TimeSpan.FromSeconds(4)) continue;
-                (reached ??= []).Add(ok);
-                cursor.Leaves.RemoveAt(i);
+                if (!turn.IsJoin && !cursor.HasLeft && cursor.After < turn.Seq && MonotonicClock.Now - turn.Since < LeaveShownWithin) return;
+                cursor.Turns.Dequeue();
+                Answer(turn.Ok);
+                cursor.HasLeft = !turn.IsJoin;
+                if (!turn.IsJoin) continue;
+                (cursor.After, cursor.HeldSince, again) = (turn.Seq, null, true);
             }
+            if (cursor.HasLeft) again = false;
         }
-        if (reached is null) return;
-        Unfollow(cursor);
-        foreach (var ok in reached) Answer(ok);
+        if (again) MarkDirty(cursor);
+        else Unfollow(cursor);
     }
 
     private async Task AgainLaterAsync(RoomCursor cursor)

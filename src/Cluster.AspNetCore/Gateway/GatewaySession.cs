@@ -9,17 +9,21 @@ namespace ActorCluster.AspNetCore.Gateway;
 /// <remarks>The reading loop and the pump that sends are the only ones that touch the socket; everything else leaves work under one short lock.</remarks>
 internal sealed partial class GatewaySession(ClusterGateway gateway, GatewayLife life, WebSocket socket, string user, ILogger log) : IThreadPoolWorkItem
 {
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
+
     private readonly Lock _lock = new();
     private readonly Queue<byte[]> _answers = new();
     private readonly Queue<RoomCursor> _dirty = new();
     private readonly Dictionary<string, RoomCursor> _rooms = new(StringComparer.Ordinal);
-    private readonly ArrayBufferWriter<byte> _frame = new(1024);
     private readonly CancellationTokenSource _closed = new();
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ArrayBufferWriter<byte> _frame = new(1024);
+    private TaskCompletionSource? _roomy;
     private int _answerBytes;
     private int _pump;
-    private bool _closing;
+    private volatile bool _closing;
     private TimeSpan _sendingSince = TimeSpan.MaxValue;
+    private TimeSpan _fullSince = TimeSpan.MaxValue;
     private TimeSpan _tokenAt;
     private int _badFrames;
     private ClientId _client;
@@ -65,17 +69,18 @@ internal sealed partial class GatewaySession(ClusterGateway gateway, GatewayLife
         lock (_lock)
         {
             foreach (var cursor in _rooms.Values)
-                if (cursor.HeldSince is not null || cursor.Leaves.Count > 0) (held ??= []).Add(cursor);
+                if (cursor.HeldSince is not null || cursor.Turns.Count > 0) (held ??= []).Add(cursor);
         }
         if (held is not null) foreach (var cursor in held) MarkDirty(cursor);
         ExpireCommands(now);
+        AskAgain(now);
         if (_tokenAt != default && now - _tokenAt >= GatewayLimits.TokenEvery)
         {
             _tokenAt = now;
             Answer(ServerFrames.Token(gateway.Tokens.Issue(user, _client, DateTimeOffset.UtcNow)));
         }
         bool slow;
-        lock (_lock) slow = now - _sendingSince >= GatewayLimits.UnsentFor || _answerBytes > 4 * GatewayLimits.UnsentBytes;
+        lock (_lock) slow = now - _sendingSince >= GatewayLimits.UnsentFor || now - _fullSince >= GatewayLimits.UnsentFor;
         if (!slow) return;
         log.TooSlow(user);
         Finish(ServerFrames.Bye("TooSlow", "The connection takes data too slowly; connect again."));
@@ -127,6 +132,7 @@ internal sealed partial class GatewaySession(ClusterGateway gateway, GatewayLife
     {
         while (!_closing)
         {
+            await UntilRoomyAsync().ConfigureAwait(false);
             using var text = await ReceiveAsync(GatewayLimits.FrameBytes, _closed.Token).ConfigureAwait(false);
             if (text is null) return;
             switch (ClientFrame.Parse(text.Memory))
@@ -193,17 +199,41 @@ internal sealed partial class GatewaySession(ClusterGateway gateway, GatewayLife
     {
         lock (_lock) _closing = true;
         Wake();
-        await _drained.Task.WaitAsync(TimeSpan.FromSeconds(2)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _drained.Task.WaitAsync(Farewell).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await DiscardAsync().ConfigureAwait(false);
         await _closed.CancelAsync().ConfigureAwait(false);
         List<RoomCursor> cursors;
         lock (_lock)
         {
             cursors = [.. _rooms.Values];
-            _rooms.Clear();
+            _resuming.Clear();
         }
         foreach (var cursor in cursors) Unfollow(cursor);
         AbandonCommands();
         gateway.Ended(this);
+    }
+
+    /// <summary>What the client still sends is taken until it closes as well: a socket that is closed with data unread is reset, and the last frame with it.</summary>
+    private async Task DiscardAsync()
+    {
+        if (socket.State != WebSocketState.CloseSent) return;
+        var buffer = ArrayPool<byte>.Shared.Rent(16 * 1024);
+        try
+        {
+            using var limit = new CancellationTokenSource(Farewell);
+            while ((await socket.ReceiveAsync(buffer.AsMemory(), limit.Token).ConfigureAwait(false)).MessageType != WebSocketMessageType.Close)
+            {
+                // Nothing of it counts any more.
+            }
+        }
+        catch (Exception cause) when (cause is WebSocketException or OperationCanceledException or ObjectDisposedException or IOException)
+        {
+            log.ConnectionBroke(user, cause.Message);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
     }
 
     private sealed class PooledText(byte[] buffer, int length) : IDisposable

@@ -12,18 +12,24 @@ internal sealed class RoomCursor(string room, long after)
 
     public long After { get; set; } = after;
 
-    /// <summary>Set right after it was added to the relay.</summary>
+    /// <summary>Set right after it was added to the relay. Under the session's lock.</summary>
     public RoomRelay? Relay { get; set; }
 
     /// <summary>Since when a trailing run of joins and leaves is kept back for a digest; null for none.</summary>
     public TimeSpan? HeldSince { get; set; }
 
-    /// <summary>Leaves that were answered and wait until the stream has reached them: the stream ends there. Under the session's lock.</summary>
-    public List<(long Seq, byte[] Ok, TimeSpan Since)> Leaves { get; } = [];
+    /// <summary>The user's own leave was sent: nothing follows it unless a join does. Under the session's lock.</summary>
+    public bool HasLeft { get; set; }
+
+    /// <summary>Leaves that wait until the stream has reached them, and joins that were answered behind one. Under the session's lock.</summary>
+    public Queue<Turn> Turns { get; } = [];
 
     /// <summary>In the session's queue of rooms to look at. Under the session's lock.</summary>
     public bool IsDirty { get; set; }
 
     /// <summary>The stream has ended. Under the session's lock.</summary>
     public bool HasEnded { get; set; }
+
+    /// <summary>A leave ends the stream at its sequence, a join begins it again after its own; either is answered then.</summary>
+    internal readonly record struct Turn(bool IsJoin, long Seq, byte[] Ok, TimeSpan Since);
 }

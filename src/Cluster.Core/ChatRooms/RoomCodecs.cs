@@ -50,7 +50,7 @@ internal sealed record RoomQuestion(string User, Incarnation? Listener) : IReadR
 /// <summary>What a room says of itself.</summary>
 /// <param name="JoinedSeq">Sequence of the user's join, 0 for no member.</param>
 /// <param name="Head">Newest committed sequence.</param>
-/// <param name="Members">How many there are.</param>
+/// <param name="Members">How many there are, to a listener after <paramref name="Head"/>.</param>
 /// <param name="Epoch">Epoch of the owner that answers.</param>
 internal sealed record RoomAnswer(long JoinedSeq, long Head, int Members, Epoch Epoch);
 
@@ -59,6 +59,9 @@ internal sealed record RoomItem(long Seq, RoomEvent Event, long AtUnixMs)
 {
     /// <summary>What the gateway sends for it, encoded by whoever needs it first; two who race write the same.</summary>
     public byte[]? Encoded { get; set; }
+
+    /// <summary>Members of the room after it, set by the stream that it came through; null where it was read from the journal alone.</summary>
+    public int? MembersAfter { get; set; }
 }
 
 /// <summary>Committed events, without a gap.</summary>

@@ -3,6 +3,7 @@ using ActorCluster.Entities;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using ActorCluster.Sharding;
+using Google.Protobuf;
 
 namespace ActorCluster.ChatRooms;
 
@@ -37,7 +38,7 @@ internal sealed class RoomRelayDriver : IDisposable
     {
         while (true)
         {
-            var relay = _rooms.GetOrAdd(room, static (name, driver) => new RoomRelay(name, driver), this);
+            var relay = _rooms.GetOrAdd(room, static (name, driver) => new RoomRelay(name, driver.ShardOf(name), driver), this);
             if (relay.Add(follower)) return relay;
         }
     }
@@ -60,23 +61,27 @@ internal sealed class RoomRelayDriver : IDisposable
 
     internal async Task<IReadOnlyList<RoomItem>?> ReadAsync(string room, long after, int limit)
     {
+        if (after >= long.MaxValue - 1) return []; // Nothing is behind the last number there is, and the next one is none.
         var rows = await _store.ReadJournalAsync(new EntityId(RoomEntity.TypeName, room).StoreKey, after + 1, limit).ConfigureAwait(false);
         if (!rows.IsOk) return null;
-        var items = new RoomItem[rows.Value.Length];
-        for (var i = 0; i < items.Length; i++)
+        try
         {
-            var row = rows.Value[i];
-            items[i] = new RoomItem(row.EntitySeq, RoomEventCodec.Instance.Decode(row.Kind, row.Payload.Span), row.AtUnixMs);
+            return [.. rows.Value.Select(row => new RoomItem(row.EntitySeq, RoomEventCodec.Instance.Decode(row.Kind, row.Payload.Span), row.AtUnixMs))];
         }
-        return items;
+        catch (Exception cause) when (cause is InvalidDataException or InvalidProtocolBufferException)
+        {
+            return null; // An event of a newer release: this node cannot read on until it is updated.
+        }
     }
+
+    private ShardNo ShardOf(string room) => _regions.RouteOf(new EntityId(RoomEntity.TypeName, room)).Shard;
 
     /// <summary>A message that committed just before its owner died must not wait for the next one: every relay of the shard asks again.</summary>
     private void Moved(string type, ShardNo shard, Epoch epoch, Incarnation owner)
     {
         if (type != RoomEntity.TypeName) return;
         foreach (var relay in _rooms.Values)
-            if (_regions.RouteOf(new EntityId(type, relay.Name)).Shard == shard) relay.Renew();
+            if (relay.Shard == shard) relay.Renew();
     }
 
     private void Renew()
@@ -87,7 +92,7 @@ internal sealed class RoomRelayDriver : IDisposable
 
 /// <summary>One room as this node follows it.</summary>
 /// <remarks>Thread-safe.</remarks>
-internal sealed class RoomRelay(string name, RoomRelayDriver driver) : IReplySink
+internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driver) : IReplySink
 {
     private const int FillRows = 1000;
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(100);
@@ -101,11 +106,13 @@ internal sealed class RoomRelay(string name, RoomRelayDriver driver) : IReplySin
 
     public string Name { get; } = name;
 
-    public (long Last, int Members, bool IsLive) State
+    public ShardNo Shard { get; } = shard;
+
+    public (long Last, bool IsLive) State
     {
         get
         {
-            lock (_lock) return (_stream.Last, _stream.Members, _stream.IsLive);
+            lock (_lock) return (_stream.Last, _stream.IsLive);
         }
     }
 
@@ -162,19 +169,19 @@ internal sealed class RoomRelay(string name, RoomRelayDriver driver) : IReplySin
         Act(wish);
     }
 
-    void IReplySink.Fail(EntityFailure failure) => _ = RetryAsync();
+    void IReplySink.Fail(EntityFailure failure) => _ = SubscribeLaterAsync(evenIfLive: false); // A live stream is renewed by the clock anyway.
 
-    private async Task RetryAsync()
+    private async Task SubscribeLaterAsync(bool evenIfLive)
     {
         await Task.Delay(RetryAfter).ConfigureAwait(false);
-        bool live;
-        lock (_lock) live = !_dead && !_stream.IsLive; // A live stream is renewed by the clock anyway.
-        if (live) driver.Subscribe(this);
+        bool wanted;
+        lock (_lock) wanted = !_dead && (evenIfLive || !_stream.IsLive);
+        if (wanted) driver.Subscribe(this);
     }
 
     private void Act(RoomStreamWish wish)
     {
-        if (wish == RoomStreamWish.Subscribe) driver.Subscribe(this);
+        if (wish == RoomStreamWish.SubscribeLater) _ = SubscribeLaterAsync(evenIfLive: true); // Not at once: until the route is learned the same one would answer.
         else if (wish == RoomStreamWish.Fill) Fill();
         foreach (var follower in _followersCopy) follower.RoomChanged(this);
     }

@@ -7,8 +7,8 @@ internal enum RoomStreamWish
 {
     Nothing,
 
-    /// <summary>Ask the room's owner to tell of what commits from now on.</summary>
-    Subscribe,
+    /// <summary>Ask the room's owner again in a moment: the one that answered has been replaced.</summary>
+    SubscribeLater,
 
     /// <summary>Read the journal after <see cref="RoomStream.Last"/>.</summary>
     Fill,
@@ -32,6 +32,7 @@ internal sealed class RoomStream
     /// <summary>Sequence before the oldest item of the window; who is further behind reads the journal.</summary>
     public long Before => Last - _window.Count;
 
+    /// <summary>Members of the room after the item <see cref="Last"/>.</summary>
     public int Members { get; private set; }
 
     /// <summary>The owner has answered at least once.</summary>
@@ -40,12 +41,11 @@ internal sealed class RoomStream
     /// <summary>The owner's answer to a subscription.</summary>
     public RoomStreamWish Subscribed(Epoch epoch, long head, int members)
     {
-        if (epoch < _epoch) return RoomStreamWish.Subscribe;
+        if (epoch < _epoch) return RoomStreamWish.SubscribeLater;
         _epoch = epoch;
-        Members = members;
         if (!_known)
         {
-            (_known, Last) = (true, head);
+            (_known, Last, Members) = (true, head, members);
             return RoomStreamWish.Nothing;
         }
         _head = Math.Max(_head, head);
@@ -58,7 +58,6 @@ internal sealed class RoomStream
         if (epoch < _epoch) return RoomStreamWish.Nothing;
         if (epoch > _epoch) _epoch = epoch;
         if (!_known) return RoomStreamWish.Nothing; // The answer to the subscription tells where to begin.
-        Members = news.Members;
         _head = Math.Max(_head, news.Items[^1].Seq);
         if (news.Items[0].Seq > Last + 1) return RoomStreamWish.Fill;
         Append(news.Items);
@@ -76,6 +75,7 @@ internal sealed class RoomStream
     public bool TryRead(long after, List<RoomItem> into, int max)
     {
         if (!_known || after < Before) return false;
+        if (after >= Last) return true; // Whatever a client claims to have seen, there is nothing behind it.
         for (var i = (int)(after - Before); i < _window.Count && max-- > 0; i++) into.Add(_window[i]);
         return true;
     }
@@ -85,6 +85,14 @@ internal sealed class RoomStream
         foreach (var item in items)
         {
             if (item.Seq != Last + 1) continue; // Had before, or out of an older answer.
+            // Counted here, where no item is missing: a push may come with a count that later joins are in already.
+            Members += item.Event switch
+            {
+                RoomEvent.Created or RoomEvent.Joined => 1,
+                RoomEvent.Left => -1,
+                _ => 0,
+            };
+            item.MembersAfter = Members;
             _window.Add(item);
             Last = item.Seq;
         }

@@ -13,7 +13,7 @@ public abstract class Entity
     /// <summary>Called once before the first message. If it throws, waiting messages fail and the next one activates anew.</summary>
     protected internal virtual ValueTask ActivateAsync() => ValueTask.CompletedTask;
 
-    /// <summary>Takes one message; answer by <see cref="EntityContext.Reply"/>. If it throws, the sender gets EntityFaulted and the entity lives on.</summary>
+    /// <summary>Takes one message; answer by <see cref="EntityContext.Reply"/>. If it throws, or answers nothing, the sender of an ask gets EntityFaulted and the entity lives on.</summary>
     protected internal abstract ValueTask ReceiveAsync(object message);
 
     /// <summary>True while the entity must stay in memory although no message comes.</summary>
@@ -28,7 +28,10 @@ public abstract class Entity
     internal virtual ValueTask TurnAsync(Envelope envelope)
     {
         Context.Current = envelope;
-        return ReceiveAsync(envelope.Message);
+        var turn = ReceiveAsync(envelope.Message);
+        if (!turn.IsCompletedSuccessfully) return FinishAsync(turn, envelope);
+        EndTurn(envelope);
+        return ValueTask.CompletedTask;
     }
 
     /// <summary>Something beside messages asks for attention; called first in a turn.</summary>
@@ -43,6 +46,29 @@ public abstract class Entity
     /// <summary>The entity's memory is being dropped: whoever waits is told.</summary>
     internal virtual void Dropped(Func<string, EntityFailure> why) { }
 
-    /// <summary>Everything has settled and the shard moves or the entity passivates: a chance to write a snapshot.</summary>
+    /// <summary>Everything has settled, no turn will come and the shard moves: a chance to write a snapshot.</summary>
     internal virtual ValueTask SettleAsync() => ValueTask.CompletedTask;
+
+    internal bool HasTimers => _context is { HasTimers: true };
+
+    internal void EndTimers() => _context?.EndTimers();
+
+    private async ValueTask FinishAsync(ValueTask turn, Envelope envelope)
+    {
+        try
+        {
+            await turn.ConfigureAwait(false);
+        }
+        finally
+        {
+            Context.Current = null;
+        }
+        EndTurn(envelope);
+    }
+
+    private void EndTurn(Envelope envelope)
+    {
+        Context.Current = null;
+        if (envelope.Sink is { } sink && !envelope.IsAnswered) sink.Fail(EntityFailure.Unanswered(envelope.Target.StoreKey, envelope.Message.GetType().Name));
+    }
 }

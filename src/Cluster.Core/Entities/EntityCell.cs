@@ -4,7 +4,8 @@ namespace ActorCluster.Entities;
 
 /// <summary>One active entity: its mailbox and its turns.</summary>
 /// <remarks>The mailbox is a chain of envelopes under a short lock; no channel, task or timer belongs to an idle cell. At most one turn runs: whoever finds the cell
-/// unscheduled schedules it on the pool's global queue.</remarks>
+/// unscheduled schedules it on the pool's global queue. What the entity holds is touched by its turns alone, or under the lock while none is scheduled; no
+/// answer is given and no other lock but that of the timers is taken under it.</remarks>
 internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id, Entity entity, int generation) : IThreadPoolWorkItem
 {
     private const int TurnsPerSlice = 64;
@@ -17,6 +18,7 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
     private bool _attention;
     private bool _started;
     private bool _stopped;
+    private long _lastUsedMs = Environment.TickCount64;
     private Func<string, EntityFailure>? _owedFailure;
 
     public EntityHost Host { get; } = host;
@@ -29,8 +31,6 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
 
     /// <summary>Which memory of its shard it belongs to; rows of an earlier one are not journaled any more.</summary>
     public int Generation { get; } = generation;
-
-    public long LastUsedMs { get; private set; } = Environment.TickCount64;
 
     /// <summary>Adds a message; false when the cell has stopped and a new one must be found.</summary>
     public bool Enqueue(Envelope envelope)
@@ -80,18 +80,33 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
     {
         get
         {
-            lock (_lock) return !_scheduled && _first is null && !Entity.OwesAnswers;
+            lock (_lock) return IsQuiet;
         }
     }
+
+    private bool IsQuiet => !_scheduled && _first is null && !Entity.OwesAnswers;
 
     /// <summary>Stops the cell if it is idle and was so for a while; messages that come meanwhile find a new cell.</summary>
     public bool TryPassivate(long idleSinceMs)
     {
         lock (_lock)
         {
-            if (_stopped || _scheduled || _first is not null || LastUsedMs > idleSinceMs) return false;
-            if (_started && (Entity.OwesAnswers || Entity.IsBusy || Entity.Context.HasTimers)) return false;
+            if (_stopped || !IsQuiet || _lastUsedMs > idleSinceMs) return false;
+            if (_started && (Entity.HasTimers || WantsToStay())) return false;
             return _stopped = true;
+        }
+    }
+
+    /// <summary>Stops the cell if it is idle, however lately and whatever it would like: its shard moves.</summary>
+    public bool TryStop()
+    {
+        lock (_lock)
+        {
+            if (_stopped) return true;
+            if (!IsQuiet) return false;
+            _stopped = true;
+            Entity.EndTimers();
+            return true;
         }
     }
 
@@ -108,8 +123,8 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
             if (turnRuns) _owedFailure = owed; // What it owes belongs to the turn; the turn tells when it ends.
             (chain, _first, _last, _count) = (_first, null, null, 0);
         }
-        for (; chain is not null; chain = chain.Next) chain.Sink?.Fail(waiting(Id.StoreKey));
-        if (!turnRuns && _started) Entity.Dropped(owed);
+        for (; chain is not null; chain = chain.Next) Fail(chain, waiting(Id.StoreKey));
+        if (!turnRuns && _started) End(owed);
     }
 
     void IThreadPoolWorkItem.Execute() => Run();
@@ -118,14 +133,10 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
     {
         for (var turn = 0; turn < TurnsPerSlice; turn++)
         {
-            if (!_started)
-            {
-                _started = true;
-                if (!Proceed(Guard(() => Entity.StartAsync(new EntityContext(this))))) return;
-            }
+            if (!_started && !Proceed(StartAsync())) return;
             if (!TakeNext(out var envelope)) return;
             if (envelope is null) continue;
-            LastUsedMs = Environment.TickCount64;
+            _lastUsedMs = Environment.TickCount64;
             if (!Proceed(Turn(envelope))) return;
         }
         ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
@@ -135,28 +146,89 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
     private bool TakeNext(out Envelope? envelope)
     {
         envelope = null;
-        bool attention;
-        lock (_lock) (attention, _attention) = (_attention, false);
-        if (attention) Entity.Attend();
+        bool attention, stopped;
         lock (_lock)
         {
-            if (_stopped)
+            stopped = _stopped;
+            (attention, _attention) = (_attention, false);
+            if (!stopped && !attention)
             {
-                if (_owedFailure is { } owed) Entity.Dropped(owed);
-                _owedFailure = null;
-                return false;
+                if (_first is null || Entity.WantsQuiet)
+                {
+                    _scheduled = false;
+                    return false;
+                }
+                envelope = _first;
+                _first = envelope.Next;
+                if (_first is null) _last = null;
+                _count--;
+                return true;
             }
-            if (_attention) return true;
-            if (_first is null || Entity.WantsQuiet)
-            {
-                _scheduled = false;
-                return false;
-            }
-            envelope = _first;
-            _first = envelope.Next;
-            if (_first is null) _last = null;
-            _count--;
+        }
+        if (attention) Attended();
+        if (!stopped) return true;
+        if (_started) End(_owedFailure);
+        return false;
+    }
+
+    private void Attended()
+    {
+        try
+        {
+            Entity.Attend();
+        }
+        catch (Exception cause)
+        {
+            Host.Log.EntityFaulted(cause, Id.StoreKey);
+        }
+    }
+
+    /// <summary>The last thing that happens to an entity's memory.</summary>
+    private void End(Func<string, EntityFailure>? owed)
+    {
+        _owedFailure = null;
+        Entity.EndTimers();
+        if (owed is null) return;
+        try
+        {
+            Entity.Dropped(owed);
+        }
+        catch (Exception cause)
+        {
+            Host.Log.EntityFaulted(cause, Id.StoreKey);
+        }
+    }
+
+    private bool WantsToStay()
+    {
+        try
+        {
+            return Entity.IsBusy;
+        }
+        catch (Exception cause)
+        {
+            Host.Log.EntityFaulted(cause, Id.StoreKey);
             return true;
+        }
+    }
+
+    private async ValueTask StartAsync()
+    {
+        lock (_lock)
+        {
+            if (_stopped) return; // Its shard was lost before it began: nobody waits for it any more.
+            _started = true;
+        }
+        try
+        {
+            await Entity.StartAsync(new EntityContext(this)).ConfigureAwait(false);
+        }
+        catch (Exception cause)
+        {
+            Host.Log.EntityFaulted(cause, Id.StoreKey);
+            var failure = cause is EntityException known ? known.Failure : EntityFailure.Faulted(Id.StoreKey, cause, noEffect: true);
+            Shard.Remove(this);
+            Kill(_ => failure, _ => failure);
         }
     }
 
@@ -167,30 +239,47 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
             if (Entity.Context.Fire(timer) is not { } message) return ValueTask.CompletedTask;
             envelope = new Envelope(Id, message, null);
         }
-        var taken = envelope;
-        return Guard(() => Entity.TurnAsync(taken), taken);
-    }
-
-    /// <summary>User code may throw at once or later; either way it hurts only the sender of the message.</summary>
-    private async ValueTask Guard(Func<ValueTask> step, Envelope? envelope = null)
-    {
         try
         {
-            await step().ConfigureAwait(false);
+            var turn = Entity.TurnAsync(envelope);
+            return turn.IsCompletedSuccessfully ? ValueTask.CompletedTask : FinishAsync(turn, envelope);
         }
         catch (Exception cause)
         {
-            Host.Log.EntityFaulted(cause, Id.StoreKey);
-            if (envelope is null) FailedToStart(cause);
-            else envelope.Sink?.Fail(EntityFailure.Faulted(Id.StoreKey, cause));
+            Faulted(envelope, cause);
+            return ValueTask.CompletedTask;
         }
     }
 
-    private void FailedToStart(Exception cause)
+    private async ValueTask FinishAsync(ValueTask turn, Envelope envelope)
     {
-        Shard.Remove(this);
-        var failure = cause is EntityException known ? known.Failure : EntityFailure.Faulted(Id.StoreKey, cause);
-        Kill(_ => failure, _ => failure);
+        try
+        {
+            await turn.ConfigureAwait(false);
+        }
+        catch (Exception cause)
+        {
+            Faulted(envelope, cause);
+        }
+    }
+
+    /// <summary>User code may throw at once or later; either way it hurts only the sender of the message.</summary>
+    private void Faulted(Envelope envelope, Exception cause)
+    {
+        Host.Log.EntityFaulted(cause, Id.StoreKey);
+        if (!envelope.IsAnswered) Fail(envelope, EntityFailure.Faulted(Id.StoreKey, cause, noEffect: false));
+    }
+
+    private void Fail(Envelope envelope, EntityFailure failure)
+    {
+        try
+        {
+            envelope.Sink?.Fail(failure);
+        }
+        catch (Exception cause)
+        {
+            Host.Log.AnswerFailed(cause, Id.StoreKey);
+        }
     }
 
     /// <summary>True when the step has ended already; else the slice ends and the rest follows the step.</summary>

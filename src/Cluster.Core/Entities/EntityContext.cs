@@ -7,8 +7,7 @@ namespace ActorCluster.Entities;
 public sealed class EntityContext
 {
     private readonly EntityCell _cell;
-    private Dictionary<string, long>? _timers;
-    private long _timerId;
+    private Dictionary<string, EntityTimer>? _timers;
 
     internal EntityContext(EntityCell cell) => _cell = cell;
 
@@ -31,7 +30,14 @@ public sealed class EntityContext
     internal bool HasTimers => _timers is { Count: > 0 };
 
     /// <summary>Answers the message of this turn; a second answer is ignored, and so is one to a tell.</summary>
-    public void Reply(object reply) => Current?.Sink?.Reply(reply);
+    /// <exception cref="InvalidOperationException">There is no message to answer: the turn has ended, or the entity is journaled and answers by its decision.</exception>
+    public void Reply(object reply)
+    {
+        var current = Current ?? throw new InvalidOperationException($"{Id} answers nothing now: Reply belongs into the turn of a message, and a journaled entity answers by its decision.");
+        if (current.Sink is not { } sink || current.IsAnswered) return;
+        current.IsAnswered = true;
+        sink.Reply(reply);
+    }
 
     /// <summary>Sends the entity a message of its own after a time; a timer of the same name is replaced.</summary>
     /// <param name="name">Name of the timer within the entity.</param>
@@ -39,17 +45,32 @@ public sealed class EntityContext
     /// <param name="message">Delivered like any message, without a sender. In memory only: it ends with the entity.</param>
     public void SetTimer(string name, TimeSpan due, object message)
     {
-        var id = ++_timerId;
-        (_timers ??= [])[name] = id;
-        _cell.Host.Timers.Set(due, () => _cell.Enqueue(new Envelope(_cell.Id, new TimerFired(name, id, message), null)));
+        _timers ??= [];
+        if (!_timers.TryGetValue(name, out var timer)) timer = _timers[name] = new EntityTimer(_cell, name);
+        timer.Message = message;
+        _cell.Host.Timers.Set(timer, due);
     }
 
     /// <summary>Ends a timer; one that is due already and waits in the mailbox is ignored when its turn comes.</summary>
-    public void CancelTimer(string name) => _timers?.Remove(name);
+    public void CancelTimer(string name)
+    {
+        if (_timers is not null && _timers.Remove(name, out var timer)) _cell.Host.Timers.Cancel(timer);
+    }
+
+    internal void EndTimers()
+    {
+        if (_timers is null) return;
+        foreach (var timer in _timers.Values) _cell.Host.Timers.Cancel(timer);
+        _timers = null;
+    }
 
     /// <summary>The message of a timer that still holds, else null.</summary>
-    internal object? Fire(TimerFired timer) =>
-        _timers is not null && _timers.TryGetValue(timer.Name, out var id) && id == timer.Id && _timers.Remove(timer.Name) ? timer.Message : null;
+    internal object? Fire(TimerFired fired)
+    {
+        var timer = fired.Timer;
+        if (timer.Version != fired.Version || _timers is null || !_timers.Remove(timer.Name)) return null;
+        return timer.Message;
+    }
 
-    internal sealed record TimerFired(string Name, long Id, object Message);
+    internal sealed record TimerFired(EntityTimer Timer, long Version);
 }

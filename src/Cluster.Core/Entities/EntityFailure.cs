@@ -24,11 +24,14 @@ public enum FailureKind
     /// <summary>A command that must come before this one has not arrived; it took no effect.</summary>
     OutOfOrder,
 
-    /// <summary>The command's id is below the window in which repeats are recognised; it took no effect.</summary>
+    /// <summary>The command's id is below the window in which repeats are recognised: this copy took no effect, an earlier one may have.</summary>
     TooOld,
 
-    /// <summary>The entity threw; a journaled one recorded nothing.</summary>
+    /// <summary>The entity threw, or ended its turn without an answer.</summary>
     EntityFaulted,
+
+    /// <summary>The message or its reply is larger than a frame between nodes; a message that is too large took no effect.</summary>
+    TooLarge,
 }
 
 /// <summary>A typed failure of an ask: what, why, and what may have happened.</summary>
@@ -38,7 +41,7 @@ public enum FailureKind
 public sealed record EntityFailure(FailureKind Kind, string Message, bool NoEffect)
 {
     /// <summary>Sending the same command again, with the same id, may succeed.</summary>
-    public bool IsRetryable => Kind is not (FailureKind.UnknownMessage or FailureKind.TooOld or FailureKind.EntityFaulted);
+    public bool IsRetryable => Kind is not (FailureKind.UnknownMessage or FailureKind.TooOld or FailureKind.EntityFaulted or FailureKind.TooLarge);
 
     internal static EntityFailure MailboxFull(string entity, int limit) => new(FailureKind.MailboxFull, $"The mailbox of {entity} holds {limit} messages; send again later.", true);
 
@@ -56,9 +59,13 @@ public sealed record EntityFailure(FailureKind Kind, string Message, bool NoEffe
 
     internal static EntityFailure OutOfOrder(string entity, long after) => new(FailureKind.OutOfOrder, $"{entity} has not seen the client's command {after}, which must come first; send it again, then this one.", true);
 
-    internal static EntityFailure TooOld(string entity, long sequence) => new(FailureKind.TooOld, $"Command {sequence} to {entity} is older than the last 256 commands of its client; whether it took effect is not known any more.", true);
+    internal static EntityFailure TooOld(string entity, long sequence) => new(FailureKind.TooOld, $"Command {sequence} to {entity} is older than the last 256 commands of its client; whether an earlier copy took effect is not known any more.", false);
 
-    internal static EntityFailure Faulted(string entity, Exception cause) => new(FailureKind.EntityFaulted, $"{entity} failed: {cause.GetType().Name}: {cause.Message}", true);
+    internal static EntityFailure Faulted(string entity, Exception cause, bool noEffect) => new(FailureKind.EntityFaulted, $"{entity} failed: {cause.GetType().Name}: {cause.Message}", noEffect);
+
+    internal static EntityFailure Unanswered(string entity, string message) => new(FailureKind.EntityFaulted, $"{entity} has no reply to '{message}'; the message took its effect. Let the entity answer it, or tell it instead of asking.", false);
+
+    internal static EntityFailure TooLarge(string entity, string what, int bytes, int limit, bool noEffect) => new(FailureKind.TooLarge, $"{entity}: {what} takes {bytes} bytes, {limit} fit between nodes; split it, or raise Cluster:Limits:FrameBytes on every node.", noEffect);
 }
 
 /// <summary>An ask failed; <see cref="Failure"/> says how.</summary>

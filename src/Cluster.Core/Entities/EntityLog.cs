@@ -14,4 +14,19 @@ internal static partial class EntityLog
 
     [LoggerMessage(2003, LogLevel.Warning, "Snapshot of {Entity} was not written, {Verdict}: {Reason}")]
     public static partial void SnapshotFailed(this ILogger log, string entity, StoreVerdict verdict, string? reason);
+
+    [LoggerMessage(2004, LogLevel.Error, "An answer of {Entity} could not be delivered")]
+    public static partial void AnswerFailed(this ILogger log, Exception cause, string entity);
+
+    [LoggerMessage(2005, LogLevel.Error, "{Entity} threw while it took in an event or made its reply; nothing was recorded, and its memory is loaded anew")]
+    public static partial void EntityDiverged(this ILogger log, Exception cause, string entity);
+
+    [LoggerMessage(2006, LogLevel.Error, "{Entity} threw when it was told of committed events; they stand")]
+    public static partial void ListenerFaulted(this ILogger log, Exception cause, string entity);
+
+    [LoggerMessage(2007, LogLevel.Error, "Snapshot of {Entity} could not be made")]
+    public static partial void SnapshotFaulted(this ILogger log, Exception cause, string entity);
+
+    [LoggerMessage(2008, LogLevel.Critical, "The journal's loop failed; nothing can be recorded any more")]
+    public static partial void JournalFailed(this ILogger log, Exception cause);
 }

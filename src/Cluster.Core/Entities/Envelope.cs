@@ -2,7 +2,7 @@ using ActorCluster.Primitives;
 
 namespace ActorCluster.Entities;
 
-/// <summary>Takes the one answer to a message: a reply or a failure, on any thread.</summary>
+/// <summary>Takes the one answer to a message: a reply or a failure, on any thread, sometimes under a shard's lock: return fast, throw nothing.</summary>
 internal interface IReplySink
 {
     void Reply(object reply);
@@ -25,6 +25,9 @@ internal sealed class Envelope(EntityId target, object message, IReplySink? sink
 
     /// <summary>The client's command that must come first, 0 for none.</summary>
     public long After { get; init; }
+
+    /// <summary>The entity's turn has answered it.</summary>
+    public bool IsAnswered { get; set; }
 
     /// <summary>The next in the mailbox.</summary>
     public Envelope? Next { get; set; }

@@ -7,7 +7,6 @@ namespace ActorCluster.Entities;
 internal sealed class JournalDriver : IAsyncDisposable
 {
     private const int WaitingMax = 65_536;
-    private const int ExitInvariant = 70; // Protocol 3.6.
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly IJournalStore _store;
@@ -23,7 +22,7 @@ internal sealed class JournalDriver : IAsyncDisposable
     public JournalDriver(IJournalStore store, IOwnership ownership, EntityHost host)
     {
         (_store, _ownership, _host) = (store, ownership, host);
-        _loop = Task.Run(RunOrBreakAsync);
+        _loop = Task.Run(RunAsync);
     }
 
     public void Open(ShardNo shard, Epoch epoch, long nextSeq)
@@ -84,20 +83,21 @@ internal sealed class JournalDriver : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    private async Task RunOrBreakAsync()
+    private async Task RunAsync()
     {
         try
         {
-            await RunAsync().ConfigureAwait(false);
+            await CommitAsync().ConfigureAwait(false);
         }
         catch (Exception cause)
         {
-            // Without this loop nothing would ever commit here, and nobody would hear of it.
-            _ownership.Broken(ExitInvariant, $"The journal of this node failed: {cause}");
+            // Without this loop every command would wait for ever; a node that cannot record must not look as if it could.
+            _host.Log.JournalFailed(cause);
+            _ownership.Broken(ExitCodes.Invariant, $"The journal's loop failed: {cause.Message}");
         }
     }
 
-    private async Task RunAsync()
+    private async Task CommitAsync()
     {
         var news = new List<JournalNews>();
         while (!_stopping.IsCancellationRequested)

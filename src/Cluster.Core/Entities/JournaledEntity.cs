@@ -1,8 +1,5 @@
 using System.Buffers;
-using ActorCluster.Entities.Wire;
 using ActorCluster.Persistence;
-using ActorCluster.Primitives;
-using Google.Protobuf;
 
 namespace ActorCluster.Entities;
 
@@ -34,12 +31,10 @@ public readonly record struct Recorded<TEvent>(TEvent Event, long Seq, long AtUn
 
 /// <summary>An entity whose state is the fold of its journal: decided events are appended, and only then answered and told.</summary>
 /// <remarks>Turns run on speculative state while earlier events commit; every answer waits for the commit of all that it may have seen (protocol 7.3). When the
-/// shard is lost, the entity's memory goes and what was not committed is unknown to its sender.</remarks>
-public abstract class JournaledEntity<TEvent> : Entity, IRowOwner
+/// shard is lost, the entity's memory goes and what was not committed is unknown to its sender. An entity that throws while it takes an event in has a
+/// state that its journal does not: nothing of that event is recorded, and the memory is loaded anew.</remarks>
+public abstract partial class JournaledEntity<TEvent> : Entity, IRowOwner
 {
-    private const int SnapshotEvery = 1000;
-    private const int PageRows = 1000;
-
     private readonly Queue<Owed> _owed = new();
     private readonly Queue<Recorded<TEvent>> _uncommitted = new();
     private readonly CommandWindow _window = new();
@@ -47,9 +42,8 @@ public abstract class JournaledEntity<TEvent> : Entity, IRowOwner
     private long _seq;
     private long _committed;
     private long _committedSignal;
-    private long _snapshotSeq;
     private bool _dropped;
-    private bool _saving;
+    private bool _diverged;
 
     /// <summary>Sequence of the last committed event, 0 before the first.</summary>
     protected long CommittedSeq => _committed;
@@ -73,22 +67,13 @@ public abstract class JournaledEntity<TEvent> : Entity, IRowOwner
     /// <summary>Events are on stable storage: the moment to tell others. In order, each once while the entity stays in memory; those of a reload are not told again.</summary>
     protected virtual void Committed(IReadOnlyList<Recorded<TEvent>> events) { }
 
-    /// <summary>Name of the snapshot schema; null for an entity without snapshots.</summary>
-    protected virtual string? SnapshotSchema => null;
-
-    /// <summary>Writes the whole state; called only while everything is committed.</summary>
-    protected virtual void SaveState(IBufferWriter<byte> into) { }
-
-    /// <summary>Reads a state into the fresh entity.</summary>
-    protected virtual void LoadState(string schema, ReadOnlySpan<byte> bytes) { }
-
     /// <inheritdoc />
     protected internal sealed override ValueTask ReceiveAsync(object message) => throw new InvalidOperationException("A journaled entity decides.");
 
     internal override bool OwesAnswers => _owed.Count > 0 || _uncommitted.Count > 0;
 
-    /// <summary>A hot entity whose snapshot is overdue takes no message until what it has decided is committed.</summary>
-    internal override bool WantsQuiet => SnapshotSchema is not null && _uncommitted.Count > 0 && _seq - _snapshotSeq >= 2 * SnapshotEvery;
+    /// <summary>A hot entity whose snapshot is overdue, or one that must be loaded anew, takes no message until what it has decided is committed.</summary>
+    internal override bool WantsQuiet => _uncommitted.Count > 0 && (_diverged || (SnapshotSchema is not null && _seq - _snapshotSeq >= 2 * SnapshotEvery));
 
     void IRowOwner.RowCommitted(long entitySeq)
     {
@@ -96,32 +81,9 @@ public abstract class JournaledEntity<TEvent> : Entity, IRowOwner
         Context.Cell.Attend();
     }
 
-    internal override async ValueTask StartAsync(EntityContext context)
-    {
-        var (store, entity, shard) = (context.Cell.Host.Store, context.Id.StoreKey, context.Cell.Shard);
-        // A batch that was given up in doubt may still land: what is read before it is resolved would be half the truth.
-        while (context.Cell.Host.Journal.HasOrphans(shard.No, shard.Epoch))
-            await Task.Delay(5).ConfigureAwait(false);
-
-        var snapshot = await store.ReadSnapshotAsync(entity).ConfigureAwait(false);
-        if (!snapshot.IsOk) throw new EntityException(EntityFailure.StoreAway(entity, noEffect: true));
-        if (snapshot.Value is { } found) Restore(found);
-        while (true)
-        {
-            var page = await store.ReadJournalAsync(entity, _seq + 1, PageRows).ConfigureAwait(false);
-            if (!page.IsOk) throw new EntityException(EntityFailure.StoreAway(entity, noEffect: true));
-            foreach (var row in page.Value) Replay(row);
-            if (page.Value.Length < PageRows) break;
-        }
-        _committed = _committedSignal = _seq;
-        _window.Expire(NowMs());
-        await base.StartAsync(context).ConfigureAwait(false);
-    }
-
     internal override ValueTask TurnAsync(Envelope envelope)
     {
-        var (sink, entity) = (envelope.Sink, Context.Id.StoreKey);
-        Context.Current = envelope;
+        var (sink, entity, ownership) = (envelope.Sink, Context.Id, Context.Cell.Host.Ownership);
         if (envelope.Command is { } id)
         {
             switch (_window.Find(id, out var executed))
@@ -130,40 +92,57 @@ public abstract class JournaledEntity<TEvent> : Entity, IRowOwner
                     AnswerRepeat(envelope, executed);
                     return ValueTask.CompletedTask;
                 case CommandKnowledge.TooOld:
-                    sink?.Fail(EntityFailure.TooOld(entity, id.Sequence));
+                    Owe(sink, EntityFailure.TooOld(entity.StoreKey, id.Sequence));
                     return ValueTask.CompletedTask;
             }
             if (envelope.After > 0 && !_window.HasHandled(id.Client, envelope.After))
             {
-                sink?.Fail(EntityFailure.OutOfOrder(entity, envelope.After));
+                Owe(sink, EntityFailure.OutOfOrder(entity.StoreKey, envelope.After));
                 return ValueTask.CompletedTask;
             }
         }
-        if (Hear(envelope.Message) is { } heard)
-        {
-            sink?.Reply(heard);
-            return ValueTask.CompletedTask;
-        }
         var isRead = envelope.Message is IReadRequest;
-        if (!isRead && Context.Cell.Host.Ownership.Mode is NodeMode.Frozen or NodeMode.Fenced)
+        Decision<TEvent> decision;
+        try
         {
-            sink?.Fail(EntityFailure.StoreAway(entity, noEffect: true));
-            return ValueTask.CompletedTask;
+            if (Hear(envelope.Message) is { } heard)
+            {
+                sink?.Reply(heard);
+                return ValueTask.CompletedTask;
+            }
+            if (!isRead && ownership.Mode is NodeMode.Frozen or NodeMode.Fenced)
+            {
+                sink?.Fail(EntityFailure.StoreAway(entity.StoreKey, noEffect: true));
+                return ValueTask.CompletedTask;
+            }
+            if (!isRead && Context.Cell.Host.Journal.IsFull)
+            {
+                sink?.Fail(EntityFailure.Busy(entity.StoreKey));
+                return ValueTask.CompletedTask;
+            }
+            decision = Decide(envelope.Message);
+            if (isRead && decision.HasEvent) throw new InvalidOperationException($"{envelope.Message.GetType().Name} is a read request, but the entity decided an event for it.");
+            if (decision.HasEvent)
+            {
+                Record(envelope, decision);
+                return ValueTask.CompletedTask;
+            }
         }
-        if (!isRead && Context.Cell.Host.Journal.IsFull)
+        catch (Exception cause)
         {
-            sink?.Fail(EntityFailure.Busy(entity));
-            return ValueTask.CompletedTask;
-        }
-        var decision = Decide(envelope.Message);
-        if (decision.HasEvent)
-        {
-            Record(envelope, decision);
+            Refuse(envelope, cause);
             return ValueTask.CompletedTask;
         }
         if (envelope.Command is { } handled) _window.NoteHandled(handled);
-        if (isRead && !Context.Cell.Host.Ownership.MayReadUnmarked) return AnswerConfirmedAsync(sink, decision.Reply);
-        Owe(_seq, sink, decision.Reply);
+        if (sink is null) return ValueTask.CompletedTask;
+        if (decision.Reply is not { } reply)
+        {
+            sink.Fail(EntityFailure.Unanswered(entity.StoreKey, envelope.Message.GetType().Name));
+            return ValueTask.CompletedTask;
+        }
+        // A refusal tells of the state as much as a read does.
+        if (!ownership.MayReadUnmarked) return AnswerConfirmedAsync(sink, reply);
+        Owe(new Owed(_seq, sink, reply));
         return ValueTask.CompletedTask;
     }
 
@@ -174,13 +153,22 @@ public abstract class JournaledEntity<TEvent> : Entity, IRowOwner
         _committed = upTo;
         var told = new List<Recorded<TEvent>>();
         while (_uncommitted.TryPeek(out var next) && next.Seq <= upTo) told.Add(_uncommitted.Dequeue());
-        Committed(told);
+        try
+        {
+            Committed(told);
+        }
+        catch (Exception cause)
+        {
+            Context.Cell.Host.Log.ListenerFaulted(cause, Context.Id.StoreKey);
+        }
         while (_owed.TryPeek(out var owed) && owed.Seq <= upTo)
         {
             _owed.Dequeue();
             Pay(owed);
         }
-        if (_uncommitted.Count == 0 && _seq - _snapshotSeq >= SnapshotEvery) _ = SaveAsync();
+        if (_uncommitted.Count > 0) return;
+        if (_diverged) LoadAnew();
+        else if (_seq - _snapshotSeq >= SnapshotEvery) _ = SaveAsync();
     }
 
     internal override void Dropped(Func<string, EntityFailure> why)
@@ -188,12 +176,7 @@ public abstract class JournaledEntity<TEvent> : Entity, IRowOwner
         _dropped = true;
         if (_owed.Count == 0) return;
         var failure = why(Context.Id.StoreKey);
-        while (_owed.TryDequeue(out var owed)) owed.Sink?.Fail(failure);
-    }
-
-    internal override async ValueTask SettleAsync()
-    {
-        if (_seq - _snapshotSeq >= SnapshotEvery / 4) await SaveAsync().ConfigureAwait(false);
+        while (_owed.TryDequeue(out var owed)) Pay(owed with { Failure = failure });
     }
 
     private void Record(Envelope envelope, Decision<TEvent> decision)
@@ -202,16 +185,45 @@ public abstract class JournaledEntity<TEvent> : Entity, IRowOwner
         var (happened, seq, at) = (decision.Event!, _seq + 1, NowMs());
         _buffer.ResetWrittenCount();
         var kind = Events.Encode(happened, _buffer);
-        var payload = _buffer.WrittenSpan.ToArray();
-        Apply(happened, seq);
+        ReadOnlyMemory<byte> payload = _buffer.WrittenSpan.ToArray(), result;
+        object? reply;
+        try
+        {
+            Apply(happened, seq);
+            reply = decision.Reply ?? ReplyFor(happened, seq);
+            result = EncodeReply(envelope, reply);
+        }
+        catch (Exception cause)
+        {
+            _diverged = true;
+            cell.Host.Log.EntityDiverged(cause, cell.Id.StoreKey);
+            throw;
+        }
         _seq = seq;
-        var reply = decision.Reply ?? ReplyFor(happened, seq);
-        var row = new JournalRow(cell.Id.StoreKey, seq, envelope.Command, kind, payload, EncodeReply(envelope, reply), at);
         if (envelope.Command is { } id) _window.NoteExecuted(id, seq, at);
         _uncommitted.Enqueue(new Recorded<TEvent>(happened, seq, at));
-        Owe(seq, envelope.Sink, reply);
-        if (!cell.Host.Journal.Add(cell.Shard.No, cell.Shard.Epoch, cell.Generation, row, this))
+        if (envelope.Sink is { } sink)
+            Owe(reply is not null ? new Owed(seq, sink, reply) : new Owed(seq, sink, null, EntityFailure.Unanswered(cell.Id.StoreKey, envelope.Message.GetType().Name)));
+        if (!cell.Host.Journal.Add(cell.Shard.No, cell.Shard.Epoch, cell.Generation, new JournalRow(cell.Id.StoreKey, seq, envelope.Command, kind, payload, result, at), this))
             cell.Kill(EntityFailure.Lost, EntityFailure.Lost); // The shard was lost in this very turn: nothing of it will commit.
+    }
+
+    /// <summary>User code threw before anything was recorded.</summary>
+    private void Refuse(Envelope envelope, Exception cause)
+    {
+        var cell = Context.Cell;
+        cell.Host.Log.EntityFaulted(cause, cell.Id.StoreKey);
+        // Handled for good, like a refusal: else the client's next command would wait for it for ever.
+        if (envelope.Command is { } id) _window.NoteHandled(id);
+        Owe(envelope.Sink, EntityFailure.Faulted(cell.Id.StoreKey, cause, noEffect: true));
+        if (_diverged && _uncommitted.Count == 0) LoadAnew();
+    }
+
+    /// <summary>Memory that its journal does not explain goes, once nothing of it is under way: a new activation may only load what will not change.</summary>
+    private void LoadAnew()
+    {
+        Context.Cell.Kill(EntityFailure.Unreachable, EntityFailure.Lost);
+        Context.Cell.Shard.Remove(Context.Cell);
     }
 
     private ReadOnlyMemory<byte> EncodeReply(Envelope envelope, object? reply)
@@ -224,9 +236,9 @@ public abstract class JournaledEntity<TEvent> : Entity, IRowOwner
 
     private IMessageCodec? ReplyCodec(Envelope envelope) => Context.Cell.Shard.Type.Messages.Find(envelope.Message.GetType())?.ReplyCodec;
 
-    private void Owe(long seq, IReplySink? sink, object? reply)
+    private void Owe(IReplySink? sink, EntityFailure failure)
     {
-        if (sink is not null && reply is not null) Owe(new Owed(seq, sink, reply));
+        if (sink is not null) Owe(new Owed(_seq, sink, null, failure));
     }
 
     private void Owe(Owed owed)
@@ -239,79 +251,53 @@ public abstract class JournaledEntity<TEvent> : Entity, IRowOwner
     private void AnswerRepeat(Envelope envelope, long executed)
     {
         // Waiting for all that is decided, not just for its own row, keeps the queue in order.
-        if (envelope.Sink is { } sink) Owe(new Owed(executed <= _committed ? executed : _seq, sink, null, executed, ReplyCodec(envelope)));
+        if (envelope.Sink is { } sink) Owe(new Owed(executed <= _committed ? executed : _seq, sink, null, null, executed, envelope));
     }
 
     private void Pay(Owed owed)
     {
-        if (owed.Reply is not null) owed.Sink.Reply(owed.Reply);
-        else _ = PayFromJournalAsync(owed);
+        try
+        {
+            if (owed.Failure is { } failure) owed.Sink.Fail(failure);
+            else if (owed.Reply is { } reply) owed.Sink.Reply(reply);
+            else _ = PayFromJournalAsync(owed);
+        }
+        catch (Exception cause)
+        {
+            Context.Cell.Host.Log.AnswerFailed(cause, Context.Id.StoreKey);
+        }
     }
 
     private async Task PayFromJournalAsync(Owed owed)
     {
-        var entity = Context.Id.StoreKey;
-        var row = await Context.Cell.Host.Store.ReadJournalAsync(entity, owed.Executed, 1).ConfigureAwait(false);
-        if (!row.IsOk || row.Value.Length == 0 || row.Value[0].EntitySeq != owed.Executed) owed.Sink.Fail(EntityFailure.StoreAway(entity, noEffect: false));
-        else if (owed.Codec is { } codec && row.Value[0].Result.Length > 0) owed.Sink.Reply(codec.Decode(row.Value[0].Result.Span));
-        else owed.Sink.Fail(EntityFailure.Lost(entity));
+        var (host, entity) = (Context.Cell.Host, Context.Id.StoreKey);
+        try
+        {
+            var row = await host.Store.ReadJournalAsync(entity, owed.Executed, 1).ConfigureAwait(false);
+            if (!row.IsOk) owed.Sink.Fail(EntityFailure.StoreAway(entity, noEffect: false));
+            else if (row.Value.Length > 0 && row.Value[0].EntitySeq == owed.Executed && row.Value[0].Result.Length > 0 && ReplyCodec(owed.Repeat!) is { } codec)
+                owed.Sink.Reply(codec.Decode(row.Value[0].Result.Span));
+            else owed.Sink.Fail(EntityFailure.Unanswered(entity, owed.Repeat!.Message.GetType().Name)); // Its first copy was executed; no reply of it was kept.
+        }
+        catch (Exception cause)
+        {
+            host.Log.AnswerFailed(cause, entity);
+            owed.Sink.Fail(EntityFailure.Faulted(entity, cause, noEffect: false));
+        }
     }
 
     /// <summary>This node may have been replaced without knowing: ask the store once, after the read arrived, before memory is believed.</summary>
-    private async ValueTask AnswerConfirmedAsync(IReplySink? sink, object? reply)
+    private async ValueTask AnswerConfirmedAsync(IReplySink sink, object reply)
     {
         var (cell, entity) = (Context.Cell, Context.Id.StoreKey);
         var confirmed = await cell.Host.Store.ConfirmAsync(cell.Host.Ownership.Self, [(cell.Shard.No, cell.Shard.Epoch)]).ConfigureAwait(false);
-        if (!confirmed.IsOk) sink?.Fail(EntityFailure.StoreAway(entity, noEffect: true));
-        else if (confirmed.Value.IsEmpty) sink?.Fail(EntityFailure.Lost(entity));
-        else Owe(_seq, sink, reply);
-    }
-
-    private void Replay(JournalRow row)
-    {
-        if (row.EntitySeq != _seq + 1) throw new InvalidDataException($"Journal of {row.Entity}: row {_seq + 1} is missing, {row.EntitySeq} follows.");
-        Apply(Events.Decode(row.Kind, row.Payload.Span), row.EntitySeq);
-        _seq = row.EntitySeq;
-        if (row.Command is { } id) _window.NoteExecuted(id, row.EntitySeq, row.AtUnixMs);
-    }
-
-    private async Task SaveAsync()
-    {
-        if (SnapshotSchema is not { } schema || _saving || _uncommitted.Count > 0 || _snapshotSeq == _seq) return;
-        _saving = true;
-        var (cell, seq) = (Context.Cell, _seq);
-        _window.Expire(NowMs());
-        var content = new EntitySnapshotContent();
-        var state = new ArrayBufferWriter<byte>();
-        SaveState(state);
-        content.State = ByteString.CopyFrom(state.WrittenSpan);
-        foreach (var (id, lowWater, lastMs, commands) in _window.Contents)
-        {
-            var client = new EntitySnapshotContent.Types.Client { IdHigh = (ulong)(id.Value >> 64), IdLow = (ulong)id.Value, LowWater = lowWater, LastUnixMs = lastMs };
-            foreach (var (sequence, entitySeq) in commands)
-            {
-                client.Sequences.Add(sequence);
-                client.EntitySeqs.Add(entitySeq);
-            }
-            content.Clients.Add(client);
-        }
-        _snapshotSeq = seq; // Not again for the next thousand rows, even if this one fails.
-        var saved = await cell.Host.Store.SaveSnapshotAsync(cell.Shard.No, cell.Shard.Epoch, cell.Host.Ownership.Self, new EntitySnapshot(cell.Id.StoreKey, seq, schema, content.ToByteArray())).ConfigureAwait(false);
-        if (!saved.IsOk) cell.Host.Log.SnapshotFailed(cell.Id.StoreKey, saved.Verdict, saved.Reason);
-        _saving = false;
-    }
-
-    private void Restore(EntitySnapshot snapshot)
-    {
-        var content = EntitySnapshotContent.Parser.ParseFrom(snapshot.Payload.Span);
-        LoadState(snapshot.Schema, content.State.Span);
-        foreach (var client in content.Clients)
-            _window.Restore(new ClientId(new UInt128(client.IdHigh, client.IdLow)), client.LowWater, client.LastUnixMs, client.Sequences.Zip(client.EntitySeqs));
-        _seq = _snapshotSeq = snapshot.EntitySeq;
+        if (!confirmed.IsOk) sink.Fail(EntityFailure.StoreAway(entity, noEffect: true));
+        else if (confirmed.Value.IsEmpty) sink.Fail(EntityFailure.Unreachable(entity));
+        else Owe(new Owed(_seq, sink, reply));
     }
 
     private static long NowMs() => DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
 
-    /// <summary>An answer that waits for a commit: a reply at hand, or that of an executed command, still to be read.</summary>
-    private sealed record Owed(long Seq, IReplySink Sink, object? Reply, long Executed = 0, IMessageCodec? Codec = null);
+    /// <summary>An answer that waits for a commit: a reply or a failure at hand, or the reply to an executed command, still to be read.</summary>
+    private readonly record struct Owed(long Seq, IReplySink Sink, object? Reply, EntityFailure? Failure = null, long Executed = 0, Envelope? Repeat = null);
 }

@@ -5,13 +5,15 @@ using ActorCluster.Primitives;
 namespace ActorCluster.Entities;
 
 /// <summary>A shard that this node serves: its active entities, under one epoch.</summary>
-/// <remarks>Thread-safe.</remarks>
+/// <remarks>Thread-safe. Entities are activated and dropped as a whole under one lock; nobody is answered under it.</remarks>
 internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard acquired)
 {
     private readonly ConcurrentDictionary<string, EntityCell> _cells = new(StringComparer.Ordinal);
     private readonly Lock _activation = new();
     private volatile bool _open = true;
+    private bool _closed;
     private int _generation;
+    private int _intake;
 
     public ShardNo No { get; } = acquired.No;
 
@@ -29,7 +31,20 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
     {
         while (_open)
         {
-            if (!_cells.TryGetValue(envelope.Target.Id, out var cell)) cell = Activate(envelope.Target.Id);
+            if (!_cells.TryGetValue(envelope.Target.Id, out var cell))
+            {
+                try
+                {
+                    cell = Activate(envelope.Target.Id);
+                }
+                catch (Exception cause)
+                {
+                    host.Log.EntityFaulted(cause, envelope.Target.StoreKey);
+                    envelope.Sink?.Fail(EntityFailure.Faulted(envelope.Target.StoreKey, cause, noEffect: true));
+                    return true;
+                }
+            }
+            if (cell is null) return false;
             if (cell.Enqueue(envelope)) return true;
             Remove(cell); // It stopped in this moment; the next one is new.
         }
@@ -47,59 +62,105 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
         }
     }
 
-    public void Open() => _open = true;
-
-    /// <summary>Closes intake and waits until nothing runs, waits or is owed (H1 to H3); then drops the entities.</summary>
-    /// <returns>False when that took longer than <paramref name="limit"/>: whoever still waits was told that the outcome is unknown.</returns>
-    public async Task<bool> DrainAsync(TimeSpan limit)
+    /// <summary>Takes messages again; a shard that is served no more stays closed.</summary>
+    public void Open()
     {
-        _open = false;
-        var until = Environment.TickCount64 + (long)limit.TotalMilliseconds;
-        while (_cells.Values.Any(c => !c.IsIdle) || !host.Journal.IsClear(No, Epoch))
+        lock (_activation)
         {
-            if (Environment.TickCount64 >= until)
+            if (_closed) return;
+            _open = true;
+            _intake++;
+        }
+    }
+
+    /// <summary>Takes no more messages.</summary>
+    /// <returns>What <see cref="DrainAsync"/> wants: it ends when intake was changed again since.</returns>
+    public int CloseIntake()
+    {
+        lock (_activation)
+        {
+            _open = false;
+            return ++_intake;
+        }
+    }
+
+    /// <summary>After <see cref="CloseIntake"/>: waits until nothing runs, waits or is owed, and nothing is in doubt (H2, H3); then drops the entities.</summary>
+    /// <param name="intake">What <see cref="CloseIntake"/> returned.</param>
+    /// <param name="limit">Then whoever still waits is told that the outcome is unknown, and only what is in doubt is waited for.</param>
+    /// <returns>False when the shard was opened again or lost meanwhile.</returns>
+    public async Task<bool> DrainAsync(int intake, TimeSpan limit)
+    {
+        var until = Environment.TickCount64 + (long)limit.TotalMilliseconds;
+        var (stopped, isLate) = (new List<EntityCell>(), false);
+        while (!TryStopAll(stopped))
+        {
+            if (Volatile.Read(ref _intake) != intake) return false;
+            if (!isLate && Environment.TickCount64 >= until)
             {
+                isLate = true;
                 Reset(EntityFailure.Unreachable, EntityFailure.Lost);
-                return false;
             }
             await Task.Delay(2).ConfigureAwait(false);
         }
-        foreach (var cell in _cells.Values) await cell.Entity.SettleAsync().ConfigureAwait(false);
-        Reset(EntityFailure.Unreachable, EntityFailure.Lost);
-        return true;
+        foreach (var cell in stopped)
+        {
+            if (Environment.TickCount64 >= until) break; // A snapshot is a convenience; the shard's next owner is not.
+            await cell.Entity.SettleAsync().ConfigureAwait(false);
+        }
+        return Volatile.Read(ref _intake) == intake;
     }
 
     /// <summary>Drops all entity memory and what of it has not committed; the next entities load what the journal has.</summary>
     public void Reset(Func<string, EntityFailure> waiting, Func<string, EntityFailure> owed)
     {
+        List<EntityCell> cells;
         // Under the lock, so that no entity is activated between the two with a generation that is gone.
         lock (_activation)
         {
             _generation = host.Journal.Abandon(No, Epoch);
-            Kill(waiting, owed);
+            cells = TakeAll();
         }
-    }
-
-    private void Kill(Func<string, EntityFailure> waiting, Func<string, EntityFailure> owed)
-    {
-        foreach (var cell in _cells.Values)
-        {
-            Remove(cell);
-            cell.Kill(waiting, owed);
-        }
+        foreach (var cell in cells) cell.Kill(waiting, owed);
     }
 
     /// <summary>The shard is served no more.</summary>
     public void Close()
     {
-        _open = false;
-        Kill(EntityFailure.Lost, EntityFailure.Lost);
+        List<EntityCell> cells;
+        lock (_activation)
+        {
+            (_open, _closed) = (false, true);
+            _intake++;
+            cells = TakeAll();
+        }
+        foreach (var cell in cells) cell.Kill(EntityFailure.Lost, EntityFailure.Lost);
     }
 
-    private EntityCell Activate(string id)
+    /// <summary>All idle at once, then each stopped: a message that found its entity before intake closed makes us wait for it.</summary>
+    private bool TryStopAll(List<EntityCell> stopped)
+    {
+        if (!host.Journal.IsClear(No, Epoch) || _cells.Values.Any(c => !c.IsIdle)) return false;
+        foreach (var cell in _cells.Values)
+        {
+            if (!cell.TryStop()) return false;
+            Remove(cell);
+            stopped.Add(cell);
+        }
+        return host.Journal.IsClear(No, Epoch);
+    }
+
+    private List<EntityCell> TakeAll()
+    {
+        var cells = _cells.Values.ToList();
+        _cells.Clear();
+        return cells;
+    }
+
+    private EntityCell? Activate(string id)
     {
         lock (_activation)
         {
+            if (!_open) return null;
             if (_cells.TryGetValue(id, out var active)) return active;
             return _cells[id] = new EntityCell(host, this, new EntityId(Type.Name, id), Type.Create(), _generation);
         }

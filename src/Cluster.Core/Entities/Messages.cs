@@ -50,7 +50,12 @@ public sealed class MessageCatalog
     /// <summary>Registers a message with a source-generated JSON contract.</summary>
     /// <param name="name">Stable name with its version, for example <c>increment.v1</c>: what other nodes and releases know it by.</param>
     /// <param name="contract">Contract of the message.</param>
-    public MessageCatalog Add<T>(string name, JsonTypeInfo<T> contract) => Add(typeof(T), name, new JsonMessageCodec<T>(contract), null);
+    /// <exception cref="ArgumentException">The message is a request: its reply needs a contract too. Or the name or type is registered already.</exception>
+    public MessageCatalog Add<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.Interfaces)] T>(string name, JsonTypeInfo<T> contract)
+    {
+        if (ReplyOf(typeof(T)) is { } reply) throw new ArgumentException($"{typeof(T).Name} is answered by a {reply.Name}; give the contract of the reply too.", nameof(contract));
+        return Add(typeof(T), name, new JsonMessageCodec<T>(contract), null);
+    }
 
     /// <summary>Registers a request and its reply with source-generated JSON contracts.</summary>
     public MessageCatalog Add<T, TReply>(string name, JsonTypeInfo<T> contract, JsonTypeInfo<TReply> reply)
@@ -60,10 +65,9 @@ public sealed class MessageCatalog
     /// <exception cref="InvalidOperationException">Reflection is switched off and no contract is known: give one.</exception>
     [RequiresUnreferencedCode("Contracts are found by reflection; use the overloads with JsonTypeInfo in trimmed applications.")]
     [RequiresDynamicCode("Contracts are found by reflection; use the overloads with JsonTypeInfo in trimmed applications.")]
-    public MessageCatalog Add<T>(string name)
+    public MessageCatalog Add<[DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.Interfaces)] T>(string name)
     {
-        var reply = typeof(T).GetInterfaces().FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IRequest<>))?.GetGenericArguments()[0];
-        return Add(typeof(T), name, ReflectedCodec(typeof(T), name), reply is null ? null : ReflectedCodec(reply, name));
+        return Add(typeof(T), name, ReflectedCodec(typeof(T), name), ReplyOf(typeof(T)) is { } reply ? ReflectedCodec(reply, name) : null);
     }
 
     /// <summary>Registers a message with codecs of its own.</summary>
@@ -80,6 +84,9 @@ public sealed class MessageCatalog
     internal MessageType? Find(string name) => _byName.GetValueOrDefault(name);
 
     internal MessageType? Find(Type type) => _byType.GetValueOrDefault(type);
+
+    private static Type? ReplyOf([DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.Interfaces)] Type message) =>
+        message.GetInterfaces().FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IRequest<>))?.GetGenericArguments()[0];
 
     [RequiresUnreferencedCode("Reflection.")]
     [RequiresDynamicCode("Reflection.")]

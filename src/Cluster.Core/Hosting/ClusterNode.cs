@@ -57,7 +57,9 @@ internal sealed class ClusterNode(
         where T : Entity
     {
         if (!builder.TypeNames.TryGetValue(typeof(T), out var type)) throw new ArgumentException($"{typeof(T).Name} is not registered on this node; add it with WithEntity.");
-        return new EntityRef(this, new EntityId(type, id));
+        var entity = new EntityId(type, id);
+        entity.Check();
+        return new EntityRef(this, entity);
     }
 
     public void Post(Envelope envelope)
@@ -130,7 +132,7 @@ internal sealed class ClusterNode(
         try
         {
             var cluster = await OpenAsync().ConfigureAwait(false);
-            metrics.Read(() => (Mode, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Shards ?? 0, _life?.Entities.Journal.Waiting ?? 0));
+            metrics.Read(() => (Mode, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Shards ?? 0, _life?.Entities.Journal.Waiting ?? 0, _life?.Regions.TellsDropped ?? 0));
             while (!_leaving)
             {
                 var end = await OneLifeAsync(cluster).ConfigureAwait(false);
@@ -247,7 +249,8 @@ internal sealed class ClusterNode(
             if (_leaving) life.Leave();
             var end = await life.Ended.ConfigureAwait(false);
             // Sessions first: whoever is told to go elsewhere resumes there with what is unanswered here.
-            if (!_leaving) await StopServingAsync(end.Reason).ConfigureAwait(false);
+            // Again where the host stops: it may have asked before this life was there to be told, and a second time is nothing.
+            await StopServingAsync(end.Reason).ConfigureAwait(false);
             _life = null;
             return end;
         }

@@ -133,6 +133,8 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
             faults.AddError($"Cluster:Node:Clients is '{node.Clients}'; give an http or https URL, for example http://camserver1:8080.");
         if (node.Capacity is not (>= 0.01 and <= 100))
             faults.AddError($"Cluster:Node:Capacity is {node.Capacity}; give 0.01 to 100.");
+        if (string.IsNullOrWhiteSpace(options.Data))
+            faults.AddError("Cluster:Data is empty; give a folder on a local file system, for example data.");
         if (options.Secrets.Length is < 1 or > 2)
             faults.AddError($"Cluster:Secret has {options.Secrets.Length} values; give one, or two separated by a comma while rotating. Any long random text, the same on every node.");
         if (options.Secrets.Any(s => s.Length < 8))

@@ -53,7 +53,7 @@ public sealed class EntityRef
         public void Reply(object reply)
         {
             if (reply is TReply expected) TrySetResult(expected);
-            else TrySetException(new EntityException(EntityFailure.Faulted("the entity", new InvalidCastException($"it replied a {reply.GetType().Name}, not a {typeof(TReply).Name}"))));
+            else TrySetException(new EntityException(EntityFailure.Faulted("the entity", new InvalidCastException($"it replied a {reply.GetType().Name}, not a {typeof(TReply).Name}"), noEffect: false)));
         }
 
         public void Fail(EntityFailure failure) => TrySetException(new EntityException(failure));

@@ -97,9 +97,13 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     public void Broken(int exitCode, string reason) => _ended.TrySetResult(new NodeEffect.Stop(exitCode, reason));
 
+    /// <summary>A frame less the addresses and numbers around a message.</summary>
+    public int PayloadBytesMax => _setup.Options.Limits.FrameBytes - (4 * 1024);
+
     public bool Send(Incarnation peer, FrameType type, IMessage message)
     {
         var size = message.CalculateSize();
+        if (size >= _setup.Options.Limits.FrameBytes) return false; // Only a push may be so large: what is missing is read from the journal.
         var bytes = System.Buffers.ArrayPool<byte>.Shared.Rent(size);
         try
         {

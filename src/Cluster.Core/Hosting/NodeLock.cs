@@ -10,6 +10,7 @@ internal sealed partial class NodeLock : IDisposable
 {
     private const int AtEmptyPath = 0x1000;
     private const uint StatxIno = 0x100;
+    private const int ProbersPassed = 30;
 
     private readonly SafeFileHandle _file;
 
@@ -32,17 +33,17 @@ internal sealed partial class NodeLock : IDisposable
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            throw new ClusterStartException(Membership.ExitCodes.Refused, $"Cluster:Data: {path} cannot be written ({cause.Message}); give this process write access to the folder, or name another one.", cause);
+            throw new ClusterStartException(ExitCodes.Refused, $"Cluster:Data: {path} cannot be written ({cause.Message}); give this process write access to the folder, or name another one.", cause);
         }
         if (!OperatingSystem.IsLinux()) return new NodeLock(file, null);
         try
         {
-            if (!Native.Flock(file, Native.LockExclusive | Native.LockNonBlocking))
-                throw new ClusterStartException(Membership.ExitCodes.Refused, $"The node name {name} is in use: a live process holds {path}. Stop it, or give this node another Cluster:Node:Name.");
+            if (!TryLock(file))
+                throw new ClusterStartException(ExitCodes.Refused, $"The node name {name} is in use: a live process holds {path}. Stop it, or give this node another Cluster:Node:Name.");
             using (var second = Open(path, create: false))
             {
                 if (Native.Flock(second, Native.LockExclusive | Native.LockNonBlocking))
-                    throw new ClusterStartException(Membership.ExitCodes.Refused, $"{path}: its file system lets two openers lock one file; put Cluster:Data on a local file system.");
+                    throw new ClusterStartException(ExitCodes.Refused, $"{path}: its file system lets two openers lock one file; put Cluster:Data on a local file system.");
             }
             var nonce = Guid.NewGuid().ToString("N");
             RandomAccess.SetLength(file, 0);
@@ -53,7 +54,7 @@ internal sealed partial class NodeLock : IDisposable
         catch (IOException cause)
         {
             file.Dispose();
-            throw new ClusterStartException(Membership.ExitCodes.Refused, $"{path} cannot be locked ({cause.Message}); put Cluster:Data on a local file system.", cause);
+            throw new ClusterStartException(ExitCodes.Refused, $"{path} cannot be locked ({cause.Message}); put Cluster:Data on a local file system.", cause);
         }
         catch
         {
@@ -82,6 +83,17 @@ internal sealed partial class NodeLock : IDisposable
     }
 
     public void Dispose() => _file.Dispose();
+
+    /// <summary>Peers that look whether the last process has ended hold the lock for a moment, just when its successor starts.</summary>
+    private static bool TryLock(SafeFileHandle file)
+    {
+        for (var attempt = 0; !Native.Flock(file, Native.LockExclusive | Native.LockNonBlocking); attempt++)
+        {
+            if (attempt == ProbersPassed) return false;
+            Native.Sleep(TimeSpan.FromMilliseconds(10));
+        }
+        return true;
+    }
 
     private static SafeFileHandle Open(string path, bool create) => OperatingSystem.IsWindows()
         ? File.OpenHandle(path, create ? FileMode.OpenOrCreate : FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete)

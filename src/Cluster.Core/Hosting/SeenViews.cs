@@ -1,6 +1,6 @@
 using System.Globalization;
-using ActorCluster.Membership;
 using ActorCluster.Persistence;
+using ActorCluster.Primitives;
 
 namespace ActorCluster.Hosting;
 
@@ -27,7 +27,7 @@ internal static class SeenViews
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
-            // A full disk: the alarm of an older view still stands.
+            // A full or locked disk: the alarm of an older view still stands.
         }
     }
 

@@ -15,13 +15,14 @@ internal sealed class PresenceDriver : IDisposable
     private readonly HashSet<EntityId> _changed = [];
     private readonly RegionDriver _regions;
     private readonly Incarnation _self;
-    private readonly Timer _clock;
+    private readonly Timer? _clock;
     private TimeSpan _nextRepeat;
     private long _version;
 
     public PresenceDriver(RegionDriver regions, Incarnation self)
     {
         (_regions, _self) = (regions, self);
+        if (!regions.Knows(PresenceEntity.TypeName)) return; // A node without presence: nobody asks who is here.
         regions.Moved += Moved;
         _clock = new Timer(_ => Announce(), null, Gather, Gather);
     }
@@ -33,11 +34,12 @@ internal sealed class PresenceDriver : IDisposable
     public void Dispose()
     {
         _regions.Moved -= Moved;
-        _clock.Dispose();
+        _clock?.Dispose();
     }
 
     private void Change(string user, int by)
     {
+        if (_clock is null) return;
         var bucket = PresenceEntity.BucketOf(user);
         lock (_lock)
         {

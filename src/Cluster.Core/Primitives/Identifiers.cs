@@ -64,6 +64,25 @@ public readonly record struct EntityId(string Type, string Id)
     /// <summary>The key under which the store keeps the entity: <c>type/id</c>.</summary>
     public string StoreKey => $"{Type}/{Id}";
 
+    /// <summary>Refuses an id that two stores or two nodes might read differently.</summary>
+    /// <exception cref="ArgumentException">The id is empty, longer than 255 UTF-8 bytes, or no valid UTF-16 (half of a surrogate pair).</exception>
+    public void Check()
+    {
+        if (Id.Length is > 0 and <= 255 && System.Text.Ascii.IsValid(Id)) return;
+        int bytes;
+        try
+        {
+            bytes = Strict.GetByteCount(Id);
+        }
+        catch (System.Text.EncoderFallbackException cause)
+        {
+            throw new ArgumentException($"Entity id '{Id}' holds half of a surrogate pair; give valid Unicode.", cause);
+        }
+        if (bytes is < 1 or > 255) throw new ArgumentException($"Entity id '{Id}' has {bytes} UTF-8 bytes; give 1 to 255.");
+    }
+
+    private static readonly System.Text.UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
     /// <inheritdoc />
     public override string ToString() => StoreKey;
 }

@@ -13,6 +13,9 @@ internal interface INodeLinks
     /// <summary>Sends on the data channel; false when nothing was kept.</summary>
     bool Send(Incarnation peer, FrameType type, IMessage message);
 
+    /// <summary>Most bytes of a message's content in one frame.</summary>
+    int PayloadBytesMax { get; }
+
     /// <summary>The owner of some shard is unknown: read the rows again.</summary>
     void RouteWanted();
 }
@@ -120,7 +123,7 @@ internal sealed partial class RegionDriver
         if (message.Entity.Length == 0) return; // A place in the stream whose message was given up.
         var target = new EntityId(slot.Type.Name, message.Entity);
         var type = slot.Type.Messages.Find(message.Name);
-        var sink = message.Correlation == 0 ? null : new RemoteSink(this, from, message.Correlation, type?.ReplyCodec);
+        var sink = message.Correlation == 0 ? null : new RemoteSink(this, from, message.Correlation, target, type);
         if (type is null)
         {
             sink?.Fail(EntityFailure.Unknown(target.StoreKey, message.Name));
@@ -134,7 +137,9 @@ internal sealed partial class RegionDriver
             return;
         }
         CommandId? command = message.ClientSequence == 0 ? null : new CommandId(new ClientId(new UInt128(message.ClientHigh, message.ClientLow)), message.ClientSequence);
-        if (!local.TryDeliver(new Envelope(target, content, sink) { Command = command, After = message.After })) sink?.Fail(EntityFailure.Unreachable(target.StoreKey));
+        if (local.TryDeliver(new Envelope(target, content, sink) { Command = command, After = message.After })) return;
+        if (sink is null) Interlocked.Increment(ref _tellsDropped);
+        else sink.Fail(EntityFailure.Unreachable(target.StoreKey)); // Lost to another owner in this moment.
     }
 
     private void Answered(EntityReply reply)
@@ -146,7 +151,7 @@ internal sealed partial class RegionDriver
             return;
         }
         try { message.Reply(message.Type.ReplyCodec!.Decode(reply.Payload.Span)); }
-        catch (Exception cause) { message.Fail(EntityFailure.Unknown(message.Envelope.Target.StoreKey, $"reply to {message.Type.Name} ({cause.Message})")); }
+        catch (Exception cause) { message.Fail(EntityFailure.Faulted($"Reading the reply of {message.Envelope.Target.StoreKey} to {message.Type.Name}", cause, noEffect: false)); }
     }
 
     private bool SendTo(Incarnation owner, ShardNo shard, Epoch epoch, long number, OutgoingMessage? message)
@@ -166,22 +171,40 @@ internal sealed partial class RegionDriver
     }
 
     /// <summary>Answers a message of another node. A reply that the link does not take is lost; its sender times out or asks again.</summary>
-    private sealed class RemoteSink(RegionDriver region, Incarnation to, long correlation, IMessageCodec? codec) : IReplySink
+    private sealed class RemoteSink(RegionDriver region, Incarnation to, long correlation, EntityId target, MessageType? type) : IReplySink
     {
         private int _answered;
 
         public void Reply(object reply)
         {
             if (Interlocked.Exchange(ref _answered, 1) != 0) return;
+            if (type?.ReplyCodec is not { } codec)
+            {
+                Send(EntityFailure.Unanswered(target.StoreKey, $"{type?.Name}, which is registered without its reply"));
+                return;
+            }
             var buffer = new ArrayBufferWriter<byte>(64);
-            codec?.Encode(reply, buffer);
-            region._links.Send(to, FrameType.EntityReply, new EntityReply { Correlation = correlation, Payload = UnsafeByteOperations.UnsafeWrap(buffer.WrittenMemory) });
+            try
+            {
+                codec.Encode(reply, buffer);
+            }
+            catch (Exception cause)
+            {
+                Send(EntityFailure.Faulted($"Encoding the reply of {target.StoreKey} to {type.Name}", cause, noEffect: false));
+                return;
+            }
+            if (buffer.WrittenCount > region._links.PayloadBytesMax)
+                Send(EntityFailure.TooLarge(target.StoreKey, $"the reply to {type.Name}", buffer.WrittenCount, region._links.PayloadBytesMax, noEffect: false));
+            else
+                region._links.Send(to, FrameType.EntityReply, new EntityReply { Correlation = correlation, Payload = UnsafeByteOperations.UnsafeWrap(buffer.WrittenMemory) });
         }
 
         public void Fail(EntityFailure failure)
         {
-            if (Interlocked.Exchange(ref _answered, 1) != 0) return;
-            region._links.Send(to, FrameType.EntityReply, new EntityReply { Correlation = correlation, Failure = (int)failure.Kind + 1, FailureMessage = failure.Message, NoEffect = failure.NoEffect });
+            if (Interlocked.Exchange(ref _answered, 1) == 0) Send(failure);
         }
+
+        private void Send(EntityFailure failure) =>
+            region._links.Send(to, FrameType.EntityReply, new EntityReply { Correlation = correlation, Failure = (int)failure.Kind + 1, FailureMessage = failure.Message, NoEffect = failure.NoEffect });
     }
 }

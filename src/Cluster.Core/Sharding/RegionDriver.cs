@@ -12,6 +12,11 @@ namespace ActorCluster.Sharding;
 /// <remarks>Thread-safe; one short lock per shard. Order per sender and entity is that of <see cref="Post"/> as long as the sender posts from one thread at a time.</remarks>
 internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFanout
 {
+    private static readonly TimeSpan ReviewEvery = TimeSpan.FromSeconds(1);
+
+    /// <summary>Longer than any ask may wait: an answer that has not come by then was lost.</summary>
+    private static readonly TimeSpan AnswerLimit = TimeSpan.FromMinutes(6);
+
     private readonly EntityHost _entities;
     private readonly INodeLinks _links;
     private readonly Incarnation _self;
@@ -22,6 +27,9 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     private readonly ConcurrentDictionary<Incarnation, ConcurrentDictionary<Slot, byte>> _touched = new();
     private readonly Action<OutgoingMessage> _forget;
     private long _correlation;
+    private long _tellsDropped;
+    private TimeSpan _nextReview;
+    private volatile bool _closed;
 
     public RegionDriver(Incarnation self, IEnumerable<EntityType> types, ImmutableArray<ShardRow> rows, EntityHost entities, INodeLinks links, IEnumerable<IFanoutListener> listeners)
     {
@@ -50,19 +58,29 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     /// <summary>Raised when a shard's epoch or owner is learned to have changed: (type, shard, epoch, owner).</summary>
     public event Action<string, ShardNo, Epoch, Incarnation>? Moved;
 
+    /// <summary>Tells that could not be kept, since the life began.</summary>
+    public long TellsDropped => Interlocked.Read(ref _tellsDropped);
+
+    /// <summary>Messages whose answer is awaited from elsewhere.</summary>
+    public int Awaiting => _awaiting.Count;
+
+    /// <summary>The type is registered on this node.</summary>
+    public bool Knows(string type) => _regions.ContainsKey(type);
+
     /// <summary>Sends a message on its way. The answer, or a failure, reaches its sink; a tell that cannot be kept is dropped and counted.</summary>
     /// <exception cref="ArgumentException">The entity's type is not registered on this node, or its id is not 1 to 255 bytes long.</exception>
     public void Post(Envelope envelope)
     {
         var slot = SlotOf(envelope.Target);
-        // The fast way: served here, and nothing of an earlier owner waits to be delivered first.
-        if (slot.Local is { } local && local.TryDeliver(envelope)) return;
         if (slot.Type.Messages.Find(envelope.Message.GetType()) is not { } type)
         {
-            envelope.Sink?.Fail(EntityFailure.Unknown(envelope.Target.StoreKey, envelope.Message.GetType().Name));
+            Refuse(envelope, EntityFailure.Unknown(envelope.Target.StoreKey, envelope.Message.GetType().Name));
             return;
         }
-        var outgoing = new OutgoingMessage(envelope, type, _forget) { Correlation = envelope.Sink is null ? 0 : Interlocked.Increment(ref _correlation) };
+        // The fast way: served here, and nothing of an earlier owner waits to be delivered first.
+        if (slot.Local is { } local && local.TryDeliver(envelope)) return;
+        var outgoing = new OutgoingMessage(envelope, type, _forget) { Correlation = envelope.Sink is null ? 0 : Interlocked.Increment(ref _correlation), PostedAt = MonotonicClock.Now };
+        if (!Fits(outgoing)) return;
         if (outgoing.Correlation != 0) _awaiting[outgoing.Correlation] = outgoing;
         bool kept;
         lock (slot.Lock)
@@ -74,7 +92,15 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
             }
             kept = slot.Outbox.Post(outgoing, MonotonicClock.Now);
         }
-        if (!kept) outgoing.Fail(Undelivered.Busy);
+        if (!kept)
+        {
+            if (envelope.Sink is null) Interlocked.Increment(ref _tellsDropped);
+            outgoing.Fail(Undelivered.Busy);
+        }
+        else if (_closed)
+        {
+            outgoing.Fail(Undelivered.Unknown); // Whoever closed may not have seen it.
+        }
     }
 
     /// <summary>The shard and what is known of where it is served.</summary>
@@ -94,6 +120,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
             {
                 slot.Serving = local;
                 slot.Outbox.Routed(acquired.Epoch, _self, MonotonicClock.Now); // What waited goes first,
+                slot.Outbox.LinkUp(_self, MonotonicClock.Now); // also when the rows told of the new epoch before,
                 slot.Local = local; // then the fast way opens.
             }
             Moved?.Invoke(slot.Type.Name, acquired.No, acquired.Epoch, _self);
@@ -107,9 +134,12 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
             if (!_slots.TryGetValue(no, out var slot)) continue;
             lock (slot.Lock)
             {
-                if (slot.Serving is { } serving && serving.Epoch == epoch) slot.Serving = slot.Local = null;
-                slot.Outbox.LinkLost(_self);
-                slot.Inbox.Forget(no);
+                if (slot.Serving is { } serving && serving.Epoch == epoch)
+                {
+                    slot.Serving = slot.Local = null;
+                    slot.Outbox.LinkLost(_self);
+                    slot.Inbox.Forget(no);
+                }
             }
             _entities.Stop(no, epoch);
         }
@@ -120,8 +150,13 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         foreach (var (no, epoch) in shards)
         {
             if (!_slots.TryGetValue(no, out var slot) || _entities.Find(no, epoch) is not { } local) continue;
-            lock (slot.Lock) slot.Local = null;
-            _ = DrainAsync(local, limit, drained);
+            int intake;
+            lock (slot.Lock)
+            {
+                slot.Local = null;
+                intake = local.CloseIntake(); // Under the lock: a message of another node is taken and delivered, or refused.
+            }
+            _ = DrainAsync(local, intake, limit, drained);
         }
     }
 
@@ -130,9 +165,9 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         foreach (var (no, epoch) in shards)
         {
             if (!_slots.TryGetValue(no, out var slot) || _entities.Find(no, epoch) is not { } local) continue;
-            local.Open();
             lock (slot.Lock)
             {
+                local.Open();
                 slot.Outbox.LinkUp(_self, MonotonicClock.Now);
                 slot.Local = local;
             }
@@ -183,11 +218,19 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
             if (slot.Outbox.IsEmpty) continue;
             lock (slot.Lock) slot.Outbox.Tick(now);
         }
+        if (now < _nextReview) return;
+        _nextReview = now + ReviewEvery;
+        foreach (var (correlation, message) in _awaiting)
+        {
+            if (!message.AwaitsReply) _awaiting.TryRemove(correlation, out _); // Nobody waits any more.
+            else if (now - message.PostedAt > AnswerLimit) message.Fail(EntityFailure.TimedOut(message.Envelope.Target.StoreKey, AnswerLimit));
+        }
     }
 
-    /// <summary>The life ends: whoever still waits is told.</summary>
+    /// <summary>The life ends: whoever still waits is told, and whoever posts from now on too.</summary>
     public void Close()
     {
+        _closed = true;
         foreach (var message in _awaiting.Values) message.Fail(EntityFailure.Lost(message.Envelope.Target.StoreKey));
     }
 
@@ -200,34 +243,45 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     {
         var slot = _slots[shard];
         if (slot.Serving is not { } local || local.Epoch != epoch) return false;
-        if (message is not null)
-        {
-            if (message.Correlation != 0) _awaiting.TryRemove(message.Correlation, out _);
-            if (!local.TryDeliver(new Envelope(message.Envelope.Target, message.Envelope.Message, message.Envelope.Sink is null ? null : new HandedOver(message)) { Command = message.Envelope.Command, After = message.Envelope.After }))
-                return false;
-        }
+        // One that is not taken now may go to another node later: it stays among those whose answer is awaited.
+        if (message is not null && !local.TryDeliver(message.HandOver())) return false;
         slot.Outbox.Taken(epoch, number);
         return true;
     }
 
-    private static async Task DrainAsync(LocalShard shard, TimeSpan limit, Action<ShardNo, Epoch> drained)
+    private static async Task DrainAsync(LocalShard shard, int intake, TimeSpan limit, Action<ShardNo, Epoch> drained)
     {
-        if (await shard.DrainAsync(limit).ConfigureAwait(false)) drained(shard.No, shard.Epoch);
+        if (await shard.DrainAsync(intake, limit).ConfigureAwait(false)) drained(shard.No, shard.Epoch);
     }
 
     private Slot SlotOf(EntityId entity)
     {
         if (!_regions.TryGetValue(entity.Type, out var region)) throw new ArgumentException($"Entity type '{entity.Type}' is not registered on this node; add it with WithEntity.");
-        if (entity.Id.Length is < 1 or > 255) throw new ArgumentException($"Entity id '{entity.Id}' has {entity.Id.Length} characters; give 1 to 255 bytes.");
+        entity.Check();
         return region.Shards[StableHash.ShardOf(entity, region.Type.ShardCount)];
     }
 
-    /// <summary>Answers a message that went through the outbox although its owner is here.</summary>
-    private sealed class HandedOver(OutgoingMessage message) : IReplySink
+    /// <summary>Encodes it, here on the caller's stack where its faults belong; false when it failed.</summary>
+    private bool Fits(OutgoingMessage outgoing)
     {
-        public void Reply(object reply) => message.Reply(reply);
+        var (envelope, limit) = (outgoing.Envelope, _links.PayloadBytesMax);
+        try
+        {
+            var bytes = outgoing.Payload.Length;
+            if (bytes <= limit) return true;
+            Refuse(envelope, EntityFailure.TooLarge(envelope.Target.StoreKey, outgoing.Type.Name, bytes, limit, noEffect: true));
+        }
+        catch (Exception cause)
+        {
+            Refuse(envelope, EntityFailure.Faulted($"Encoding {outgoing.Type.Name} for {envelope.Target.StoreKey}", cause, noEffect: true));
+        }
+        return false;
+    }
 
-        public void Fail(EntityFailure failure) => message.Fail(failure);
+    private void Refuse(Envelope envelope, EntityFailure failure)
+    {
+        if (envelope.Sink is { } sink) sink.Fail(failure);
+        else Interlocked.Increment(ref _tellsDropped);
     }
 
     private sealed record Region(EntityType Type, Slot[] Shards);

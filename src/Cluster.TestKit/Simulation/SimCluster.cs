@@ -1,5 +1,4 @@
 using ActorCluster.Links;
-using ActorCluster.Membership;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 

@@ -134,6 +134,7 @@ internal sealed class SimLife
                 break;
             case SimFrame.Announce(var moved):
                 Gateway.Learn(moved);
+                Tell(new NodeInput.Moved());
                 break;
             case SimFrame.Deliver deliver:
                 Rooms.Arrived(from.Inc, deliver);
@@ -183,6 +184,9 @@ internal sealed class SimLife
                 break;
             case ShardEffect.Stop(var shards):
                 Rooms.Stop(shards);
+                break;
+            case NodeEffect.Decided(var what):
+                _cluster.World.Trace($"{Inc} decided {what}");
                 break;
             case NodeEffect.Stop(var exitCode, var reason):
                 End(exitCode, reason);

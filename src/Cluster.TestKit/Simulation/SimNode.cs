@@ -1,4 +1,5 @@
 using ActorCluster.Persistence;
+using ActorCluster.Primitives;
 
 namespace ActorCluster.TestKit.Simulation;
 
@@ -79,7 +80,7 @@ internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
     {
         if (Life != life) return;
         Life = null;
-        if (exitCode == Membership.ExitCodes.Left)
+        if (exitCode == ExitCodes.Left)
         {
             IsAlive = false;
             return;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using ActorCluster.Primitives;
 
 namespace ActorCluster.TestKit.Simulation;
 
@@ -72,8 +73,8 @@ public static class Simulation
             ["rows"] = database.Journal.Count,
             ["epochs"] = database.ShardLog.Count,
             ["views"] = database.ViewLog.Count,
-            ["evictions"] = cluster.Stops.GetValueOrDefault(Membership.ExitCodes.Evicted),
-            ["left"] = cluster.Stops.GetValueOrDefault(Membership.ExitCodes.Left),
+            ["evictions"] = cluster.Stops.GetValueOrDefault(ExitCodes.Evicted),
+            ["left"] = cluster.Stops.GetValueOrDefault(ExitCodes.Left),
             ["fenced writes"] = cluster.FencedWrites,
             ["in doubt"] = cluster.Store.InDoubtCalls,
             ["lost frames"] = cluster.Network.Lost,

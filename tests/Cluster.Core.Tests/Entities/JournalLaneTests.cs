@@ -53,12 +53,13 @@ public class JournalLaneTests
     {
         Add(1);
         Appended(Next<JournalCall.Append>(), StoreVerdict.InDoubt);
-        _lane.Abandon(Shard, Epoch);
-        Assert.False(_lane.IsClear(Shard, Epoch));
+        var generation = _lane.Abandon(Shard, Epoch);
+        Assert.True(_lane.HasOrphans(Shard, Epoch));
         Resolved(Next<JournalCall.Resolve>(), BatchResolution.Committed);
         Assert.True(_lane.IsClear(Shard, Epoch));
         Assert.Empty(_news);
-        Add(2);
+        Assert.False(_lane.Add(Shard, Epoch, 0, Row(2), _owner)); // Decided by an entity that was given up.
+        Assert.True(_lane.Add(Shard, Epoch, generation, Row(2), _owner));
         Assert.Equal(11, Next<JournalCall.Append>().Batches[0].ExpectedSeq);
     }
 
@@ -70,7 +71,7 @@ public class JournalLaneTests
         _lane.Appended(append, StoreResult.Ok<ImmutableArray<AppendOutcome>>([AppendOutcome.Unexpected]), _news);
         Resolved(Next<JournalCall.Resolve>(), BatchResolution.Fenced);
         Assert.IsType<JournalNews.Fenced>(Assert.Single(_news));
-        Assert.False(_lane.Add(Shard, Epoch, Row(2), _owner));
+        Assert.False(_lane.Add(Shard, Epoch, 0, Row(2), _owner));
         Assert.Equal(0, _lane.Waiting);
     }
 
@@ -97,7 +98,7 @@ public class JournalLaneTests
         Assert.True(_lane.IsClear(Shard, new Epoch(5)));
     }
 
-    private void Add(long seq) => Assert.True(_lane.Add(Shard, Epoch, Row(seq), _owner));
+    private void Add(long seq) => Assert.True(_lane.Add(Shard, Epoch, 0, Row(seq), _owner));
 
     private static JournalRow Row(long seq) => new("room/a", seq, null, "Said", default, default, 0);
 
