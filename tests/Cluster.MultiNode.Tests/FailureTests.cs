@@ -16,6 +16,7 @@ public sealed class FailureTests(ITestOutputHelper output)
         await using var talk = await Talk.BeginAsync(cluster, 6);
         await cluster.SpreadAsync(SpreadLimit);
         await talk.GoesOnAsync("before the kill", TimeSpan.FromSeconds(10), 20);
+        output.WriteLine($"before: {talk.TakeLongestWait()}");
 
         await Task.WhenAll(cluster.Nodes.Select(n => n.KillAsync()));
         foreach (var index in new[] { 1, 2, 0 }) await cluster[index].StartAsync();
@@ -23,9 +24,10 @@ public sealed class FailureTests(ITestOutputHelper output)
         var first = await Task.WhenAny(cluster.Nodes.Select(n => n.ReadyAsync(TimeSpan.FromSeconds(10))));
         output.WriteLine($"first node ready after {(await first).TotalMilliseconds:0} ms");
         var served = await talk.GoesOnAsync("after all nodes were killed", TimeSpan.FromSeconds(10), 5);
-        output.WriteLine($"all users served after another {served.TotalMilliseconds:0} ms, longest wait {talk.LongestWait.TotalMilliseconds:0} ms");
+        output.WriteLine($"all users served after another {served.TotalMilliseconds:0} ms, {talk.TakeLongestWait()}");
         await cluster.SpreadAsync(SpreadLimit);
 
+        output.WriteLine($"until the end {talk.TakeLongestWait()}");
         await talk.EndAsync();
         Assert.Equal("", await cluster.StopAsync());
         Assert.Equal("", talk.Judge(cluster.Store));
@@ -39,14 +41,16 @@ public sealed class FailureTests(ITestOutputHelper output)
         await using var talk = await Talk.BeginAsync(cluster, 6);
         await cluster.SpreadAsync(SpreadLimit);
         await talk.GoesOnAsync("before the kill", TimeSpan.FromSeconds(10), 20);
+        output.WriteLine($"before: {talk.TakeLongestWait()}");
 
         await Task.WhenAll(cluster[0].KillAsync(), cluster[1].KillAsync());
         var served = await talk.GoesOnAsync("after two of three were killed", TimeSpan.FromSeconds(8), 5);
-        output.WriteLine($"all users served after {served.TotalMilliseconds:0} ms, longest wait {talk.LongestWait.TotalMilliseconds:0} ms");
+        output.WriteLine($"all users served after {served.TotalMilliseconds:0} ms, {talk.TakeLongestWait()}");
         Assert.Equal("node3", await cluster[2].MembersUpAsync());
 
         foreach (var index in new[] { 1, 0 }) await cluster[index].StartAsync();
         await cluster.SpreadAsync(SpreadLimit);
+        output.WriteLine($"until the end {talk.TakeLongestWait()}");
         await talk.EndAsync();
         Assert.Equal("", await cluster.StopAsync());
         Assert.Equal("", talk.Judge(cluster.Store));
@@ -80,6 +84,7 @@ public sealed class FailureTests(ITestOutputHelper output)
         await Await.UntilAsync(
             $"node2 holds about what it held before ({held})", TimeSpan.FromSeconds(30),
             () => Task.FromResult(cluster[1].Holdings() is var now && now.Threads <= held.Threads + 12 && now.Files <= held.Files + 12), () => Task.FromResult(cluster[1].Holdings().ToString()));
+        output.WriteLine($"until the end {talk.TakeLongestWait()}");
         await talk.EndAsync();
         Assert.Equal("", await cluster.StopAsync());
         Assert.Equal("", talk.Judge(cluster.Store));
@@ -99,10 +104,11 @@ public sealed class FailureTests(ITestOutputHelper output)
         await Await.UntilAsync("3 s of pause", TimeSpan.FromSeconds(8), () => Task.FromResult(TimeProvider.System.GetElapsedTime(paused) >= TimeSpan.FromSeconds(3)), cluster[1].DescribeAsync);
         cluster[0].Resume();
         var served = await talk.GoesOnAsync("after the pause of the oldest", TimeSpan.FromSeconds(10), 5);
-        output.WriteLine($"all users served after another {served.TotalMilliseconds:0} ms, longest wait {talk.LongestWait.TotalMilliseconds:0} ms");
+        output.WriteLine($"all users served after another {served.TotalMilliseconds:0} ms, {talk.TakeLongestWait()}");
         await cluster.SpreadAsync(SpreadLimit);
         Assert.InRange(await cluster[0].IncarnationAsync(), before, before + 3);
 
+        output.WriteLine($"until the end {talk.TakeLongestWait()}");
         await talk.EndAsync();
         Assert.Equal("", await cluster.StopAsync());
         Assert.Equal("", talk.Judge(cluster.Store));

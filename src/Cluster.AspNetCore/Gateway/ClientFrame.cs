@@ -9,7 +9,7 @@ internal abstract record ClientFrame
     /// <summary>The first frame.</summary>
     public sealed record Hello(long Version, string? Token, ImmutableArray<(string Room, long After)> Rooms) : ClientFrame;
 
-    /// <summary>A command. Fields that it does not have are null.</summary>
+    /// <summary>A command. Fields that it does not have are null, or -1 for numbers but <c>Prev</c>, which is 0.</summary>
     public sealed record Command(long Id, string Name, string? Room, string? Text, long Prev, long After, long Limit, ImmutableArray<string> Users) : ClientFrame;
 
     /// <summary>A command that cannot be understood, but whose id can: the client is told which.</summary>
@@ -66,7 +66,7 @@ internal abstract record ClientFrame
         if (NumberOf(root, "id", 0) is not (> 0 and var id)) return new BadCommand(0, "id is missing or no whole number above 0.");
         if (TextOf(root, "cmd") is not { } name) return new BadCommand(id, "cmd is missing.");
         if (NumberOf(root, "prev", 0) is not (>= 0 and var prev) || prev >= id) return new BadCommand(id, "prev is no whole number from 0 to below id.");
-        if (NumberOf(root, "after", 0) is not (>= 0 and var after)) return new BadCommand(id, "after is no whole number of 0 or more.");
+        if (NumberOf(root, "after", -1) is not (>= -1 and var after)) return new BadCommand(id, "after is no whole number of 0 or more.");
         if (NumberOf(root, "limit", -1) is not { } limit) return new BadCommand(id, "limit is no whole number.");
         var users = ImmutableArray.CreateBuilder<string>();
         if (root.TryGetProperty("users", out var list))

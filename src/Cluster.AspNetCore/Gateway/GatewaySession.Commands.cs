@@ -11,8 +11,11 @@ internal sealed partial class GatewaySession
 {
     private readonly Queue<Pending> _pending = new();
     private readonly Dictionary<long, long> _refusedHere = [];
-    private readonly Dictionary<string, int> _leaving = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, List<(long Seq, byte[] Ok)>> _joinsBehindLeave = new(StringComparer.Ordinal);
+    /// <summary>Ids of the leaves under way, per room.</summary>
+    private readonly Dictionary<string, List<long>> _leaving = new(StringComparer.Ordinal);
+
+    /// <summary>Joins that were answered before a leave that was sent before them, per room.</summary>
+    private readonly Dictionary<string, List<(long Id, long Seq, byte[] Ok)>> _joinsBehindLeave = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Resuming> _resuming = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _history = new(1);
     private int _unanswered;
@@ -43,7 +46,11 @@ internal sealed partial class GatewaySession
                 ToRoom(command, new RoomCommand.Join(user));
                 break;
             case "leave":
-                lock (_lock) _leaving[command.Room!] = _leaving.GetValueOrDefault(command.Room!) + 1;
+                lock (_lock)
+                {
+                    if (!_leaving.TryGetValue(command.Room!, out var leaves)) leaves = _leaving[command.Room!] = [];
+                    leaves.Add(command.Id);
+                }
                 ToRoom(command, new RoomCommand.Leave(user));
                 break;
             case "say" when command.Text is null:
@@ -54,6 +61,9 @@ internal sealed partial class GatewaySession
                 break;
             case "history" when command.Limit is < 1 or > GatewayLimits.ListMax:
                 RefuseHere(command, "BadCommand", $"history needs a limit of 1 to {GatewayLimits.ListMax}.");
+                break;
+            case "history" when command.After < 0:
+                RefuseHere(command, "BadCommand", "history needs an after of 0 or more.");
                 break;
             case "history":
                 Ask(command, new RoomQuestion(user, null), answer => _ = HistoryAsync(command, (RoomAnswer)answer));
@@ -94,14 +104,14 @@ internal sealed partial class GatewaySession
         switch (command.Name)
         {
             case "create" or "join":
-                Join(room, reply.Seq, ServerFrames.Ok(id, w =>
+                Join(id, room, reply.Seq, ServerFrames.Ok(id, w =>
                 {
                     w.WriteNumber("seq", reply.Seq);
                     w.WriteNumber("members", reply.Members);
                 }));
                 break;
             case "leave":
-                Leave(room, reply.Seq, ServerFrames.Ok(id, w => w.WriteNumber("seq", reply.Seq)));
+                Leave(id, room, reply.Seq, ServerFrames.Ok(id, w => w.WriteNumber("seq", reply.Seq)));
                 break;
             default:
                 Answer(ServerFrames.Ok(id, w => w.WriteNumber("seq", reply.Seq)));
@@ -109,17 +119,17 @@ internal sealed partial class GatewaySession
         }
     }
 
-    private void Join(string room, long seq, byte[] ok)
+    private void Join(long id, string room, long seq, byte[] ok)
     {
         RoomCursor? cursor;
         var after = seq;
         lock (_lock)
         {
-            if (_leaving.ContainsKey(room))
+            if (_leaving.TryGetValue(room, out var leaves) && leaves.Any(l => l < id))
             {
                 // A repeated leave is answered from the journal and may come late: the client must hear of it first, or it would forget the room that it is in.
                 if (!_joinsBehindLeave.TryGetValue(room, out var joins)) joins = _joinsBehindLeave[room] = [];
-                joins.Add((seq, ok));
+                joins.Add((id, seq, ok));
                 return;
             }
             // Behind a leave whose end is still being streamed: answered when that is, and the stream begins again.
@@ -136,12 +146,12 @@ internal sealed partial class GatewaySession
         Follow(room, after);
     }
 
-    private void Leave(string room, long seq, byte[] ok)
+    private void Leave(long id, string room, long seq, byte[] ok)
     {
         RoomCursor? cursor;
         lock (_lock)
         {
-            LeaveSettled(room);
+            LeaveSettled(room, id);
             _resuming.Remove(room); // An answer that was given before the leave would stream a room that has ended.
             if (_rooms.TryGetValue(room, out cursor)) cursor.Turns.Enqueue(new RoomCursor.Turn(false, seq, ok, MonotonicClock.Now));
         }
@@ -152,19 +162,17 @@ internal sealed partial class GatewaySession
 
     private void JoinBehindLeave(string room)
     {
-        List<(long Seq, byte[] Ok)>? joins;
+        List<(long Id, long Seq, byte[] Ok)>? joins;
         lock (_lock)
         {
-            if (_leaving.ContainsKey(room) || !_joinsBehindLeave.Remove(room, out joins)) return;
+            if (!_joinsBehindLeave.Remove(room, out joins)) return;
         }
-        foreach (var (seq, ok) in joins) Join(room, seq, ok);
+        foreach (var (id, seq, ok) in joins) Join(id, room, seq, ok); // One that still waits for another leave goes back.
     }
 
-    private void LeaveSettled(string room)
+    private void LeaveSettled(string room, long id)
     {
-        if (!_leaving.TryGetValue(room, out var count)) return;
-        if (count > 1) _leaving[room] = count - 1;
-        else _leaving.Remove(room);
+        if (_leaving.TryGetValue(room, out var leaves) && leaves.Remove(id) && leaves.Count == 0) _leaving.Remove(room);
     }
 
     /// <summary>A leave ended without one. If the stream stands at the user's leave already, nothing else will end it.</summary>
@@ -174,7 +182,7 @@ internal sealed partial class GatewaySession
         RoomCursor? cursor;
         lock (_lock)
         {
-            LeaveSettled(command.Room!);
+            LeaveSettled(command.Room!, command.Id);
             if (!_rooms.TryGetValue(command.Room!, out cursor) || _leaving.ContainsKey(command.Room!) || !cursor.HasLeft || cursor.Turns.Count > 0) cursor = null;
         }
         if (cursor is not null) LeftElsewhere(cursor);
@@ -362,7 +370,6 @@ internal sealed partial class GatewaySession
     private static string Explain(RoomRefusal refusal, string room) => refusal switch
     {
         RoomRefusal.NotInRoom => $"You are not in room {room}; join it first.",
-        RoomRefusal.NoSuchRoom => $"There is no room {room}; create or join it first.",
         RoomRefusal.RoomExists => $"Room {room} exists; join it.",
         RoomRefusal.TextTooLong => $"A message has at most {ChatRoom.TextCharactersMax} characters; split it.",
         RoomRefusal.RoomFull => $"Room {room} has {ChatRoom.MembersMax} members, the most a room may have.",

@@ -38,11 +38,8 @@ public enum RoomRefusal
     /// <summary>It does not.</summary>
     None,
 
-    /// <summary>The user is no member.</summary>
+    /// <summary>The user is no member, or nobody has made the room yet: a stranger is not told which.</summary>
     NotInRoom,
-
-    /// <summary>Nobody has made the room yet.</summary>
-    NoSuchRoom,
 
     /// <summary>The room exists.</summary>
     RoomExists,
@@ -96,9 +93,8 @@ public sealed class ChatRoom
         RoomCommand.Join when _members.Count >= MembersMax => new RoomDecision(null, RoomRefusal.RoomFull),
         RoomCommand.Join join => new RoomDecision(Exists ? new RoomEvent.Joined(join.User) : new RoomEvent.Created(join.User)),
         RoomCommand.Leave leave => new RoomDecision(_members.ContainsKey(leave.User) ? new RoomEvent.Left(leave.User) : null),
-        RoomCommand.Say when !Exists => new RoomDecision(null, RoomRefusal.NoSuchRoom),
-        RoomCommand.Say say when !_members.ContainsKey(say.User) => new RoomDecision(null, RoomRefusal.NotInRoom),
         RoomCommand.Say { Text.Length: > TextCharactersMax } => new RoomDecision(null, RoomRefusal.TextTooLong),
+        RoomCommand.Say say when !_members.ContainsKey(say.User) => new RoomDecision(null, RoomRefusal.NotInRoom),
         RoomCommand.Say say => new RoomDecision(new RoomEvent.Said(say.User, say.Text)),
         _ => throw new System.Diagnostics.UnreachableException($"No rule for {command}."),
     };

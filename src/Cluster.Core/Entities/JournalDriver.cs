@@ -7,7 +7,6 @@ namespace ActorCluster.Entities;
 internal sealed class JournalDriver : IAsyncDisposable
 {
     private const int WaitingMax = 65_536;
-    private const int ExitInvariant = 70; // Protocol 3.6.
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly IJournalStore _store;
@@ -92,9 +91,9 @@ internal sealed class JournalDriver : IAsyncDisposable
         }
         catch (Exception cause)
         {
-            // Without this loop nothing would ever commit here, and nobody would hear of it.
+            // Without this loop every command would wait for ever; a node that cannot record must not look as if it could.
             _host.Log.JournalFailed(cause);
-            _ownership.Broken(ExitInvariant, $"The journal of this node failed: {cause}");
+            _ownership.Broken(ExitCodes.Invariant, $"The journal's loop failed: {cause.Message}");
         }
     }
 

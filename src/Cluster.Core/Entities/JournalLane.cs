@@ -70,12 +70,14 @@ internal sealed class JournalLane(Func<Guid> newId)
         _logs.Remove(shard);
     }
 
-    /// <summary>Gives up what waits, but keeps the shard: a batch in doubt must still be resolved before the shard's entities are loaded anew.</summary>
+    /// <summary>Gives up what waits, but keeps the shard: a batch in doubt must still be resolved before the shard's entities are loaded anew.
+    /// One that is known not to have been written goes with the rest, or a store that takes no writes would keep the entities from being read.</summary>
     /// <returns>The shard's new generation: rows of an older one, decided by entities that were given up, are not taken any more.</returns>
     public int Abandon(ShardNo shard, Epoch epoch)
     {
         if (!_logs.TryGetValue(shard, out var log) || log.Epoch != epoch) return 0;
         Drop(log);
+        if (log.Batch is { } batch && !log.WasInDoubt && !IsUnderWay(batch)) log.Batch = null;
         return ++log.Generation;
     }
 
@@ -125,7 +127,8 @@ internal sealed class JournalLane(Func<Guid> newId)
         {
             if (LogOf(call.Batches[i]) is not { } log) continue; // Closed meanwhile.
             if (result.IsOk) Outcome(log, result.Value[i], news);
-            else if (result.Verdict == StoreVerdict.InDoubt) log.InDoubt = true;
+            else if (result.Verdict == StoreVerdict.InDoubt) log.InDoubt = log.WasInDoubt = true;
+            else if (log.Owners is null && !log.WasInDoubt) Forget(log); // Nothing was written, and nobody waits for it any more.
             else Ready(log); // Nothing was written: the identical batch goes again.
         }
     }
@@ -164,13 +167,13 @@ internal sealed class JournalLane(Func<Guid> newId)
                 Committed(log, news);
                 break;
             case AppendOutcome.Unexpected:
-                log.InDoubt = true;
+                log.InDoubt = log.WasInDoubt = true;
                 break;
             default:
                 // Nothing of the batch is written, and its speculation rests on a command that must not run again.
                 news.Add(new JournalNews.Repeated(log.Shard, log.Epoch));
                 Drop(log);
-                log.Batch = null;
+                (log.Batch, log.WasInDoubt) = (null, false);
                 break;
         }
     }
@@ -183,7 +186,13 @@ internal sealed class JournalLane(Func<Guid> newId)
             news.Add(new JournalNews.Committed(log.Shard, log.Epoch, [.. log.Batch.Rows.Zip(owners)]));
             Waiting -= owners.Length;
         }
-        (log.Batch, log.Owners, log.InDoubt) = (null, null, false);
+        log.Owners = null;
+        Forget(log);
+    }
+
+    private void Forget(Log log)
+    {
+        (log.Batch, log.InDoubt, log.WasInDoubt) = (null, false, false);
         if (log.Waiting.Count > 0) Ready(log);
     }
 
@@ -209,6 +218,8 @@ internal sealed class JournalLane(Func<Guid> newId)
         log.Waiting.Clear();
         log.Owners = null;
     }
+
+    private bool IsUnderWay(ShardBatch batch) => _underWay is JournalCall.Append(var batches) && batches.Any(b => b.BatchId == batch.BatchId);
 
     private void Ready(Log log)
     {
@@ -241,6 +252,9 @@ internal sealed class JournalLane(Func<Guid> newId)
         public IRowOwner[]? Owners { get; set; }
 
         public bool InDoubt { get; set; }
+
+        /// <summary>A copy of the batch may still land: it must go again until the store has it, even if nobody waits.</summary>
+        public bool WasInDoubt { get; set; }
 
         public bool Queued { get; set; }
     }

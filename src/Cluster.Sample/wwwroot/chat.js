@@ -8,7 +8,7 @@ const PRESENCE_EVERY_MS = 5000;
 const PRESENCE_USERS_MAX = 500;
 const $ = id => document.getElementById(id);
 
-/** Rooms by name: {lines: [li], users: Set of names seen, members: the number the server gave last or null}. */
+/** Rooms by name: {lines: [li], users: Set of names seen, members: how many there are, null before the join is answered, early: items shown before that}. */
 const rooms = new Map();
 let client = null;
 let current = null;
@@ -63,16 +63,22 @@ async function start(user) {
 }
 
 async function join(name) {
-  if (!rooms.has(name)) rooms.set(name, { lines: [], users: new Set([$('user').value.trim()]), members: null });
+  if (rooms.has(name)) {
+    select(name); // Its lines are here already.
+    return;
+  }
+  const room = { lines: [], users: new Set([$('user').value.trim()]), members: null, early: [] };
+  rooms.set(name, room);
   try {
     const { seq, members } = await client.join(name);
-    rooms.get(name).members = members;
+    room.members = members; // As of the join: what came before it is counted in, what the stream shows after it is not.
+    for (const item of room.early.splice(0)) count(room, item);
     const past = await client.history(name, Math.max(0, seq - RECENT), RECENT);
     const earlier = past.items.filter(item => item.seq <= seq);
-    rooms.get(name).lines.unshift(...earlier.map(lineOf));
-    for (const item of earlier) meet(name, item);
+    room.lines.unshift(...earlier.map(lineOf));
+    for (const item of earlier) if (item.user) room.users.add(item.user);
   } catch (error) {
-    if (rooms.get(name)?.lines.length === 0) rooms.delete(name);
+    if (room.members === null) rooms.delete(name);
     throw error;
   }
   select(name);
@@ -83,20 +89,20 @@ function show(name, items) {
   const room = rooms.get(name);
   if (!room) return; // Left on this page; the answer is on its way.
   for (const item of items) {
-    meet(name, item);
+    count(room, item);
     room.lines.push(lineOf(item));
     if (name === current) append(room.lines.at(-1));
   }
   for (const line of room.lines.splice(0, Math.max(0, room.lines.length - LINES_MAX))) line.remove();
 }
 
-function meet(name, item) {
-  const room = rooms.get(name);
+function count(room, item) {
   if (item.kind === 'left') room.users.delete(item.user);
   else if (item.user) room.users.add(item.user);
-  if (item.kind === 'digest') room.members = item.members;
-  else if (room.members !== null && item.kind === 'joined') room.members++;
-  else if (room.members !== null && item.kind === 'left') room.members--;
+  if (room.members === null) room.early.push(item);
+  else if (item.kind === 'digest') room.members = item.members;
+  else if (item.kind === 'joined') room.members++;
+  else if (item.kind === 'left') room.members--;
 }
 
 function lineOf(item) {

@@ -64,6 +64,49 @@ public class JournalLaneTests
     }
 
     [Fact]
+    public void An_abandoned_batch_that_was_not_written_is_not_sent_again()
+    {
+        Add(1);
+        var append = Next<JournalCall.Append>();
+        var generation = _lane.Abandon(Shard, Epoch);
+        Assert.True(_lane.HasOrphans(Shard, Epoch)); // Under way: it may commit yet.
+        Appended(append, StoreVerdict.NotSent);
+        Assert.False(_lane.HasOrphans(Shard, Epoch));
+        Assert.Null(_lane.Next());
+
+        Assert.True(_lane.Add(Shard, Epoch, generation, Row(2), _owner));
+        Appended(Next<JournalCall.Append>(), StoreVerdict.NotSent);
+        _lane.Abandon(Shard, Epoch);
+        Assert.True(_lane.IsClear(Shard, Epoch));
+        Assert.Null(_lane.Next());
+    }
+
+    [Fact]
+    public void An_abandoned_batch_that_was_in_doubt_once_goes_again_until_it_is_written()
+    {
+        Add(1);
+        var append = Next<JournalCall.Append>();
+        Appended(append, StoreVerdict.InDoubt);
+        _lane.Abandon(Shard, Epoch);
+        Resolved(Next<JournalCall.Resolve>(), BatchResolution.NotCommitted);
+        Appended(Next<JournalCall.Append>(), StoreVerdict.NotSent);
+        Assert.Same(append.Batches[0], Next<JournalCall.Append>().Batches[0]); // The first copy may be delayed, not lost.
+    }
+
+    [Fact]
+    public void An_abandoned_batch_under_way_keeps_its_place_although_more_waited_behind_it()
+    {
+        Add(1);
+        var append = Next<JournalCall.Append>();
+        Add(2);
+        var generation = _lane.Abandon(Shard, Epoch);
+        Assert.True(_lane.HasOrphans(Shard, Epoch));
+        _lane.Appended(append, StoreResult.Ok<ImmutableArray<AppendOutcome>>([AppendOutcome.Committed]), _news);
+        Assert.True(_lane.Add(Shard, Epoch, generation, Row(3), _owner));
+        Assert.Equal(11, Next<JournalCall.Append>().Batches[0].ExpectedSeq);
+    }
+
+    [Fact]
     public void A_fenced_shard_is_closed()
     {
         Add(1);

@@ -36,7 +36,7 @@ internal sealed class RawClient : IAsyncDisposable
             var op = frame.GetProperty("op").GetString();
             if (op is "bye" or "goaway") Assert.Fail($"{_node.Name} sent the client away instead of answering '{command}': {frame}");
             if (op is not ("ok" or "err") || frame.GetProperty("id").GetInt64() != id) continue;
-            if (op == "err" && !orRefusal) Assert.Fail($"{_node.Name} refused '{command}': {frame}");
+            if (op == "err" && !orRefusal) Assert.Fail($"{_node.Name} refused '{command}': {frame}. {await _node.DescribeAsync()}");
             return frame;
         }
     }

@@ -95,6 +95,7 @@ internal sealed class SampleCluster : IAsyncDisposable
             "--Cluster:Store:Sqlite", Store,
             "--Cluster:Data", Folder.Path,
             "--Cluster:Secret", Secret,
+            "--Cluster:Times:RebalanceDelay", "00:00:01",
         ];
         for (var i = 0; i < usual.Length; i += 2)
             if (Array.IndexOf(with, usual[i]) < 0) yield return $"{usual[i]}={usual[i + 1]}";

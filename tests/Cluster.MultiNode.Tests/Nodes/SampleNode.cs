@@ -106,7 +106,7 @@ internal sealed class SampleNode(string name, int clientPort, int linkPort, stri
         if (_process is { } process) await process.DisposeAsync();
     }
 
-    private string Tail() => string.Join(" | ", Lines.TakeLast(8));
+    private string Tail() => string.Join(" | ", Lines.TakeLast(15));
 
     private static string Read(string path)
     {

@@ -9,6 +9,8 @@ namespace ActorCluster.MultiNode.Tests.Nodes;
 /// <summary>Users who talk without a break while something happens to the nodes; each in a room of its own and all in one.</summary>
 internal sealed class Talk : IAsyncDisposable
 {
+    private static readonly TimeSpan Between = TimeSpan.FromMilliseconds(10);
+
     private readonly List<User> _users = [];
     private readonly CancellationTokenSource _enough = new();
     private Task _talking = Task.CompletedTask;
@@ -16,8 +18,12 @@ internal sealed class Talk : IAsyncDisposable
     /// <summary>Messages that were acknowledged.</summary>
     public int Acknowledged => _users.Sum(u => u.Acknowledged.Count);
 
-    /// <summary>Longest time that any message waited for its acknowledgement.</summary>
-    public TimeSpan LongestWait => _users.Max(u => u.LongestWait);
+    /// <summary>The message that waited longest for its acknowledgement since the last call: how long, whose, and when it was said.</summary>
+    public string TakeLongestWait()
+    {
+        var longest = _users.Select(u => u.TakeLongest()).MaxBy(l => l.Wait);
+        return string.Create(CultureInfo.InvariantCulture, $"{longest.Wait.TotalMilliseconds:0} ms waited '{longest.Text}' in {longest.Room}, begun {longest.Since.TotalSeconds:0.0} s before now");
+    }
 
     public static async Task<Talk> BeginAsync(SampleCluster cluster, int users)
     {
@@ -90,6 +96,7 @@ internal sealed class Talk : IAsyncDisposable
     {
         private readonly ClusterClient _client;
         private readonly string[] _rooms;
+        private (TimeSpan Wait, long Asked, string Room, string Text) _longest;
 
         public User(string name, IReadOnlyList<Uri> hosts)
         {
@@ -101,8 +108,6 @@ internal sealed class Talk : IAsyncDisposable
         public string Name { get; }
 
         public string Node => _client.Node;
-
-        public TimeSpan LongestWait { get; private set; }
 
         public ConcurrentQueue<(string Room, long Seq, string Text)> Acknowledged { get; } = new();
 
@@ -122,7 +127,19 @@ internal sealed class Talk : IAsyncDisposable
                 var asked = TimeProvider.System.GetTimestamp();
                 var seq = await _client.SayAsync(room, text);
                 Acknowledged.Enqueue((room, seq, text));
-                if (TimeProvider.System.GetElapsedTime(asked) is var wait && wait > LongestWait) LongestWait = wait;
+                if (TimeProvider.System.GetElapsedTime(asked) is var wait)
+                    lock (_client) if (wait > _longest.Wait) _longest = (wait, asked, room, text);
+                await Task.Delay(Between, CancellationToken.None); // A talk, not a load test: others measure on these cores.
+            }
+        }
+
+        public (TimeSpan Wait, TimeSpan Since, string Room, string Text) TakeLongest()
+        {
+            lock (_client)
+            {
+                var longest = _longest;
+                _longest = default;
+                return (longest.Wait, TimeProvider.System.GetElapsedTime(longest.Asked), longest.Room, longest.Text);
             }
         }
 

@@ -1,0 +1,199 @@
+using System.Text.Json.Nodes;
+using ActorCluster.ChatRooms;
+using ActorCluster.Client;
+
+namespace ActorCluster.AspNetCore.Tests;
+
+/// <summary>Chat from end to end: the real client, a real socket, one node.</summary>
+public class ChatTests(SharedNode shared)
+{
+    private readonly string _room = Guid.NewGuid().ToString("N");
+
+    private Uri Url => shared.Url;
+
+    [Fact]
+    public async Task What_is_said_reaches_every_member_once_and_in_order_and_the_history_agrees()
+    {
+        await using var ada = await ChatUser.ConnectAsync("ada", Url);
+        await using var bob = await ChatUser.ConnectAsync("bob", Url);
+        Assert.Equal(1, await ada.Client.CreateAsync(_room));
+        Assert.Equal(new Joined(2, 2), await bob.Client.JoinAsync(_room));
+        Assert.Equal(3, await ada.Client.SayAsync(_room, "hello"));
+        Assert.Equal(4, await bob.Client.SayAsync(_room, "")); // The empty text is legal.
+        Assert.Equal(5, await bob.Client.LeaveAsync(_room));
+        Assert.Equal(6, await ada.Client.SayAsync(_room, "alone"));
+        await ada.UntilSeenAsync(_room, 6);
+        var journal = await shared.Cluster.JournalAsync(_room);
+        ada.SawTheJournal(_room, 1, journal);
+        bob.SawTheJournal(_room, 2, journal);
+        Assert.True(bob.ItemsOf(_room).All(i => i.Seq <= 5), "Bob was shown what was said after he left.");
+        Assert.Empty(bob.Ended); // He left himself.
+        var page = await ada.Client.HistoryAsync(_room, 0, 500);
+        Assert.Equal(6, page.Head);
+        Assert.Equal([1L, 2, 3, 4, 5, 6], page.Items.Select(i => i.Seq));
+        Assert.Equal([3L, 4], (await ada.Client.HistoryAsync(_room, 2, 2)).Items.Select(i => i.Seq));
+        Assert.Equal(ErrorCodes.NotInRoom, (await Assert.ThrowsAsync<CommandRefusedException>(() => bob.Client.HistoryAsync(_room, 0, 10))).Code);
+        Assert.Equal(ErrorCodes.NotInRoom, (await Assert.ThrowsAsync<CommandRefusedException>(() => bob.Client.SayAsync(_room, "?"))).Code);
+        Assert.Equal(ErrorCodes.RoomExists, (await Assert.ThrowsAsync<CommandRefusedException>(() => bob.Client.CreateAsync(_room))).Code);
+    }
+
+    [Fact]
+    public async Task Says_take_effect_in_the_order_of_the_calls()
+    {
+        await using var ada = await ChatUser.ConnectAsync("ada", Url);
+        await ada.Client.JoinAsync(_room);
+        var seqs = await Task.WhenAll(Enumerable.Range(0, 1000).Select(i => ada.Client.SayAsync(_room, $"{i}")));
+        Assert.Equal(Enumerable.Range(2, 1000).Select(i => (long)i), seqs);
+        await ada.UntilSeenAsync(_room, seqs[^1]);
+        Assert.Equal(Enumerable.Range(0, 1000).Select(i => $"{i}"), ada.ItemsOf(_room).Select(i => i.Text));
+    }
+
+    [Fact]
+    public async Task A_command_whose_predecessor_has_not_come_waits_for_it_and_a_repeat_changes_nothing()
+    {
+        await using var client = await RawClient.GreetAsync(Url, "order");
+        await client.AskAsync(1, $"\"cmd\":\"join\",\"room\":\"{_room}\"");
+        var refused = await client.AskAsync(3, $"\"prev\":2,\"cmd\":\"say\",\"room\":\"{_room}\",\"text\":\"second\"");
+        Assert.Equal(("OutOfOrder", true), ((string)refused["code"]!, (bool)refused["retry"]!));
+        Assert.Equal(2, (long)(await client.AskAsync(2, $"\"cmd\":\"say\",\"room\":\"{_room}\",\"text\":\"first\""))["seq"]!);
+        Assert.Equal(3, (long)(await client.AskAsync(3, $"\"prev\":2,\"cmd\":\"say\",\"room\":\"{_room}\",\"text\":\"second\""))["seq"]!);
+        Assert.Equal(2, (long)(await client.AskAsync(2, $"\"cmd\":\"say\",\"room\":\"{_room}\",\"text\":\"first\""))["seq"]!);
+        Assert.Equal(3, (await shared.Cluster.JournalAsync(_room)).Count);
+    }
+
+    [Fact]
+    public async Task A_client_that_comes_back_with_its_token_goes_on_at_its_cursor()
+    {
+        string token;
+        await using (var first = await RawClient.GreetAsync(Url, "back"))
+        {
+            token = first.Token;
+            await first.AskAsync(1, $"\"cmd\":\"join\",\"room\":\"{_room}\"");
+            for (var id = 2; id < 6; id++) await first.AskAsync(id, $"\"cmd\":\"say\",\"room\":\"{_room}\",\"text\":\"{id}\"");
+        }
+        await using var second = await RawClient.GreetAsync(Url, "back", $$"""{"op":"hello","v":1,"token":"{{token}}","rooms":[{"room":"{{_room}}","after":3}]}""");
+        Assert.True((bool)second.Welcome!["resumed"]!);
+        Assert.Equal([4L, 5], (await second.NextAsync("items"))["items"]!.AsArray().Select(i => (long)i!["seq"]!));
+        Assert.Equal(5, (long)(await second.AskAsync(5, $"\"cmd\":\"say\",\"room\":\"{_room}\",\"text\":\"5\""))["seq"]!); // The same command again.
+        Assert.Equal(5, (await shared.Cluster.JournalAsync(_room)).Count);
+    }
+
+    [Fact]
+    public async Task A_client_far_behind_is_caught_up_from_the_journal()
+    {
+        await using var ada = await ChatUser.ConnectAsync("ada", Url);
+        await ada.Client.JoinAsync(_room);
+        await Task.WhenAll(Enumerable.Range(0, 1500).Select(i => ada.Client.SayAsync(_room, $"{i}")));
+        await using var late = await RawClient.GreetAsync(Url, "ada", $$"""{"op":"hello","v":1,"rooms":[{"room":"{{_room}}","after":1}]}""");
+        var next = 2L;
+        while (next <= 1501)
+            foreach (var item in (await late.NextAsync("items"))["items"]!.AsArray()) Assert.Equal(next++, (long)item!["seq"]!);
+    }
+
+    [Fact]
+    public async Task A_leave_on_one_session_ends_the_stream_of_the_users_other_one()
+    {
+        await using var here = await ChatUser.ConnectAsync("ada", Url);
+        await using var there = await ChatUser.ConnectAsync("ada", Url);
+        await here.Client.JoinAsync(_room);
+        Assert.Equal(1, (await there.Client.JoinAsync(_room)).Seq);
+        Assert.NotEqual(here.Client.ClientId, there.Client.ClientId);
+        await here.Client.SayAsync(_room, "to both of me");
+        await there.UntilSeenAsync(_room, 2);
+        await here.Client.LeaveAsync(_room);
+        await there.UntilAsync("the end of the room", u => u.Ended.Count > 0, u => "none");
+        Assert.Equal((_room, ErrorCodes.NotInRoom), (there.Ended[0].Room, there.Ended[0].Code));
+        Assert.Empty(here.Ended);
+        // The room is open to both again.
+        await there.Client.JoinAsync(_room);
+        var seq = await there.Client.SayAsync(_room, "back");
+        await there.UntilSeenAsync(_room, seq);
+    }
+
+    [Fact]
+    public async Task Leaves_and_joins_sent_in_one_breath_are_answered_in_order_and_the_last_join_streams()
+    {
+        await using var client = await RawClient.GreetAsync(Url, "restless");
+        await client.AskAsync(1, $"\"cmd\":\"join\",\"room\":\"{_room}\"");
+        var id = 1L;
+        for (var round = 0; round < 100; round++)
+        {
+            var first = id + 1;
+            foreach (var cmd in new[] { "leave", "leave", "join", "leave", "join" }) await Send(cmd);
+            await Send("say", $",\"text\":\"round {round}\"");
+            var answered = new List<long>();
+            for (var shown = false; !shown || answered.Count < 6;)
+            {
+                var frame = await client.NextAsync();
+                Assert.True(frame is not null && (string)frame["op"]! is "ok" or "items", $"Round {round}: expected answers and items; found {frame?.ToJsonString() ?? "the end"} after the answers {string.Join(',', answered)}.");
+                if (frame!["items"] is JsonArray items) shown |= items.Any(i => (string?)i!["text"] == $"round {round}");
+                else answered.Add((long)frame["id"]!);
+            }
+            var ofRoomState = answered.Where(a => a < id).ToList();
+            Assert.Equal(Enumerable.Range((int)first, 5).Select(i => (long)i), ofRoomState);
+        }
+
+        Task Send(string cmd, string more = "")
+        {
+            id++;
+            return client.SendAsync($"{{\"op\":\"cmd\",\"id\":{id},\"prev\":{id - 1},\"cmd\":\"{cmd}\",\"room\":\"{_room}\"{more}}}");
+        }
+    }
+
+    [Fact]
+    public async Task Presence_follows_connections_and_not_rooms()
+    {
+        var (ada, bob) = ("ada" + _room[..8], "bob" + _room[..8]);
+        await using var watcher = await ChatUser.ConnectAsync(ada, Url);
+        await watcher.UntilPresentAsync(ada, present: true);
+        await watcher.UntilPresentAsync(bob, present: false);
+        await using (var first = await ChatUser.ConnectAsync(bob, Url))
+        {
+            await watcher.UntilPresentAsync(bob, present: true);
+            await using (var second = await ChatUser.ConnectAsync(bob, Url)) await second.UntilPresentAsync(bob, present: true);
+            await watcher.UntilPresentAsync(bob, present: true); // One session of the two is left.
+        }
+        await watcher.UntilPresentAsync(bob, present: false);
+        var many = Enumerable.Range(0, 499).Select(i => $"nobody {i}").Append(ada).ToList();
+        Assert.Equal([ada], await watcher.Client.PresenceAsync(many));
+    }
+
+    [Fact]
+    public async Task A_burst_of_joins_and_leaves_in_a_large_room_comes_as_digests_that_count_right()
+    {
+        const int crowd = 120;
+        await using var watcher = await ChatUser.ConnectAsync("watcher", Url);
+        await watcher.Client.JoinAsync(_room);
+        var users = await Task.WhenAll(Enumerable.Range(0, crowd).Select(i => ChatUser.ConnectAsync($"user {i}", Url)));
+        await Task.WhenAll(users.Select(u => u.Client.JoinAsync(_room)));
+        await Task.WhenAll(users.Take(40).Select(u => u.Client.LeaveAsync(_room)));
+        var seq = await watcher.Client.SayAsync(_room, "quiet now");
+        Assert.Equal(1 + crowd + 40 + 1, seq);
+        await watcher.UntilSeenAsync(_room, seq);
+        foreach (var user in users.Skip(40)) await user.UntilSeenAsync(_room, seq);
+        var journal = await shared.Cluster.JournalAsync(_room);
+        watcher.SawTheJournal(_room, 1, journal);
+        foreach (var user in users) user.SawTheJournal(_room, journal.First(j => j.Event is RoomEvent.Joined joined && joined.User == user.Name).Seq, journal);
+        var items = watcher.ItemsOf(_room);
+        Assert.Contains(items, i => i.Kind == RoomItemKind.Digest);
+        Assert.True(items.Count < crowd, $"Expected a digest in place of most of {crowd + 40} joins and leaves; found {items.Count} items.");
+        Assert.Equal(81, items.Last(i => i.Kind == RoomItemKind.Digest).Members);
+        Assert.Equal("quiet now", items[^1].Text);
+        foreach (var user in users) await user.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_join_in_a_large_room_is_told_although_nothing_follows_it()
+    {
+        await using var watcher = await ChatUser.ConnectAsync("watcher", Url);
+        await watcher.Client.JoinAsync(_room);
+        await using var crowd = await RawClient.GreetAsync(Url, "one");
+        for (var i = 0; i < 55; i++)
+        {
+            await using var user = await RawClient.GreetAsync(Url, $"user {i}");
+            await user.AskAsync(1, $"\"cmd\":\"join\",\"room\":\"{_room}\"");
+        }
+        await watcher.UntilSeenAsync(_room, 56);
+        watcher.SawTheJournal(_room, 1, await shared.Cluster.JournalAsync(_room));
+    }
+}
