@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using ActorCluster.Membership;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 

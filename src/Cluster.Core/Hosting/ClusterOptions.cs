@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
-using ActorCluster.Membership;
+using ActorCluster.Primitives;
 using Microsoft.Extensions.Options;
 
 namespace ActorCluster.Hosting;

@@ -1,3 +1,5 @@
+using ActorCluster.Primitives;
+
 namespace ActorCluster.Membership;
 
 /// <summary>The own lease: when to renew, and until when this node may serve (protocol 4.1, 4.2, 4.4).</summary>

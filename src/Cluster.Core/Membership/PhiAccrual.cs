@@ -1,3 +1,5 @@
+using ActorCluster.Primitives;
+
 namespace ActorCluster.Membership;
 
 /// <summary>Suspicion of one silent channel, from the rhythm of its past arrivals.</summary>

@@ -1,5 +1,5 @@
 using ActorCluster.Hosting;
-using ActorCluster.Membership;
+using ActorCluster.Primitives;
 
 namespace ActorCluster.Tests.Hosting;
 

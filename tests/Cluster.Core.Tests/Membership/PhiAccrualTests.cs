@@ -1,4 +1,5 @@
 using ActorCluster.Membership;
+using ActorCluster.Primitives;
 
 namespace ActorCluster.Tests.Membership;
 

@@ -1,4 +1,4 @@
-namespace ActorCluster.Membership;
+namespace ActorCluster.Primitives;
 
 /// <summary>The times of the protocol, section 10. Safety rests on <see cref="LeaseTtl"/>, <see cref="ServeLimit"/> and
 /// <see cref="StopBudget"/>: equal on every node, part of the cluster's digest.</summary>
