@@ -141,6 +141,39 @@ public class ChatTests(SharedNode shared)
     }
 
     [Fact]
+    public async Task Repeats_of_leaves_and_joins_are_answered_in_the_order_in_which_they_were_sent_again()
+    {
+        string token;
+        await using (var first = await RawClient.GreetAsync(Url, "again"))
+        {
+            token = first.Token;
+            foreach (var (id, cmd) in new[] { (1, "join"), (2, "leave"), (3, "join") }) await first.AskAsync(id, Room(cmd));
+        }
+        for (var round = 0; round < 20; round++)
+        {
+            // Repeats are answered from the journal, what is new from memory: the one may be known before the other.
+            await using var client = await RawClient.GreetAsync(Url, "again", $$"""{"op":"hello","v":1,"token":"{{token}}","rooms":[{"room":"{{_room}}","after":1}]}""");
+            token = client.Token;
+            var next = 4 + (3 * round);
+            foreach (var (id, prev, cmd) in new[] { (2, 0, "leave"), (3, 2, "join"), (next, 3, "leave"), (next + 1, next, "join") })
+                await client.SendAsync($"{{\"op\":\"cmd\",\"id\":{id},\"prev\":{prev},{Room(cmd)}}}");
+            var answered = new List<long>();
+            while (answered.Count < 4)
+                if (await client.NextAsync() is { } frame && (string)frame["op"]! == "ok") answered.Add((long)frame["id"]!);
+            Assert.Equal([2, 3, next, next + 1], answered);
+            var seq = (long)(await client.AskAsync(next + 2, $"{Room("say")},\"text\":\"{round}\""))["seq"]!;
+            for (var seen = 0L; seen < seq;)
+            {
+                var frame = await client.NextAsync();
+                Assert.True(frame is not null, $"Expected item {seq}; the connection ended at {seen}.");
+                if (frame["items"] is JsonArray items) seen = (long)items[^1]!["seq"]!;
+            }
+        }
+
+        string Room(string cmd) => $"\"cmd\":\"{cmd}\",\"room\":\"{_room}\"";
+    }
+
+    [Fact]
     public async Task Presence_follows_connections_and_not_rooms()
     {
         var (ada, bob) = ("ada" + _room[..8], "bob" + _room[..8]);

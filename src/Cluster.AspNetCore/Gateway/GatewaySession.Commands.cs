@@ -11,11 +11,7 @@ internal sealed partial class GatewaySession
 {
     private readonly Queue<Pending> _pending = new();
     private readonly Dictionary<long, long> _refusedHere = [];
-    /// <summary>Ids of the leaves under way, per room.</summary>
-    private readonly Dictionary<string, List<long>> _leaving = new(StringComparer.Ordinal);
-
-    /// <summary>Joins that were answered before a leave that was sent before them, per room.</summary>
-    private readonly Dictionary<string, List<(long Id, long Seq, byte[] Ok)>> _joinsBehindLeave = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Stays> _stays = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Resuming> _resuming = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _history = new(1);
     private int _unanswered;
@@ -40,18 +36,13 @@ internal sealed partial class GatewaySession
                 RefuseHere(command, "BadCommand", "This server hosts no presence.");
                 break;
             case "create":
-                ToRoom(command, new RoomCommand.Create(user));
+                ToRoom(command, new RoomCommand.Create(user), Begin(command.Room!, isLeave: false));
                 break;
             case "join":
-                ToRoom(command, new RoomCommand.Join(user));
+                ToRoom(command, new RoomCommand.Join(user), Begin(command.Room!, isLeave: false));
                 break;
             case "leave":
-                lock (_lock)
-                {
-                    if (!_leaving.TryGetValue(command.Room!, out var leaves)) leaves = _leaving[command.Room!] = [];
-                    leaves.Add(command.Id);
-                }
-                ToRoom(command, new RoomCommand.Leave(user));
+                ToRoom(command, new RoomCommand.Leave(user), Begin(command.Room!, isLeave: true));
                 break;
             case "say" when command.Text is null:
                 RefuseHere(command, "BadCommand", "say needs a text; the empty text is legal.");
@@ -80,58 +71,85 @@ internal sealed partial class GatewaySession
         }
     }
 
-    private void ToRoom(ClientFrame.Command command, RoomCommand what)
+    private void ToRoom(ClientFrame.Command command, RoomCommand what, Stay? stay = null)
     {
         // One that was refused here never reaches the room: whoever follows it follows what it followed.
         var after = command.Prev;
         while (after > 0 && _refusedHere.TryGetValue(after, out var earlier)) after = earlier;
-        var pending = Await(command, reply => RoomReplied(command, (RoomReply)reply));
+        var pending = Await(command, reply => RoomReplied(command, (RoomReply)reply, stay), stay);
         life.Post(new Envelope(RoomOf(command.Room!), what, pending) { Command = new CommandId(_client, command.Id), After = after });
     }
 
     private void Ask(ClientFrame.Command command, RoomQuestion question, Action<object> then) =>
         life.Post(new Envelope(RoomOf(command.Room!), question, Await(command, then)));
 
-    private void RoomReplied(ClientFrame.Command command, RoomReply reply)
+    private void RoomReplied(ClientFrame.Command command, RoomReply reply, Stay? stay)
     {
-        var (id, room) = (command.Id, command.Room!);
-        if (reply.Refusal != RoomRefusal.None)
+        var room = command.Room!;
+        var isRefused = reply.Refusal != RoomRefusal.None;
+        var frame = isRefused
+            ? ServerFrames.Error(command.Id, reply.Refusal.ToString(), Explain(reply.Refusal, room), retry: false)
+            : ServerFrames.Ok(command.Id, w =>
+            {
+                w.WriteNumber("seq", reply.Seq);
+                if (stay is { IsLeave: false }) w.WriteNumber("members", reply.Members);
+            });
+        if (stay is null) Answer(frame);
+        else if (isRefused) Settle(room, stay, () => NotDone(room, stay, frame));
+        else if (stay.IsLeave) Settle(room, stay, () => Leave(room, reply.Seq, frame));
+        else Settle(room, stay, () => Join(room, reply.Seq, frame));
+    }
+
+    /// <summary>Takes the outcome of a create, join or leave. The client is told of them in the order in which it sent them, or it would forget a room that it is in.</summary>
+    /// <remarks>They may be known in another: 1. a leave is sent again, and a join behind it. 2. The leave is a repeat, so its answer is read from the journal.
+    /// 3. The join is answered meanwhile.</remarks>
+    private void Settle(string room, Stay stay, Action outcome)
+    {
+        Stays? stays;
+        lock (_lock)
         {
-            Forget(command);
-            Answer(ServerFrames.Error(id, reply.Refusal.ToString(), Explain(reply.Refusal, room), retry: false));
-            return;
+            stay.Outcome = outcome;
+            stays = _stays[room];
+            if (stays.IsBeingTold) return;
+            stays.IsBeingTold = true;
         }
-        switch (command.Name)
+        while (true)
         {
-            case "create" or "join":
-                Join(id, room, reply.Seq, ServerFrames.Ok(id, w =>
+            Stay? next;
+            lock (_lock)
+            {
+                if (!stays.Waiting.TryPeek(out next)) _stays.Remove(room);
+                if (next?.Outcome is null)
                 {
-                    w.WriteNumber("seq", reply.Seq);
-                    w.WriteNumber("members", reply.Members);
-                }));
-                break;
-            case "leave":
-                Leave(id, room, reply.Seq, ServerFrames.Ok(id, w => w.WriteNumber("seq", reply.Seq)));
-                break;
-            default:
-                Answer(ServerFrames.Ok(id, w => w.WriteNumber("seq", reply.Seq)));
-                break;
+                    stays.IsBeingTold = false;
+                    return;
+                }
+            }
+            next.Outcome();
+            lock (_lock) stays.Waiting.Dequeue(); // Not before: until then a leave that the stream shows is known to be this connection's own.
         }
     }
 
-    private void Join(long id, string room, long seq, byte[] ok)
+    private Stay Begin(string room, bool isLeave)
+    {
+        var stay = new Stay(isLeave);
+        lock (_lock)
+        {
+            if (!_stays.TryGetValue(room, out var stays)) stays = _stays[room] = new Stays();
+            stays.Waiting.Enqueue(stay);
+        }
+        return stay;
+    }
+
+    /// <summary>How many leaves of a room this connection waits for. Under the lock.</summary>
+    private int LeavesUnderWay(string room) => _stays.TryGetValue(room, out var stays) ? stays.Waiting.Count(s => s.IsLeave) : 0;
+
+    private void Join(string room, long seq, byte[] ok)
     {
         RoomCursor? cursor;
         var after = seq;
         lock (_lock)
         {
-            if (_leaving.TryGetValue(room, out var leaves) && leaves.Any(l => l < id))
-            {
-                // A repeated leave is answered from the journal and may come late: the client must hear of it first, or it would forget the room that it is in.
-                if (!_joinsBehindLeave.TryGetValue(room, out var joins)) joins = _joinsBehindLeave[room] = [];
-                joins.Add((id, seq, ok));
-                return;
-            }
             // Behind a leave whose end is still being streamed: answered when that is, and the stream begins again.
             if (_rooms.TryGetValue(room, out cursor) && cursor.Turns.Count > 0) cursor.Turns.Enqueue(new RoomCursor.Turn(true, seq, ok, MonotonicClock.Now));
             else if (cursor is null && _resuming.Remove(room, out var resuming)) after = Math.Max(seq, resuming.After);
@@ -146,47 +164,29 @@ internal sealed partial class GatewaySession
         Follow(room, after);
     }
 
-    private void Leave(long id, string room, long seq, byte[] ok)
+    private void Leave(string room, long seq, byte[] ok)
     {
         RoomCursor? cursor;
         lock (_lock)
         {
-            LeaveSettled(room, id);
             _resuming.Remove(room); // An answer that was given before the leave would stream a room that has ended.
             if (_rooms.TryGetValue(room, out cursor)) cursor.Turns.Enqueue(new RoomCursor.Turn(false, seq, ok, MonotonicClock.Now));
         }
         if (cursor is null) Answer(ok);
         else MarkDirty(cursor);
-        JoinBehindLeave(room);
     }
 
-    private void JoinBehindLeave(string room)
+    /// <summary>A create, join or leave took no effect, or an unknown one. If the stream stands at the user's leave already, nothing else will end it.</summary>
+    private void NotDone(string room, Stay stay, byte[] error)
     {
-        List<(long Id, long Seq, byte[] Ok)>? joins;
-        lock (_lock)
-        {
-            if (!_joinsBehindLeave.Remove(room, out joins)) return;
-        }
-        foreach (var (id, seq, ok) in joins) Join(id, room, seq, ok); // One that still waits for another leave goes back.
-    }
-
-    private void LeaveSettled(string room, long id)
-    {
-        if (_leaving.TryGetValue(room, out var leaves) && leaves.Remove(id) && leaves.Count == 0) _leaving.Remove(room);
-    }
-
-    /// <summary>A leave ended without one. If the stream stands at the user's leave already, nothing else will end it.</summary>
-    private void Forget(ClientFrame.Command command)
-    {
-        if (command.Name != "leave") return;
+        Answer(error);
+        if (!stay.IsLeave) return;
         RoomCursor? cursor;
         lock (_lock)
         {
-            LeaveSettled(command.Room!, command.Id);
-            if (!_rooms.TryGetValue(command.Room!, out cursor) || _leaving.ContainsKey(command.Room!) || !cursor.HasLeft || cursor.Turns.Count > 0) cursor = null;
+            if (!_rooms.TryGetValue(room, out cursor) || !cursor.HasLeft || cursor.Turns.Count > 0 || LeavesUnderWay(room) > 1) return;
         }
-        if (cursor is not null) LeftElsewhere(cursor);
-        JoinBehindLeave(command.Room!);
+        LeftElsewhere(cursor);
     }
 
     private async Task HistoryAsync(ClientFrame.Command command, RoomAnswer room)
@@ -311,10 +311,10 @@ internal sealed partial class GatewaySession
         }
     }
 
-    private Pending Await(ClientFrame.Command command, Action<object> replied)
+    private Pending Await(ClientFrame.Command command, Action<object> replied, Stay? stay = null)
     {
         Interlocked.Increment(ref _unanswered);
-        var pending = new Pending(this, command, replied, MonotonicClock.Now + gateway.AskTimeout);
+        var pending = new Pending(this, command, replied, stay, MonotonicClock.Now + gateway.AskTimeout);
         lock (_pending) _pending.Enqueue(pending);
         return pending;
     }
@@ -349,9 +349,8 @@ internal sealed partial class GatewaySession
         Answer(ServerFrames.Error(command.Id, code, message, retry: false));
     }
 
-    private void Failed(ClientFrame.Command command, EntityFailure failure)
+    private void Failed(ClientFrame.Command command, Stay? stay, EntityFailure failure)
     {
-        Forget(command);
         var code = failure.Kind switch
         {
             FailureKind.MailboxFull or FailureKind.Busy => "Busy",
@@ -362,7 +361,9 @@ internal sealed partial class GatewaySession
             FailureKind.TooOld => "TooOld",
             _ => "BadCommand",
         };
-        Answer(ServerFrames.Error(command.Id, code, failure.Message, failure.IsRetryable));
+        var error = ServerFrames.Error(command.Id, code, failure.Message, failure.IsRetryable);
+        if (stay is null) Answer(error);
+        else Settle(command.Room!, stay, () => NotDone(command.Room!, stay, error));
     }
 
     private static EntityId RoomOf(string room) => new(RoomEntity.TypeName, room);
@@ -377,9 +378,9 @@ internal sealed partial class GatewaySession
     };
 
     /// <summary>One command under way: answered once, by the room, by a failure or by the clock.</summary>
-    private sealed class Pending(GatewaySession session, ClientFrame.Command command, Action<object> replied, TimeSpan until) : IReplySink, IAbandonable
+    private sealed class Pending(GatewaySession session, ClientFrame.Command command, Action<object> replied, Stay? stay, TimeSpan until) : IReplySink, IAbandonable
     {
-        private Waiter? _waiter = new(command, replied);
+        private Waiter? _waiter = new(command, replied, stay);
 
         public TimeSpan Until { get; } = until;
 
@@ -391,7 +392,7 @@ internal sealed partial class GatewaySession
 
         public void Fail(EntityFailure failure)
         {
-            if (End() is { } waiter) session.Failed(waiter.Command, failure);
+            if (End() is { } waiter) session.Failed(waiter.Command, waiter.Stay, failure);
         }
 
         public void TimeOut()
@@ -409,7 +410,7 @@ internal sealed partial class GatewaySession
             return waiter;
         }
 
-        private sealed record Waiter(ClientFrame.Command Command, Action<object> Replied);
+        private sealed record Waiter(ClientFrame.Command Command, Action<object> Replied, Stay? Stay);
     }
 
     /// <summary>One of several answers that make one; the whole fails with its first failure.</summary>
@@ -432,6 +433,23 @@ internal sealed partial class GatewaySession
         public void Reply(object reply) => session.MembershipKnown(room, (RoomAnswer)reply);
 
         public void Fail(EntityFailure failure) => session.AskSoon(room); // At the next tick, not at once: whatever fails does so for a while.
+    }
+
+    /// <summary>The creates, joins and leaves of one room that the client has not been told of yet, in the order in which they came. Under the session's lock.</summary>
+    private sealed class Stays
+    {
+        public Queue<Stay> Waiting { get; } = [];
+
+        /// <summary>A thread is telling outcomes; it goes on to those that come meanwhile.</summary>
+        public bool IsBeingTold { get; set; }
+    }
+
+    private sealed class Stay(bool isLeave)
+    {
+        public bool IsLeave => isLeave;
+
+        /// <summary>What is to be done when its turn comes; null while that is not known.</summary>
+        public Action? Outcome { get; set; }
     }
 
     /// <summary>A room of the hello whose membership is being asked.</summary>

@@ -103,14 +103,17 @@ internal sealed partial class GatewaySession : IRoomFollower
     private void Unfollow(RoomCursor cursor)
     {
         RoomRelay? relay;
-        lock (_lock)
-        {
-            if (cursor.HasEnded) return;
-            cursor.HasEnded = true;
-            _rooms.Remove(cursor.Room);
-            relay = cursor.Relay;
-        }
+        lock (_lock) relay = End(cursor);
         relay?.Remove(this);
+    }
+
+    /// <summary>Ends a stream, under the lock; returns the relay to be taken off, outside of it.</summary>
+    private RoomRelay? End(RoomCursor cursor)
+    {
+        if (cursor.HasEnded) return null;
+        cursor.HasEnded = true;
+        _rooms.Remove(cursor.Room);
+        return cursor.Relay;
     }
 
     private void MarkDirty(RoomCursor cursor)
@@ -307,7 +310,7 @@ internal sealed partial class GatewaySession : IRoomFollower
         lock (_lock)
         {
             cursor.HasLeft = true;
-            if (cursor.Turns.Count > 0 || _leaving.ContainsKey(cursor.Room)) return; // The answer of the leave is the end.
+            if (cursor.Turns.Count > 0 || LeavesUnderWay(cursor.Room) > 0) return; // The answer of the leave is the end.
         }
         LeftElsewhere(cursor);
     }
@@ -322,23 +325,24 @@ internal sealed partial class GatewaySession : IRoomFollower
     private void TakeTurns(RoomCursor cursor)
     {
         var again = false;
+        RoomRelay? ended = null;
         lock (_lock)
         {
             if (cursor.HasEnded || cursor.Turns.Count == 0) return;
             while (cursor.Turns.TryPeek(out var turn))
             {
                 // Should the stream be cut off, the leave is still done: its answer waits no longer than this.
-                if (!turn.IsJoin && !cursor.HasLeft && cursor.After < turn.Seq && MonotonicClock.Now - turn.Since < LeaveShownWithin) return;
+                if (!turn.IsJoin && !cursor.HasLeft && cursor.After < turn.Seq && MonotonicClock.Now - turn.Since < LeaveShownWithin) break;
                 cursor.Turns.Dequeue();
                 Answer(turn.Ok);
                 cursor.HasLeft = !turn.IsJoin;
-                if (!turn.IsJoin) continue;
-                (cursor.After, cursor.HeldSince, again) = (turn.Seq, null, true);
+                if (turn.IsJoin) (cursor.After, cursor.HeldSince, again) = (turn.Seq, null, true);
             }
-            if (cursor.HasLeft) again = false;
+            // In one moment with the last turn: a join or leave that is answered next must find the room gone, or it would take its turn in a stream that ends.
+            if (cursor.HasLeft) ended = End(cursor);
         }
+        ended?.Remove(this);
         if (again) MarkDirty(cursor);
-        else Unfollow(cursor);
     }
 
     private async Task AgainLaterAsync(RoomCursor cursor)
