@@ -24,6 +24,7 @@ internal sealed class ClusterNode(
     private readonly ClusterOptions _options = configured.Value;
     private readonly CancellationTokenSource _stopping = new();
     private readonly RejoinBackoff _backoff = new();
+    private readonly AskClock _asks = new(configured.Value.Limits.AskTimeout);
     private IClusterStore? _store;
     private NodeLock? _lock;
     private volatile NodeLife? _life;
@@ -36,6 +37,8 @@ internal sealed class ClusterNode(
     public ClusterOptions Options => _options;
 
     public TimeSpan AskTimeout => _options.Limits.AskTimeout;
+
+    public AskClock Asks => _asks;
 
     public NodeLife? Life => _life;
 
@@ -124,6 +127,7 @@ internal sealed class ClusterNode(
         catch (TimeoutException late) { log.CoreFailed(late); }
         if (_store is { } store) await store.DisposeAsync().ConfigureAwait(false);
         _lock?.Dispose();
+        _asks.Dispose();
         _stopping.Dispose();
     }
 

@@ -23,39 +23,60 @@ public sealed class EntityRef
     public Task<TReply> AskAsync<TReply>(IRequest<TReply> request, CancellationToken cancel = default) => AskAsync(request, null, cancel);
 
     /// <summary>As the other overload, with a command id: however often it is sent, it takes effect at most once and is answered alike.</summary>
-    public async Task<TReply> AskAsync<TReply>(IRequest<TReply> request, CommandId? command, CancellationToken cancel = default)
+    public Task<TReply> AskAsync<TReply>(IRequest<TReply> request, CommandId? command, CancellationToken cancel = default)
     {
-        var promise = new AskPromise<TReply>();
-        _node.Post(new Envelope(Id, request, promise) { Command = command });
+        if (cancel.IsCancellationRequested) return Task.FromCanceled<TReply>(cancel);
+        var promise = new AskPromise<TReply>(Id);
+        _node.Asks.Add(promise); // First, so that an answer finds it there to be taken out.
         try
         {
-            return await promise.Task.WaitAsync(_node.AskTimeout, cancel).ConfigureAwait(false);
+            _node.Post(new Envelope(Id, request, promise) { Command = command });
         }
-        catch (TimeoutException)
+        catch
         {
-            promise.IsAbandoned = true;
-            throw new EntityException(EntityFailure.TimedOut(Id.StoreKey, _node.AskTimeout));
-        }
-        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
-        {
-            promise.IsAbandoned = true;
+            AskClock.Remove(promise);
             throw;
         }
+        return cancel.CanBeCanceled ? promise.WaitAsync(cancel) : promise.Task;
     }
 
     /// <summary>Sends a message and does not wait. It is lost where an ask would fail.</summary>
     public void Tell(object message) => _node.Post(new Envelope(Id, message, null));
 
-    private sealed class AskPromise<TReply>() : TaskCompletionSource<TReply>(TaskCreationOptions.RunContinuationsAsynchronously), IReplySink, IAbandonable
+    private sealed class AskPromise<TReply>(EntityId target) : TaskCompletionSource<TReply>(TaskCreationOptions.RunContinuationsAsynchronously), IReplySink, IAbandonable, IAsk
     {
-        public bool IsAbandoned { get; set; }
+        private AskPlace _place;
+
+        public bool IsAbandoned => Task.IsCompleted;
+
+        public ref AskPlace Place => ref _place;
 
         public void Reply(object reply)
         {
+            AskClock.Remove(this);
             if (reply is TReply expected) TrySetResult(expected);
             else TrySetException(new EntityException(EntityFailure.Faulted("the entity", new InvalidCastException($"it replied a {reply.GetType().Name}, not a {typeof(TReply).Name}"), noEffect: false)));
         }
 
-        public void Fail(EntityFailure failure) => TrySetException(new EntityException(failure));
+        public void Fail(EntityFailure failure)
+        {
+            AskClock.Remove(this);
+            TrySetException(new EntityException(failure));
+        }
+
+        public void TimeOut(TimeSpan limit) => Fail(EntityFailure.TimedOut(target.StoreKey, limit));
+
+        /// <summary>Waits until the caller has had enough; nobody waits for the answer then.</summary>
+        public async Task<TReply> WaitAsync(CancellationToken cancel)
+        {
+            await using var registration = cancel.UnsafeRegister(
+                static (promise, token) =>
+                {
+                    AskClock.Remove((AskPromise<TReply>)promise!);
+                    ((AskPromise<TReply>)promise!).TrySetCanceled(token);
+                },
+                this).ConfigureAwait(false);
+            return await Task.ConfigureAwait(false);
+        }
     }
 }

@@ -44,40 +44,55 @@ public class RegionDriverTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public async Task Tells_keep_their_order_and_their_number_while_their_shard_moves_to_and_fro(int seed)
+    public async Task Asks_run_at_most_once_and_in_order_and_each_is_answered_truly_while_their_shard_moves_to_and_fro(int seed)
     {
         var (store, nodes) = await NodesAsync();
         await nodes[0].AcquireAsync(store, nodes);
-        var (posted, moved) = (new int[2], false);
+        var (asked, moved) = (new[] { new List<Answer>(), new List<Answer>() }, false);
         var senders = nodes.Select((node, n) => Task.Run(async () =>
         {
             var random = new Random((seed * 10) + n);
-            while (!Volatile.Read(ref moved) || posted[n] < 100)
+            while (!Volatile.Read(ref moved))
             {
-                if (posted.Sum() - _taken.Count < 300) node.Regions.Post(new Envelope(Entity, new Note((n * 1_000_000) + ++posted[n]), null));
+                // Each sender waits for what it asked a while ago, so that no bound is met.
+                if (asked[n].Count >= 100) await Waiting.Until(() => asked[n][^100].IsThere, () => $"seed {seed}: ask {asked[n].Count - 99} of node {node.Self} is answered");
+                asked[n].Add(node.Ask(Entity, new Echo((n * 1_000_000) + asked[n].Count + 1)));
                 if (random.Next(4) == 0) await Task.Yield();
             }
         })).ToList();
-        var owner = 0;
-        for (var move = 0; move < 8; move++)
+        using var stop = new CancellationTokenSource();
+        var ticking = Task.Run(async () =>
         {
-            await Waiting.Until(() => posted.Min() > 20 * move, () => $"seed {seed}: senders go on in move {move}");
+            for (; !stop.IsCancellationRequested; await Task.Yield())
+                foreach (var node in nodes) node.Regions.Tick();
+        });
+        var owner = 0;
+        for (var move = 1; move <= 8; move++)
+        {
+            var before = _taken.Count;
+            await Waiting.Until(() => _taken.Count > before + 50, () => $"seed {seed}: asks go on before move {move}");
             await nodes[owner].DrainAsync();
             await nodes[owner].ReleaseAsync(store);
             owner = 1 - owner;
             await nodes[owner].AcquireAsync(store, nodes);
-            foreach (var node in nodes) node.Regions.Tick();
         }
         Volatile.Write(ref moved, true);
-        await Task.WhenAll(senders).Within("all tells are posted");
-        await Waiting.Until(
-            () =>
+        await Task.WhenAll(senders).Within("the senders end");
+        var taken = _taken.Select(t => t.Number).ToList();
+        for (var n = 0; n < 2; n++)
+        {
+            Assert.True(taken.Where(t => t / 1_000_000 == n).Zip(taken.Where(t => t / 1_000_000 == n).Skip(1)).All(p => p.First < p.Second), $"seed {seed}: asks of sender {n} ran twice or out of order.");
+            for (var i = 0; i < asked[n].Count; i++)
             {
-                foreach (var node in nodes) node.Regions.Tick();
-                return _taken.Count >= posted.Sum();
-            },
-            () => $"seed {seed}: {posted.Sum()} tells taken, {_taken.Count} are, {nodes.Sum(n => n.Regions.TellsDropped)} were dropped");
-        Assert.All(_taken.GroupBy(t => t.Number / 1_000_000), g => Assert.Equal(Enumerable.Range(1, posted[g.Key]).Select(i => (g.Key * 1_000_000) + i), g.Select(t => t.Number)));
+                var number = (n * 1_000_000L) + i + 1;
+                var answer = await asked[n][i].Is<object>();
+                var ran = _taken.Any(t => t.Number == number);
+                Assert.True(answer is Echoed echoed ? ran && echoed.Number == number : !ran || !((EntityFailure)answer).NoEffect, $"seed {seed}: ask {number} {(ran ? "ran" : "did not run")} and was answered {answer}.");
+                Assert.Equal(1, asked[n][i].Count);
+            }
+        }
+        await stop.CancelAsync();
+        await ticking;
         await EndAsync(nodes);
     }
 
