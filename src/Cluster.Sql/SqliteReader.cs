@@ -1,6 +1,6 @@
-using ActorCluster.Primitives;
 using System.Diagnostics;
 using ActorCluster.Persistence;
+using ActorCluster.Primitives;
 
 namespace ActorCluster.Sql;
 
