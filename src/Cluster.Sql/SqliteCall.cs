@@ -41,12 +41,16 @@ internal sealed class SqliteCall<T>(Func<SqliteSession, StoreResult<T>> operatio
     private readonly TaskCompletionSource<StoreResult<T>> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private StoreResult<T> _result;
     private Timer? _timer;
+    private Func<string>? _obstacle;
 
     public Task<StoreResult<T>> Task => _answer.Task;
 
     /// <summary>Starts the time-out.</summary>
-    public SqliteCall<T> ExpireAfter(TimeSpan limit)
+    /// <param name="limit">Then the caller is told.</param>
+    /// <param name="obstacle">Says what was in the way of a call that never began; asked only then, on a thread of the pool.</param>
+    public SqliteCall<T> ExpireAfter(TimeSpan limit, Func<string>? obstacle = null)
     {
+        _obstacle = obstacle;
         _timer = new Timer(static call => ((SqliteCall<T>)call!).Expire(), this, limit, Timeout.InfiniteTimeSpan);
         return this;
     }
@@ -77,7 +81,7 @@ internal sealed class SqliteCall<T>(Func<SqliteSession, StoreResult<T>> operatio
     private void Expire()
     {
         if (TryAbandon() || !isWrite)
-            Settle(StoreResult.Not<T>(StoreVerdict.NotSent, "The store did not come to the call within the call time-out; nothing was written."));
+            Settle(StoreResult.Not<T>(StoreVerdict.NotSent, $"The store did not come to the call within the call time-out; nothing was written.{(_obstacle is null ? "" : $" {_obstacle()}.")}"));
         else
             Settle(StoreResult.Not<T>(StoreVerdict.InDoubt, "The store had begun the call and did not end it within the call time-out."));
     }

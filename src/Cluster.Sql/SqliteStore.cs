@@ -15,8 +15,6 @@ namespace ActorCluster.Sql;
 /// </remarks>
 public sealed class SqliteStore : IClusterStore
 {
-    private static readonly TimeSpan OpenLimit = TimeSpan.FromSeconds(30);
-
     private readonly SqliteStoreOptions _options;
     private readonly string _path;
     private readonly SemaphoreSlim _opening = new(1);
@@ -44,7 +42,7 @@ public sealed class SqliteStore : IClusterStore
     private static long NowUnixMs => DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
 
     /// <inheritdoc />
-    public async ValueTask<ClusterRow> OpenAsync(StoreSeed seed, CancellationToken cancel)
+    public async ValueTask<StoreResult<ClusterRow>> OpenAsync(StoreSeed seed, CancellationToken cancel)
     {
         ArgumentNullException.ThrowIfNull(seed);
         await _opening.WaitAsync(cancel).ConfigureAwait(false);
@@ -186,7 +184,7 @@ public sealed class SqliteStore : IClusterStore
         }
     }
 
-    private ClusterRow Open(StoreSeed seed, CancellationToken cancel)
+    private StoreResult<ClusterRow> Open(StoreSeed seed, CancellationToken cancel)
     {
         var folder = Path.GetDirectoryName(_path)!;
         SqliteTurnstile turnstile;
@@ -204,9 +202,9 @@ public sealed class SqliteStore : IClusterStore
         try
         {
             var row = Prepare(turnstile, seed, cancel);
-            if (_writer is not null)
+            if (!row.IsOk || _writer is not null)
             {
-                turnstile.Dispose(); // Opened before; its threads run.
+                turnstile.Dispose(); // Not opened yet; or before, and its threads run.
                 return row;
             }
             _writer = new SqliteWriter(OpenSession, turnstile, _options.CallTimeout);
@@ -221,7 +219,7 @@ public sealed class SqliteStore : IClusterStore
         }
     }
 
-    private ClusterRow Prepare(SqliteTurnstile turnstile, StoreSeed seed, CancellationToken cancel)
+    private StoreResult<ClusterRow> Prepare(SqliteTurnstile turnstile, StoreSeed seed, CancellationToken cancel)
     {
         var started = Stopwatch.GetTimestamp();
         while (true)
@@ -233,7 +231,7 @@ public sealed class SqliteStore : IClusterStore
                 {
                     using var session = OpenSession();
                     if (session.IsReadOnly) throw new StoreUnusableException($"{_path} can only be read. Give this user the right to write the file, or mount its disk for writing.");
-                    return SqliteSchema.Prepare(session, _options, seed);
+                    return StoreResult.Ok(SqliteSchema.Prepare(session, _options, seed));
                 }
                 catch (SqliteFailure e) when (e.IsBusy)
                 {
@@ -248,8 +246,8 @@ public sealed class SqliteStore : IClusterStore
                     turnstile.Leave();
                 }
             }
-            if (Stopwatch.GetElapsedTime(started) > OpenLimit)
-                throw new StoreUnusableException($"{_path} was locked by another process for {OpenLimit.TotalSeconds} s. End the process that holds it.");
+            if (Stopwatch.GetElapsedTime(started) > _options.CallTimeout)
+                return StoreResult.Not<ClusterRow>(StoreVerdict.NotSent, $"{_path} is locked: {turnstile.DescribeHolder()}. If that process is stopped or hangs, let it go on (kill -CONT) or end it.");
             Native.Sleep(TimeSpan.FromMilliseconds(2));
         }
     }

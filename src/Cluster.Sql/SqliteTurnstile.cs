@@ -1,3 +1,4 @@
+using System.Globalization;
 using ActorCluster.Primitives;
 using Microsoft.Win32.SafeHandles;
 
@@ -58,6 +59,22 @@ internal sealed class SqliteTurnstile : IDisposable
         }
         _windowsHold?.Dispose();
         _windowsHold = null;
+    }
+
+    /// <summary>Who holds it now, for a message to an operator: "process 4711", or that nobody can say.</summary>
+    /// <remarks>Any thread. A process that is stopped, or hangs in a system call, keeps the lock until it goes on or is killed.</remarks>
+    public string DescribeHolder()
+    {
+        try
+        {
+            if (_file is not null && Native.LockHolder(_file) is { } process)
+                return string.Create(CultureInfo.InvariantCulture, $"process {process}{(process == Environment.ProcessId ? " (this one)" : "")} holds {_path}");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
+        {
+            // A message is not worth a fault.
+        }
+        return $"nobody holds {_path} as far as the system says";
     }
 
     public void Dispose()

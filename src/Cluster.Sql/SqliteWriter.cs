@@ -35,7 +35,7 @@ internal sealed class SqliteWriter : IDisposable
     /// <summary>Queues a write. Urgent ones (membership, leases, ownership) run before appends of the same turn.</summary>
     public Task<StoreResult<T>> SubmitAsync<T>(Func<SqliteSession, StoreResult<T>> operation, bool urgent, bool takesSavepoint)
     {
-        var call = new SqliteCall<T>(operation, isWrite: true, takesSavepoint).ExpireAfter(_callTimeout);
+        var call = new SqliteCall<T>(operation, isWrite: true, takesSavepoint).ExpireAfter(_callTimeout, _turnstile.DescribeHolder);
         if (!_queue.TryAdd(call, urgent) && call.TryBegin())
             call.Refuse(StoreVerdict.NotSent, _queue.IsClosed ? "The store is closed." : $"{QueuedMax} writes are waiting already; nothing was written.");
         return call.Task;

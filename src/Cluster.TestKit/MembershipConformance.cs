@@ -12,7 +12,7 @@ internal static class MembershipConformance
         ("Opening twice returns the same cluster", open => RunAsync(open, async b =>
         {
             var other = await b.AnotherAsync().ConfigureAwait(false);
-            var again = await other.OpenAsync(new StoreSeed("another digest"), CancellationToken.None).ConfigureAwait(false);
+            var again = (await other.OpenAsync(new StoreSeed("another digest"), CancellationToken.None).ConfigureAwait(false)).Value!;
             var first = (await b.ClusterAsync().ConfigureAwait(false)).Cluster;
             Equal(first, again, "An existing store keeps its row.");
             Equal("digest", again.ConfigDigest, "An existing store keeps its own digest.");

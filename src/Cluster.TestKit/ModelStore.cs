@@ -34,10 +34,10 @@ public sealed class ModelStore : IClusterStore
     private long NowUnixMs => _time.GetUtcNow().ToUnixTimeMilliseconds();
 
     /// <inheritdoc />
-    public ValueTask<ClusterRow> OpenAsync(StoreSeed seed, CancellationToken cancel)
+    public ValueTask<StoreResult<ClusterRow>> OpenAsync(StoreSeed seed, CancellationToken cancel)
     {
         cancel.ThrowIfCancellationRequested();
-        lock (_database.Gate) return ValueTask.FromResult(_database.Open(seed));
+        lock (_database.Gate) return ValueTask.FromResult(StoreResult.Ok(_database.Open(seed)));
     }
 
     /// <inheritdoc />

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json;
 using ActorCluster.MultiNode.Tests.Nodes;
 
 namespace ActorCluster.MultiNode.Tests;
@@ -65,7 +67,7 @@ public sealed class FailureTests(ITestOutputHelper output)
         await cluster.SpreadAsync(SpreadLimit);
         var (before, held) = (await cluster[1].IncarnationAsync(), cluster[1].Holdings());
 
-        cluster[1].Pause();
+        await cluster.PauseAsync(cluster[1]);
         var paused = TimeProvider.System.GetTimestamp();
         var evicted = await Await.UntilAsync("node2 evicted", TimeSpan.FromSeconds(10), async () => await cluster[0].MembersUpAsync() == "node1 node3", cluster[0].DescribeAsync);
         output.WriteLine($"evicted after {evicted.TotalMilliseconds:0} ms");
@@ -99,7 +101,7 @@ public sealed class FailureTests(ITestOutputHelper output)
         await cluster.SpreadAsync(SpreadLimit);
         var before = await cluster[0].IncarnationAsync();
 
-        cluster[0].Pause();
+        await cluster.PauseAsync(cluster[0]);
         var paused = TimeProvider.System.GetTimestamp();
         await Await.UntilAsync("3 s of pause", TimeSpan.FromSeconds(8), () => Task.FromResult(TimeProvider.System.GetElapsedTime(paused) >= TimeSpan.FromSeconds(3)), cluster[1].DescribeAsync);
         cluster[0].Resume();
@@ -115,11 +117,42 @@ public sealed class FailureTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_node_stopped_in_the_middle_of_a_write_is_named_by_the_others_who_go_on_once_it_is_killed()
+    {
+        await using var cluster = new SampleCluster(2);
+        await cluster.StartAsync();
+        await using var talk = await Talk.BeginAsync(cluster, 6);
+        await cluster.SpreadAsync(SpreadLimit);
+
+        await cluster.PauseAsync(cluster[0], inWrite: true);
+        var holder = string.Create(CultureInfo.InvariantCulture, $"process {cluster[0].Process.Id} holds");
+        var named = await Await.UntilAsync(
+            $"node2 says that {holder} the store", TimeSpan.FromSeconds(10),
+            async () => await cluster[1].StatusAsync() is { } status && status.GetProperty("storeFault").GetString() is { } fault && fault.Contains(holder, StringComparison.Ordinal), cluster[1].DescribeAsync);
+        output.WriteLine($"named after {named.TotalMilliseconds:0} ms");
+        // A node that starts now waits and says the same; it neither gives up nor forms a cluster of its own.
+        var newcomer = cluster.Add("newcomer");
+        await newcomer.StartAsync();
+        await Await.UntilAsync(
+            $"newcomer says that {holder} the store", TimeSpan.FromSeconds(20),
+            async () => await newcomer.StatusAsync() is { } status && status.GetProperty("storeFault").GetString() is { } fault && fault.Contains(holder, StringComparison.Ordinal), newcomer.DescribeAsync);
+        Assert.Equal(0, await newcomer.StopAsync());
+
+        await cluster[0].KillAsync();
+        var served = await talk.GoesOnAsync("after the kill of the node that stood in a write", TimeSpan.FromSeconds(20), 5);
+        output.WriteLine($"all users served {served.TotalMilliseconds:0} ms after the kill, {talk.TakeLongestWait()}");
+        await Await.UntilAsync("node2 says that the store answers", TimeSpan.FromSeconds(10), async () => await cluster[1].StatusAsync() is { } status && status.GetProperty("storeFault").ValueKind == JsonValueKind.Null, cluster[1].DescribeAsync);
+        await talk.EndAsync();
+        Assert.Equal(0, await cluster[1].StopAsync());
+        Assert.Equal("", talk.Judge(cluster.Store));
+    }
+
+    [Fact]
     public async Task A_node_that_is_told_to_stop_before_it_has_joined_stops_with_0()
     {
         await using var cluster = new SampleCluster(1);
         await cluster.StartAsync();
-        cluster[0].Pause(); // A newcomer waits for it, being neither connected to it nor sure of its death.
+        await cluster.PauseAsync(cluster[0]); // A newcomer waits for it, being neither connected to it nor sure of its death.
         var newcomer = cluster.Add("newcomer");
         await newcomer.StartAsync();
         await Await.UntilAsync("newcomer waits for node1", TimeSpan.FromSeconds(15), async () => await newcomer.StatusAsync() is { } status && status.GetProperty("joinBlockedBy").GetArrayLength() > 0, newcomer.DescribeAsync);

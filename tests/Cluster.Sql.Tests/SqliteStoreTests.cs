@@ -125,12 +125,12 @@ public class SqliteStoreTests
         Guid uuid;
         await using (var store = folder.Store())
         {
-            uuid = (await store.OpenAsync(Seed, CancellationToken.None)).Uuid;
+            uuid = (await store.OpenAsync(Seed, CancellationToken.None)).Value!.Uuid;
             var owner = await Owner.OfAsync(store, shards: 3);
             Assert.Equal(AppendOutcome.Committed, (await owner.AppendAsync(owner.Batch(2, 1, rows: 5))).Value);
         }
         await using var again = folder.Store();
-        Assert.Equal(uuid, (await again.OpenAsync(Seed, CancellationToken.None)).Uuid);
+        Assert.Equal(uuid, (await again.OpenAsync(Seed, CancellationToken.None)).Value!.Uuid);
         Assert.Equal(5, (await again.ReadJournalAsync("room/3", 1, 100)).Value.Length);
     }
 

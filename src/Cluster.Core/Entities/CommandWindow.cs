@@ -17,14 +17,17 @@ internal enum CommandKnowledge
 }
 
 /// <summary>The commands an entity has executed, per client: what makes a repeat harmless (protocol 7.4).</summary>
-/// <remarks>Not thread-safe: the entity's turn owns it. Bounded: 256 commands a client, 65,536 an entity, then the longest idle client goes.</remarks>
+/// <remarks>Not thread-safe: the entity's turn owns it. Bounded: 256 commands a client, 65,536 an entity, then the longest idle client goes;
+/// 4,096 clients of whom nothing was executed, then the first of them goes.</remarks>
 internal sealed class CommandWindow
 {
     private const int PerClient = 256;
     private const int PerEntity = 65_536;
+    public const int RefusedClientsMax = 4_096;
     public static readonly TimeSpan Retention = TimeSpan.FromHours(24);
 
     private readonly Dictionary<ClientId, ClientCommands> _clients = [];
+    private readonly Queue<ClientId> _refusedOnly = new(); // Some have had a command executed since.
     private int _count;
 
     public CommandKnowledge Find(CommandId id, out long entitySeq)
@@ -46,9 +49,20 @@ internal sealed class CommandWindow
     /// <summary>Notes that a command was answered without an effect; remembered while the entity is in memory, for the order alone.</summary>
     public void NoteHandled(CommandId id)
     {
-        if (_clients.TryGetValue(id.Client, out var client)) client.HandledUpTo = Math.Max(client.HandledUpTo, id.Sequence);
-        else Add(id.Client, new ClientCommands { HandledUpTo = id.Sequence });
+        if (_clients.TryGetValue(id.Client, out var client))
+        {
+            client.HandledUpTo = Math.Max(client.HandledUpTo, id.Sequence);
+            return;
+        }
+        Add(id.Client, new ClientCommands { HandledUpTo = id.Sequence });
+        _refusedOnly.Enqueue(id.Client);
+        // Its next command is told that its predecessor is unknown, as it would be after a fail-over.
+        if (_refusedOnly.Count > RefusedClientsMax && _refusedOnly.Dequeue() is var first && _clients.TryGetValue(first, out var known) && known is { Commands.Count: 0, LowWater: 0 })
+            _clients.Remove(first);
     }
+
+    /// <summary>Clients that something is remembered of.</summary>
+    public int Clients => _clients.Count;
 
     public void NoteExecuted(CommandId id, long entitySeq, long atUnixMs)
     {

@@ -29,6 +29,7 @@ internal sealed class ClusterNode(
     private NodeLock? _lock;
     private volatile NodeLife? _life;
     private volatile string? _lastEnd;
+    private volatile string? _startFault;
     private Task _lives = Task.CompletedTask;
     private volatile bool _leaving;
     private bool _disposed;
@@ -46,10 +47,10 @@ internal sealed class ClusterNode(
     public bool IsReady => !_leaving && _life?.Mode is NodeMode.Serving or NodeMode.Degraded;
 
     /// <summary>One line for a health check that says no.</summary>
-    public string WhyNotReady => _leaving ? "the node is stopping" : _life is not { } life ? $"the node has not started: {_lastEnd ?? "waiting for the store"}" : life.Mode switch
+    public string WhyNotReady => _leaving ? "the node is stopping" : _life is not { } life ? $"the node has not started: {_startFault ?? _lastEnd ?? "waiting for the store"}" : life.Mode switch
     {
         NodeMode.Joining => $"joining: {string.Join("; ", life.Latest.JoinBlockedBy.DefaultIfEmpty("not up yet"))}",
-        NodeMode.Frozen => "frozen: the store is out of reach",
+        NodeMode.Frozen => $"frozen: the store is out of reach ({life.StoreFault ?? "it answers again"})",
         NodeMode.Fenced => "fenced: this incarnation is out",
         var mode => mode.ToString(),
     };
@@ -77,7 +78,7 @@ internal sealed class ClusterNode(
         var snapshot = latest?.Snapshot;
         var names = snapshot?.Members.ToDictionary(m => m.Inc, m => m.Name) ?? [];
         return new ClusterStatus(
-            _options.Node.Name, _life?.Self.Value ?? 0, Name(Mode), _store?.Description ?? "", snapshot?.Cluster.View ?? 0,
+            _options.Node.Name, _life?.Self.Value ?? 0, Name(Mode), _store?.Description ?? "", _life is { } living ? living.StoreFault : _startFault, snapshot?.Cluster.View ?? 0,
             [.. (snapshot?.Members ?? []).Select(m => new MemberStatusLine(m.Name, m.Inc.Value, Name(m.Status), m.IsLive && !latest!.Missing.Contains(m.Inc), m.LinkAddress, m.ClientUrl, m.DownReason))],
             [.. (latest?.Rows ?? []).GroupBy(r => (r.Type, Owner: r.Owner is { } o ? names.GetValueOrDefault(o, o.ToString()) : "")).OrderBy(g => g.Key).Select(g => new ShardStatusLine(g.Key.Type, g.Key.Owner, g.Count()))],
             latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0);
@@ -187,7 +188,7 @@ internal sealed class ClusterNode(
         var digest = ClusterDigest.Of(_options);
         try
         {
-            cluster = await _store.OpenAsync(new StoreSeed(digest), _stopping.Token).ConfigureAwait(false);
+            cluster = await RetryAsync(() => _store.OpenAsync(new StoreSeed(digest), _stopping.Token)).ConfigureAwait(false);
         }
         catch (StoreUnusableException cause)
         {
@@ -268,6 +269,7 @@ internal sealed class ClusterNode(
         while (true)
         {
             var result = await call().ConfigureAwait(false);
+            _startFault = result.Reason;
             if (result.IsOk) return result.Value!;
             log.StoreCallEnded("Start", result.Verdict, result.Reason);
             await Task.Delay(TimeSpan.FromMilliseconds(500), _stopping.Token).ConfigureAwait(false);

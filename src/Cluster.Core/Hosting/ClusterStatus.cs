@@ -7,6 +7,7 @@ namespace ActorCluster.Hosting;
 /// <param name="Incarnation">Its incarnation, 0 before the first.</param>
 /// <param name="Mode">What it may do now.</param>
 /// <param name="Store">Kind and place of the store.</param>
+/// <param name="StoreFault">Why the store did not answer the last call that told of it, who is in its way included; null while it answers.</param>
 /// <param name="View">Number of the member list.</param>
 /// <param name="Members">Live members and those that went down lately, by incarnation.</param>
 /// <param name="Shards">Per entity type: how many shards each node owns, and how many nobody.</param>
@@ -16,7 +17,7 @@ namespace ActorCluster.Hosting;
 /// <param name="ActiveEntities">Entities in memory here.</param>
 /// <param name="UncommittedRows">Journal rows that wait for their commit here.</param>
 public sealed record ClusterStatus(
-    string Node, long Incarnation, string Mode, string Store, long View, ImmutableArray<MemberStatusLine> Members, ImmutableArray<ShardStatusLine> Shards,
+    string Node, long Incarnation, string Mode, string Store, string? StoreFault, long View, ImmutableArray<MemberStatusLine> Members, ImmutableArray<ShardStatusLine> Shards,
     ImmutableArray<string> JoinBlockedBy, ImmutableArray<string> LastDecisions, string? LastEnd, int ActiveEntities, int UncommittedRows);
 
 /// <summary>One member.</summary>

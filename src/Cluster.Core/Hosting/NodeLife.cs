@@ -63,6 +63,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     /// <summary>How and why the life ended.</summary>
     public Task<NodeEffect.Stop> Ended => _ended.Task;
 
+    /// <summary>Why the store did not answer the last control call that ended; null while it answers.</summary>
+    public string? StoreFault { get; private set; }
+
     /// <summary>The latest state, for status pages and gateways.</summary>
     public Published Latest => _published;
 
@@ -267,6 +270,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             // A store must not throw; if it does, nothing is known of the call, and a core that waits for its answer must get one.
             answer = new ControlAnswer(call, StoreVerdict.InDoubt, null, $"{cause.GetType().Name}: {cause.Message}");
         }
+        StoreFault = answer.Verdict is StoreVerdict.NotSent or StoreVerdict.InDoubt ? answer.Reason ?? "it does not answer" : null;
         if (!answer.IsOk) _log.StoreCallEnded(call.GetType().Name, answer.Verdict, answer.Reason);
         Tell(new NodeInput.Answered(answer));
     }

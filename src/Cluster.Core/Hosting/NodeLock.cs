@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using Microsoft.Win32.SafeHandles;
@@ -6,10 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace ActorCluster.Hosting;
 
 /// <summary>The file that a node keeps locked while its process lives: only the kernel gives it up, so whoever gets the lock knows that the process has ended (protocol 2.5).</summary>
-internal sealed partial class NodeLock : IDisposable
+internal sealed class NodeLock : IDisposable
 {
-    private const int AtEmptyPath = 0x1000;
-    private const uint StatxIno = 0x100;
     private const int ProbersPassed = 30;
 
     private readonly SafeFileHandle _file;
@@ -103,25 +100,8 @@ internal sealed partial class NodeLock : IDisposable
 
     private static (long Device, long Inode) Identity(SafeFileHandle file)
     {
-        if (Statx(file, "", AtEmptyPath, StatxIno, out var stat) != 0) throw new IOException($"statx failed with error {Marshal.GetLastPInvokeError()}.");
-        return (((long)stat.DeviceMajor << 32) | stat.DeviceMinor, (long)stat.Inode);
-    }
-
-    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Statx(SafeHandle file, string path, int flags, uint mask, out StatxResult result);
-
-    /// <summary>The parts of the kernel's struct statx that are read; its layout is the same on every architecture.</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 256)]
-    private struct StatxResult
-    {
-        [FieldOffset(32)]
-        public ulong Inode;
-
-        [FieldOffset(136)]
-        public uint DeviceMajor;
-
-        [FieldOffset(140)]
-        public uint DeviceMinor;
+        var (major, minor, inode) = Native.Identity(file);
+        return (((long)major << 32) | minor, inode);
     }
 }
 

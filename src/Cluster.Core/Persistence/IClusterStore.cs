@@ -32,7 +32,8 @@ public interface IControlStore
 {
     /// <summary>Creates the schema and the cluster row where they are missing and returns the row. To be called before anything else.</summary>
     /// <exception cref="StoreUnusableException">The store cannot serve: a newer schema, a file system without locks, missing rights.</exception>
-    ValueTask<ClusterRow> OpenAsync(StoreSeed seed, CancellationToken cancel);
+    /// <returns>NotSent while the store cannot be reached or is locked: that may pass, so ask again.</returns>
+    ValueTask<StoreResult<ClusterRow>> OpenAsync(StoreSeed seed, CancellationToken cancel);
 
     /// <summary>Writes a type and its free shard rows with its first registration; later ones must give the same count.</summary>
     /// <returns>Ok with the count in the store, which the caller compares with its own.</returns>

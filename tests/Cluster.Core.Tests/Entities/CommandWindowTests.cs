@@ -35,6 +35,18 @@ public class CommandWindowTests
     }
 
     [Fact]
+    public void Clients_of_whom_everything_is_refused_take_no_more_than_their_share_and_push_out_nobody_else()
+    {
+        _window.NoteHandled(new CommandId(new ClientId(1), 1));
+        _window.NoteHandled(Id(1));
+        _window.NoteExecuted(Id(2), 1, 0);
+        for (var i = 0; i < 3 * CommandWindow.RefusedClientsMax; i++) _window.NoteHandled(new CommandId(new ClientId((UInt128)(1_000 + i)), 1));
+        Assert.Equal(CommandWindow.RefusedClientsMax + 1, _window.Clients);
+        Assert.False(_window.HasHandled(new ClientId(1), 1));
+        Assert.Equal(CommandKnowledge.Repeat, _window.Find(Id(2), out _));
+    }
+
+    [Fact]
     public void A_refused_command_may_be_tried_again_while_nothing_came_after_it()
     {
         _window.NoteHandled(Id(1));

@@ -1,5 +1,6 @@
 using System.Globalization;
 using ActorCluster.Demo.Nodes;
+using ActorCluster.Sql;
 
 namespace ActorCluster.MultiNode.Tests.Nodes;
 
@@ -64,6 +65,30 @@ internal sealed class SampleCluster : IAsyncDisposable
             var owned = status.GetProperty("shards").EnumerateArray().Where(s => s.GetProperty("type").GetString() == "room")
                 .ToDictionary(s => s.GetProperty("owner").GetString()!, s => s.GetProperty("count").GetInt32());
             return owned.GetValueOrDefault("") == 0 && nodes.All(n => owned.GetValueOrDefault(n.Name) * nodes.Count * 3 >= owned.Values.Sum());
+        }
+    }
+
+    /// <summary>Pauses a node (SIGSTOP) while it writes nothing, or in the middle of a write: one SQLite file has one writer, so a node
+    /// stopped there stops every writer of the machine (protocol 11.4). Which of the two a blind pause hits is chance.</summary>
+    public async Task PauseAsync(SampleNode node, bool inWrite = false)
+    {
+        using var turnstile = new SqliteTurnstile(Store + ".turnstile");
+        for (var attempt = 1; ; attempt++)
+        {
+            await node.PauseAsync();
+            var isFree = turnstile.TryEnter();
+            if (isFree) turnstile.Leave();
+            // Another node's write looks the same for a moment; one that lasts is that of the node that stands still.
+            for (var look = 0; !isFree && look < 100 && !turnstile.DescribeHolder().Contains(string.Create(CultureInfo.InvariantCulture, $"process {node.Process.Id} "), StringComparison.Ordinal); look++)
+            {
+                await Task.Delay(1);
+                isFree = turnstile.TryEnter();
+                if (isFree) turnstile.Leave();
+            }
+            if (isFree != inWrite) return;
+            node.Resume();
+            Assert.True(attempt < 2_000, $"{node.Name} was {(isFree ? "never" : "always")} found in a write.");
+            await Task.Delay(attempt % 7);
         }
     }
 

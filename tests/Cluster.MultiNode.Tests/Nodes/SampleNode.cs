@@ -90,7 +90,13 @@ internal sealed class SampleNode(string name, int clientPort, int linkPort, stri
 
     public Task KillAsync() => Process.KillAsync();
 
-    public void Pause() => Process.Signal(SigStop);
+    /// <summary>SIGSTOP; returns when the kernel has stopped it. Where in its work, nobody knows: see <see cref="SampleCluster.PauseAsync"/>.</summary>
+    public Task PauseAsync()
+    {
+        Process.Signal(SigStop);
+        var state = string.Create(CultureInfo.InvariantCulture, $"/proc/{Process.Id}/stat");
+        return Await.UntilAsync($"{name} is stopped", TimeSpan.FromSeconds(5), () => Task.FromResult(File.ReadAllText(state).Split(") ")[^1][0] == 'T'), () => Task.FromResult(File.ReadAllText(state)));
+    }
 
     public void Resume() => Process.Signal(SigCont);
 
