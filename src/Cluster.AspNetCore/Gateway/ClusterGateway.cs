@@ -75,7 +75,7 @@ internal sealed class ClusterGateway : INodeParticipant, IDisposable
 
     public void LifeStarted(NodeLife life)
     {
-        var rooms = _rooms is null ? null : new RoomRelayDriver(life.Regions, life.Entities.Store, life.Self);
+        var rooms = _rooms is null ? null : new RoomRelayDriver(life.Regions, life.Entities.Store, life.Self, _log.RoomUnreadable);
         if (_rooms is not null) _rooms.Relay = rooms;
         // Announcements to a type that nobody hosts would fail on the clock's thread, and end the process.
         var presence = life.Regions.Hosts(PresenceEntity.TypeName) ? new PresenceDriver(life.Regions, life.Self) : null;

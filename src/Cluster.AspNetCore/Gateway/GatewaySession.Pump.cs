@@ -228,7 +228,10 @@ internal sealed partial class GatewaySession : IRoomFollower
         if (!relay.TryRead(cursor.After, _items, ItemsPerFrame))
         {
             // Further behind than this node remembers: the journal has it.
-            if (await relay.ReadAsync(cursor.After, ItemsPerFrame).ConfigureAwait(false) is not { } rows)
+            IReadOnlyList<RoomItem>? rows = null;
+            try { rows = await relay.ReadAsync(cursor.After, ItemsPerFrame).ConfigureAwait(false); }
+            catch (InvalidDataException) { } // It was told; the stream goes on where the client finds a newer node.
+            if (rows is null)
             {
                 _ = AgainLaterAsync(cursor);
                 return false;
