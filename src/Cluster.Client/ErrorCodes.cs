@@ -51,6 +51,9 @@ public static class ErrorCodes
     /// <summary>The client's own: the server issued a new client id; see <see cref="ClientResetException"/>.</summary>
     public const string ClientReset = "ClientReset";
 
+    /// <summary>The client's own: <see cref="ClusterClientOptions.WaitingMax"/> commands wait already; nothing was sent.</summary>
+    public const string TooManyWaiting = "TooManyWaiting";
+
     /// <summary>The client's own: an event handler threw, which ended the client.</summary>
     public const string HandlerFailed = "HandlerFailed";
 
