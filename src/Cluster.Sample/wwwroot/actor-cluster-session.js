@@ -187,8 +187,8 @@ export class ClientSession {
     const bytes = new TextEncoder().encode(JSON.stringify(frame)).length;
     if (bytes + HEAD_BYTES_MAX > this.frameBytesMax)
       return { code: 'FrameTooLong', message: `The command '${command.kind}' takes ${bytes} bytes; the server accepts frames of ${this.frameBytesMax}. Send less at a time.` };
-    if (this.waiting.length >= this.waitingMax)
-      return { code: 'TooManyWaiting', message: `${this.waitingMax} commands wait to be sent; wait for answers first, or raise waitingMax. Nothing was sent.` };
+    if (this.phase !== 'up' && this.waiting.length >= this.waitingMax)
+      return { code: 'TooManyWaiting', message: `${this.waitingMax} commands wait for a connection; wait for answers first, or raise waitingMax. Nothing was sent.` };
     return null;
   }
 
