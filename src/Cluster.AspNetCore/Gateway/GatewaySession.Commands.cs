@@ -378,6 +378,7 @@ internal sealed partial class GatewaySession
             FailureKind.AskTimeout => "Timeout",
             FailureKind.OutOfOrder => "OutOfOrder",
             FailureKind.TooOld => "TooOld",
+            FailureKind.EntityFaulted => "Faulted",
             _ => "BadCommand",
         };
         var error = ServerFrames.Error(command.Id, code, failure.Message, failure.IsRetryable);
