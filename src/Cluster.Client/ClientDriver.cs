@@ -80,7 +80,7 @@ internal sealed class ClientDriver : IAsyncDisposable
                 throw new ArgumentException(
                     $"The command '{command.Kind}' takes {command.Body.Length} bytes; the server accepts frames of {_session.FrameBytesMax}. Send less at a time.");
             if (!_session.HasPlace(_options.WaitingMax))
-                throw new ClusterClientException(ErrorCodes.TooManyWaiting, $"{_options.WaitingMax} commands wait to be sent; wait for answers first, or raise WaitingMax. Nothing was sent.");
+                throw new ClusterClientException(ErrorCodes.TooManyWaiting, $"{_options.WaitingMax} commands wait for a connection; wait for answers first, or raise WaitingMax. Nothing was sent.");
             _session.Submit(command, _callerEffects);
             Queue(_callerEffects);
             _callerEffects.Clear(); // A submission only sends.

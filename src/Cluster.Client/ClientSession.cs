@@ -75,9 +75,10 @@ internal sealed class ClientSession(IReadOnlyList<Uri> givenHosts, int unanswere
         if (ClientId.Length == 0) GiveUpIfHopeless(reason, effects);
     }
 
-    /// <summary>Whether one more command may wait. Those whose callers have stopped waiting make place.</summary>
+    /// <summary>Whether one more command may wait: any number while answers come, so many while there is no connection. Those whose callers have stopped waiting make place.</summary>
     public bool HasPlace(int waitingMax)
     {
+        if (_phase == Phase.Up) return true;
         if (_waiting.Count >= waitingMax) _waiting = new Queue<PendingCommand>(_waiting.Where(c => !c.Abandoned));
         return _waiting.Count < waitingMax;
     }

@@ -26,7 +26,7 @@ public sealed record ClusterClientOptions
     /// <summary>Commands on their way at once, 1 to 128; the server may ask for fewer. Further commands wait in the order of their calls.</summary>
     public int UnansweredMax { get; init; } = 128;
 
-    /// <summary>Commands that wait to be sent, as while there is no connection; one more fails with <see cref="ErrorCodes.TooManyWaiting"/>. 1,000.</summary>
+    /// <summary>Commands that wait while there is no connection; one more fails with <see cref="ErrorCodes.TooManyWaiting"/>. 1,000.</summary>
     public int WaitingMax { get; init; } = 1000;
 
     /// <summary>

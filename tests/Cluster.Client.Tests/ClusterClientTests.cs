@@ -181,7 +181,7 @@ public class ClusterClientTests
         using var cancel = new CancellationTokenSource();
         var (first, second) = (client.SayAsync("raku", "1", cancel.Token), client.SayAsync("raku", "2", Cancel));
         var refused = await Assert.ThrowsAsync<ClusterClientException>(() => client.SayAsync("raku", "3", Cancel));
-        Assert.Equal((ErrorCodes.TooManyWaiting, "2 commands wait to be sent; wait for answers first, or raise WaitingMax. Nothing was sent."), (refused.Code, refused.Message));
+        Assert.Equal((ErrorCodes.TooManyWaiting, "2 commands wait for a connection; wait for answers first, or raise WaitingMax. Nothing was sent."), (refused.Code, refused.Message));
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
         var fourth = client.SayAsync("raku", "4", Cancel);
