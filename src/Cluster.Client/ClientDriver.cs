@@ -69,7 +69,7 @@ internal sealed class ClientDriver : IAsyncDisposable
         return _welcomed.Task.WaitAsync(cancel);
     }
 
-    /// <exception cref="ClusterClientException">The client has ended.</exception>
+    /// <exception cref="ClusterClientException">The client has ended, or too many commands wait.</exception>
     /// <exception cref="ArgumentException">The command is longer than a frame may be.</exception>
     public void Submit(PendingCommand command)
     {
@@ -79,6 +79,8 @@ internal sealed class ClientDriver : IAsyncDisposable
             if (command.Body.Length + ClientFrames.HeadBytesMax > _session.FrameBytesMax)
                 throw new ArgumentException(
                     $"The command '{command.Kind}' takes {command.Body.Length} bytes; the server accepts frames of {_session.FrameBytesMax}. Send less at a time.");
+            if (!_session.HasPlace(_options.WaitingMax))
+                throw new ClusterClientException(ErrorCodes.TooManyWaiting, $"{_options.WaitingMax} commands wait for a connection; wait for answers first, or raise WaitingMax. Nothing was sent.");
             _session.Submit(command, _callerEffects);
             Queue(_callerEffects);
             _callerEffects.Clear(); // A submission only sends.
@@ -125,7 +127,13 @@ internal sealed class ClientDriver : IAsyncDisposable
         }
         catch (Exception e)
         {
-            Finish(new ClusterClientException(ErrorCodes.HandlerFailed, $"A handler of the client's events failed, which ended the client: {e.Message}", e));
+            var failed = new ClusterClientException(ErrorCodes.HandlerFailed, $"A handler of the client's events failed, which ended the client: {e.Message}", e);
+            Finish(failed);
+            foreach (var effect in effects) // What was decided behind the handler's call belongs to no queue any more.
+            {
+                if (effect is ClientEffect.Complete answered) answered.Command.TrySetResult(answered.Answer);
+                else if (effect is ClientEffect.Reset reset) reset.Command.TrySetException(failed);
+            }
         }
     }
 

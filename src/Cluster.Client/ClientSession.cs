@@ -75,6 +75,14 @@ internal sealed class ClientSession(IReadOnlyList<Uri> givenHosts, int unanswere
         if (ClientId.Length == 0) GiveUpIfHopeless(reason, effects);
     }
 
+    /// <summary>Whether one more command may wait: any number while answers come, so many while there is no connection. Those whose callers have stopped waiting make place.</summary>
+    public bool HasPlace(int waitingMax)
+    {
+        if (_phase == Phase.Up) return true;
+        if (_waiting.Count >= waitingMax) _waiting = new Queue<PendingCommand>(_waiting.Where(c => !c.Abandoned));
+        return _waiting.Count < waitingMax;
+    }
+
     /// <summary>A command of the user: goes out now, or waits for a welcome or for its place among the unanswered.</summary>
     public void Submit(PendingCommand command, List<ClientEffect> effects)
     {

@@ -58,7 +58,7 @@ public sealed class ClusterClient : IAsyncDisposable
     /// <param name="room">1 to 64 characters, no control characters; compared byte by byte.</param>
     /// <param name="cancel">Stops the waiting only.</param>
     /// <returns>The sequence of the creation.</returns>
-    /// <exception cref="CommandRefusedException">Such as <see cref="ErrorCodes.RoomExists"/>; nothing took effect.</exception>
+    /// <exception cref="CommandRefusedException">Such as <see cref="ErrorCodes.RoomExists"/>; nothing took effect, as a rule.</exception>
     /// <exception cref="ClientResetException">The outcome is unknown.</exception>
     public async Task<long> CreateAsync(string room, CancellationToken cancel = default) =>
         (await RunAsync(CommandKind.Create, room, ClientFrames.RoomBody("create", Named(room)), cancel).ConfigureAwait(false)).Seq;
@@ -67,7 +67,7 @@ public sealed class ClusterClient : IAsyncDisposable
     /// <param name="room">1 to 64 characters, no control characters; compared byte by byte.</param>
     /// <param name="cancel">Stops the waiting only.</param>
     /// <returns>The user's join. Items after it may be raised before the returned task has completed.</returns>
-    /// <exception cref="CommandRefusedException">Nothing took effect.</exception>
+    /// <exception cref="CommandRefusedException">Nothing took effect, as a rule.</exception>
     /// <exception cref="ClientResetException">The outcome is unknown; joining again is safe.</exception>
     public async Task<Joined> JoinAsync(string room, CancellationToken cancel = default)
     {
@@ -79,7 +79,7 @@ public sealed class ClusterClient : IAsyncDisposable
     /// <param name="room">The room.</param>
     /// <param name="cancel">Stops the waiting only.</param>
     /// <returns>The sequence of the leave.</returns>
-    /// <exception cref="CommandRefusedException">Nothing took effect.</exception>
+    /// <exception cref="CommandRefusedException">Nothing took effect, as a rule.</exception>
     /// <exception cref="ClientResetException">The outcome is unknown; leaving again is safe.</exception>
     public async Task<long> LeaveAsync(string room, CancellationToken cancel = default) =>
         (await RunAsync(CommandKind.Leave, room, ClientFrames.RoomBody("leave", Named(room)), cancel).ConfigureAwait(false)).Seq;
@@ -89,7 +89,7 @@ public sealed class ClusterClient : IAsyncDisposable
     /// <param name="text">0 to 8,000 characters.</param>
     /// <param name="cancel">Stops the waiting only: the message may still be said.</param>
     /// <returns>The sequence of the message, once it is on stable storage. It comes in the stream as well.</returns>
-    /// <exception cref="CommandRefusedException">Such as <see cref="ErrorCodes.NotInRoom"/>; nothing took effect.</exception>
+    /// <exception cref="CommandRefusedException">Such as <see cref="ErrorCodes.NotInRoom"/>; nothing took effect, as a rule.</exception>
     /// <exception cref="ClientResetException">Whether it was said is unknown: look before saying it again.</exception>
     public async Task<long> SayAsync(string room, string text, CancellationToken cancel = default)
     {

@@ -14,7 +14,10 @@ public class ClusterClientException : Exception
     public string Code { get; }
 }
 
-/// <summary>The server refused a command for good: it took no effect.</summary>
+/// <summary>
+/// The server refused a command for good: it took no effect, but for <see cref="ErrorCodes.TooOld"/>, where an earlier sending may have, and
+/// <see cref="ErrorCodes.Faulted"/>, where that is unknown.
+/// </summary>
 public sealed class CommandRefusedException : ClusterClientException
 {
     /// <summary>Makes the exception.</summary>

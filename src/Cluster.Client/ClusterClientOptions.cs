@@ -26,6 +26,9 @@ public sealed record ClusterClientOptions
     /// <summary>Commands on their way at once, 1 to 128; the server may ask for fewer. Further commands wait in the order of their calls.</summary>
     public int UnansweredMax { get; init; } = 128;
 
+    /// <summary>Commands that wait while there is no connection; one more fails with <see cref="ErrorCodes.TooManyWaiting"/>. 1,000.</summary>
+    public int WaitingMax { get; init; } = 1000;
+
     /// <summary>
     /// How long a caller waits for an answer; then it gets a <see cref="TimeoutException"/>, as after cancelling: the command may still
     /// take effect. Infinite by default, since a fail-over delays an answer but does not lose it.
@@ -59,6 +62,7 @@ public sealed record ClusterClientOptions
         if (ConnectTimeout <= TimeSpan.Zero) faults.Add($"ConnectTimeout is {ConnectTimeout}; give a time above zero.");
         if (SilenceLimit < TimeSpan.FromMilliseconds(30)) faults.Add($"SilenceLimit is {SilenceLimit}; give at least 30 ms.");
         if (UnansweredMax is < 1 or > 128) faults.Add($"UnansweredMax is {UnansweredMax}; give 1 to 128.");
+        if (WaitingMax < 1) faults.Add($"WaitingMax is {WaitingMax}; give at least 1.");
         if (CommandTimeout <= TimeSpan.Zero && CommandTimeout != Timeout.InfiniteTimeSpan)
             faults.Add($"CommandTimeout is {CommandTimeout}; give a time above zero, or Timeout.InfiniteTimeSpan.");
         if (ConnectRoundsMax < 1) faults.Add($"ConnectRoundsMax is {ConnectRoundsMax}; give at least 1.");

@@ -21,8 +21,17 @@ public static class ErrorCodes
     /// <summary>A command is unknown or lacks a field.</summary>
     public const string BadCommand = "BadCommand";
 
-    /// <summary>A command's id is below the window in which the server recognises repeats.</summary>
+    /// <summary>A command's id is below the window in which the server recognises repeats: this sending took no effect, an earlier one may have.</summary>
     public const string TooOld = "TooOld";
+
+    /// <summary>A room has as many members as it may have.</summary>
+    public const string RoomFull = "RoomFull";
+
+    /// <summary>One connection follows as many rooms as it may. The user is a member all the same.</summary>
+    public const string TooManyRooms = "TooManyRooms";
+
+    /// <summary>The room failed at the command; whether it took effect is unknown.</summary>
+    public const string Faulted = "Faulted";
 
     /// <summary>More commands are unanswered than the server allows.</summary>
     public const string TooManyUnanswered = "TooManyUnanswered";
@@ -50,6 +59,9 @@ public static class ErrorCodes
 
     /// <summary>The client's own: the server issued a new client id; see <see cref="ClientResetException"/>.</summary>
     public const string ClientReset = "ClientReset";
+
+    /// <summary>The client's own: <see cref="ClusterClientOptions.WaitingMax"/> commands wait for a connection already; nothing was sent.</summary>
+    public const string TooManyWaiting = "TooManyWaiting";
 
     /// <summary>The client's own: an event handler threw, which ended the client.</summary>
     public const string HandlerFailed = "HandlerFailed";

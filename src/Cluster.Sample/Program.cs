@@ -36,6 +36,7 @@ builder.Services.AddActorCluster(cluster => cluster
 try
 {
     var app = builder.Build();
+    _ = app.Services.GetRequiredService<IOptions<ClusterOptions>>().Value; // What is wrong with it is told before anything listens.
     app.UseDefaultFiles();
     app.UseStaticFiles();
     app.UseWebSockets();
@@ -67,10 +68,19 @@ internal static class SampleIdentity
 {
     public static Task FromQueryOnLoopback(HttpContext context, RequestDelegate next)
     {
-        if (context.Request.Query["user"].ToString() is { Length: > 0 } user && context.Connection.RemoteIpAddress is { } from && IPAddress.IsLoopback(from))
-            context.User = new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.Name, user)], "query"));
+        if (context.Request.Query["user"].ToString() is not { Length: > 0 } user || context.Connection.RemoteIpAddress is not { } from || !IPAddress.IsLoopback(from)) return next(context);
+        // A proxy on this machine would make everybody a user of this machine.
+        if (context.Request.Headers.Keys.FirstOrDefault(IsOfAProxy) is { } header)
+        {
+            context.Response.StatusCode = StatusCodes.Status403Forbidden;
+            return context.Response.WriteAsync($"?user= is believed from this machine only, and this request came through a proxy (header {header}). Connect without the proxy, or put sign-in in its place.\n");
+        }
+        context.User = new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.Name, user)], "query"));
         return next(context);
     }
+
+    private static bool IsOfAProxy(string header) =>
+        header.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase) || header.Equals("Forwarded", StringComparison.OrdinalIgnoreCase);
 }
 
 /// <summary>The secret of nodes that share one data folder, made at the first start, readable by its owner alone.</summary>

@@ -38,6 +38,48 @@ public class ChatTests(SharedNode shared)
     }
 
     [Fact]
+    public async Task A_slow_client_that_leaves_is_shown_everything_up_to_its_leave()
+    {
+        await using var slow = await RawClient.GreetAsync(Url, "slow");
+        await slow.AskAsync(1, $"\"cmd\":\"join\",\"room\":\"{_room}\"");
+        await using var ada = await ChatUser.ConnectAsync("ada", Url);
+        await ada.Client.JoinAsync(_room);
+        var text = new string('€', 8000); // 14 MB in all, more than the sockets hold.
+        await Task.WhenAll(Enumerable.Range(0, 600).Select(_ => ada.Client.SayAsync(_room, text)));
+        await slow.SendAsync($"{{\"op\":\"cmd\",\"id\":2,\"cmd\":\"leave\",\"room\":\"{_room}\"}}");
+        await ada.UntilSeenAsync(_room, 603);
+        await Task.Delay(TimeSpan.FromSeconds(4.5)); // The client reads nothing for longer than a stream that stands still is waited for.
+        var next = 2L;
+        while (await slow.NextAsync() is { } frame && (string?)frame["op"] == "items")
+        {
+            foreach (var item in frame["items"]!.AsArray()) Assert.Equal(next++, (long)item!["seq"]!);
+            if (next > 602) break;
+        }
+        Assert.True(next > 602, $"The leave was answered before item {next} of 602.");
+        var answer = await slow.NextAsync();
+        if ((string?)answer!["op"] == "items") answer = await slow.NextAsync(); // The leave itself.
+        Assert.Equal(("ok", 603, null), ((string?)answer!["op"], (long)answer["seq"]!, answer["cut"]));
+    }
+
+    [Fact]
+    public async Task A_leave_whose_stream_stands_still_is_answered_and_says_that_it_was_cut()
+    {
+        var gate = new StoreGate();
+        await using var cluster = await TestCluster.StartAsync(1, gate.Wrap);
+        string hello;
+        await using (var before = await RawClient.GreetAsync(cluster.Nodes[0].Url, "ada"))
+        {
+            await before.AskAsync(1, "\"cmd\":\"join\",\"room\":\"r\"");
+            await before.AskAsync(2, "\"cmd\":\"say\",\"room\":\"r\",\"text\":\"hi\"");
+            hello = $$"""{"op":"hello","v":1,"token":"{{before.Token}}","rooms":[{"room":"r","after":1}]}""";
+        }
+        gate.Shown = row => row with { Kind = "room.danced.v9" };
+        await using var client = await RawClient.GreetAsync(cluster.Nodes[0].Url, "ada", hello);
+        var left = await client.AskAsync(3, "\"cmd\":\"leave\",\"room\":\"r\"");
+        Assert.Equal(("ok", 3, true), ((string?)left["op"], (long)left["seq"]!, (bool?)left["cut"]));
+    }
+
+    [Fact]
     public async Task Says_take_effect_in_the_order_of_the_calls()
     {
         await using var ada = await ChatUser.ConnectAsync("ada", Url);

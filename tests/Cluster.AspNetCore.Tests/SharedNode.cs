@@ -13,7 +13,7 @@ public sealed class SharedNode : IAsyncLifetime
 
     internal Uri Url => Node.Url;
 
-    public async ValueTask InitializeAsync() => _cluster = await TestCluster.StartAsync(1);
+    public async ValueTask InitializeAsync() => _cluster = await TestCluster.StartAsync(1, configure: o => o.Origins = "https://pages.example.com");
 
     public ValueTask DisposeAsync() => _cluster?.DisposeAsync() ?? ValueTask.CompletedTask;
 }

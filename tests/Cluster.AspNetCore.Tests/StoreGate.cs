@@ -4,10 +4,14 @@ using ActorCluster.Persistence;
 
 namespace ActorCluster.AspNetCore.Tests;
 
-/// <summary>A store whose journal can be made to wait.</summary>
+/// <summary>A store whose journal can be made to wait, for writers or for readers, and to show other rows than it has.</summary>
 internal sealed class StoreGate
 {
     private volatile TaskCompletionSource? _closed;
+    private volatile TaskCompletionSource? _readsClosed;
+
+    /// <summary>What readers see of a row.</summary>
+    public Func<JournalRow, JournalRow> Shown { get; set; } = row => row;
 
     public IClusterStore Wrap(IClusterStore store)
     {
@@ -25,6 +29,22 @@ internal sealed class StoreGate
         closed?.SetResult();
     }
 
+    public void CloseToReaders() => _readsClosed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void OpenToReaders()
+    {
+        var closed = _readsClosed;
+        _readsClosed = null;
+        closed?.SetResult();
+    }
+
+    private async ValueTask<StoreResult<ImmutableArray<JournalRow>>> ReadAsync(IClusterStore store, string entity, long fromSeq, int limit)
+    {
+        if (_readsClosed is { } closed) await closed.Task;
+        var rows = await store.ReadJournalAsync(entity, fromSeq, limit);
+        return rows.IsOk ? StoreResult.Ok(rows.Value.Select(Shown).ToImmutableArray()) : rows;
+    }
+
     private async ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IClusterStore store, IReadOnlyList<ShardBatch> batches)
     {
         if (_closed is { } closed) await closed.Task;
@@ -38,8 +58,11 @@ internal sealed class StoreGate
 
         internal void Set(IClusterStore store, StoreGate gate) => (_store, _gate) = (store, gate);
 
-        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => targetMethod!.Name == nameof(IJournalStore.AppendAsync)
-            ? _gate!.AppendAsync(_store!, (IReadOnlyList<ShardBatch>)args![0]!)
-            : targetMethod.Invoke(_store, args);
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => targetMethod!.Name switch
+        {
+            nameof(IJournalStore.AppendAsync) => _gate!.AppendAsync(_store!, (IReadOnlyList<ShardBatch>)args![0]!),
+            nameof(IJournalStore.ReadJournalAsync) => _gate!.ReadAsync(_store!, (string)args![0]!, (long)args[1]!, (int)args[2]!),
+            _ => targetMethod.Invoke(_store, args),
+        };
     }
 }

@@ -19,7 +19,9 @@ internal sealed class TestCluster : IAsyncDisposable
     private readonly DirectoryInfo _data = Directory.CreateTempSubdirectory("actorcluster-nodes-");
     private readonly Func<IClusterStore, IClusterStore> _wrap;
 
-    private TestCluster(Func<IClusterStore, IClusterStore>? wrap) => _wrap = wrap ?? (store => store);
+    private readonly Action<ClusterOptions> _configure;
+
+    private TestCluster(Func<IClusterStore, IClusterStore>? wrap, Action<ClusterOptions>? configure) => (_wrap, _configure) = (wrap ?? (store => store), configure ?? (_ => { }));
 
     public ModelDatabase Database { get; } = new(Guid.NewGuid());
 
@@ -27,9 +29,9 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public IReadOnlyList<Uri> Hosts => [.. Nodes.Select(n => n.Url)];
 
-    public static async Task<TestCluster> StartAsync(int nodes, Func<IClusterStore, IClusterStore>? wrap = null)
+    public static async Task<TestCluster> StartAsync(int nodes, Func<IClusterStore, IClusterStore>? wrap = null, Action<ClusterOptions>? configure = null)
     {
-        var cluster = new TestCluster(wrap);
+        var cluster = new TestCluster(wrap, configure);
         try
         {
             for (var i = 1; i <= nodes; i++) await cluster.AddAsync($"node{i}");
@@ -54,6 +56,7 @@ internal sealed class TestCluster : IAsyncDisposable
             .WithNode(name, "127.0.0.1:0", url)
             .WithStore((_, _) => _wrap(new ModelStore(Database)))
             .Configure(o => (o.Data, o.Secret) = (Path.Combine(_data.FullName, name), Secret))
+            .Configure(_configure)
             .WithPresence()
             .WithChatRooms());
         var app = builder.Build();

@@ -154,6 +154,46 @@ public class ClusterClientTests
     }
 
     [Fact]
+    public async Task A_handler_that_throws_at_the_welcome_leaves_no_command_without_an_end()
+    {
+        await using var a = await SocketServer.StartAsync("a");
+        await using var client = new ClusterClient(new() { Hosts = [a.Address] });
+        var server = await ConnectAsync(client, a);
+        var saying = client.SayAsync("raku", "hi", Cancel);
+        await server.ReadAsync();
+        client.ConnectionChanged += change =>
+        {
+            if (change is ConnectionChange.Connected) throw new InvalidOperationException("Disk full.");
+        };
+        server.Drop();
+        var second = await a.AcceptedAsync();
+        await second.ReadAsync();
+        await second.SendAsync("""{"op":"welcome","v":1,"client":"c2","token":"t2","resumed":false,"node":"a","hosts":[]}""");
+        Assert.Equal(ErrorCodes.HandlerFailed, (await Assert.ThrowsAsync<ClusterClientException>(() => saying.WaitAsync(TimeSpan.FromSeconds(30), Cancel))).Code);
+        second.Drop();
+    }
+
+    [Fact]
+    public async Task No_more_commands_wait_than_may_and_those_given_up_make_place()
+    {
+        await using var a = await SocketServer.StartAsync("a");
+        await using var client = new ClusterClient(new() { Hosts = [a.Address], WaitingMax = 2 });
+        using var cancel = new CancellationTokenSource();
+        var (first, second) = (client.SayAsync("raku", "1", cancel.Token), client.SayAsync("raku", "2", Cancel));
+        var refused = await Assert.ThrowsAsync<ClusterClientException>(() => client.SayAsync("raku", "3", Cancel));
+        Assert.Equal((ErrorCodes.TooManyWaiting, "2 commands wait for a connection; wait for answers first, or raise WaitingMax. Nothing was sent."), (refused.Code, refused.Message));
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+        var fourth = client.SayAsync("raku", "4", Cancel);
+        var server = await ConnectAsync(client, a);
+        Assert.Equal([(1, "2"), (2, "4")], [await SaidAsync(server), await SaidAsync(server)]);
+        await server.SendAsync("""{"op":"ok","id":1,"seq":4}""");
+        await server.SendAsync("""{"op":"ok","id":2,"seq":5}""");
+        Assert.Equal((4, 5), (await second, await fourth));
+        server.Drop();
+    }
+
+    [Fact]
     public void Options_that_cannot_be_are_named_all_at_once()
     {
         var refused = Assert.Throws<ArgumentException>(() => new ClusterClient(new() { Hosts = [new("ftp://a")], UnansweredMax = 129, ConnectTimeout = TimeSpan.Zero }));

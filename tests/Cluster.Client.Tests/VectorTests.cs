@@ -1,5 +1,3 @@
-using System.ComponentModel;
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 
 namespace ActorCluster.Client.Tests;
@@ -23,17 +21,13 @@ public class VectorTests
     [Fact]
     public async Task The_browser_clients_session_follows_every_script()
     {
-        var start = new ProcessStartInfo("node") { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.ArgumentList.Add(Path.Combine(Repository.Root, "tests", "Cluster.Client.Tests", "vectors.mjs"));
-        start.ArgumentList.Add(Repository.Vectors);
-        start.ArgumentList.Add(Path.Combine(Repository.Root, "src", "Cluster.Sample", "wwwroot", "actor-cluster-session.js"));
-        using var node = Start(start);
-        var (output, errors) = (node.StandardOutput.ReadToEndAsync(), node.StandardError.ReadToEndAsync());
-        await node.WaitForExitAsync(TestContext.Current.CancellationToken);
-        var lines = (await output).Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.True(node.ExitCode == 0, string.Join('\n', lines.Where(l => !l.StartsWith("ok ", StringComparison.Ordinal))) + await errors);
+        var lines = await NodeScript.RunAsync("vectors.mjs", Repository.Vectors, NodeScript.Browser("actor-cluster-session.js"));
         Assert.Equal(Scripts().Count, lines.Length);
     }
+
+    [Fact]
+    public async Task The_browser_client_does_what_its_session_decides_and_survives_its_page() =>
+        Assert.NotEmpty(await NodeScript.RunAsync("browser.mjs", NodeScript.Browser("actor-cluster-client.js")));
 
     [Fact]
     public void Every_server_frame_has_a_name_of_its_own_and_an_expected_code()
@@ -44,16 +38,4 @@ public class VectorTests
     }
 
     private static JsonArray ScriptsOf(string file) => JsonNode.Parse(File.ReadAllText(Path.Combine(Repository.Vectors, file)))!["scripts"]!.AsArray();
-
-    private static Process Start(ProcessStartInfo start)
-    {
-        try
-        {
-            return Process.Start(start)!;
-        }
-        catch (Win32Exception e)
-        {
-            throw new InvalidOperationException("There is no 'node' on the PATH; install Node.js 20 or newer (package nodejs) to check the browser client.", e);
-        }
-    }
 }

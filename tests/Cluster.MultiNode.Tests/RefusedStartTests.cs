@@ -153,6 +153,11 @@ public sealed class RefusedStartTests
         builder => builder.WithSqlite().Configure(o => o.Secret = SampleCluster.Secret),
         "Cluster:Store:Sqlite is empty; set it to the path of the cluster's SQLite file, which all nodes of the machine share, or give WithSqlite a path.");
 
+    [Fact]
+    public Task A_host_with_options_that_cannot_be() => RefusesInProcessAsync(
+        builder => builder.WithSqlite("never.db").Configure(o => (o.Limits.Mailbox, o.Limits.AskTimeout) = (0, TimeSpan.Zero)),
+        "Cluster:Secret has 0 values; give one, or two separated by a comma while rotating. Any long random text, the same on every node. Cluster:Limits:Mailbox is 0; give 1 to 1,000,000. Cluster:Limits:AskTimeout is 00:00:00; give 10 ms to 5 min.");
+
     private static async Task RefusesAsync(SampleNode node, params string[] lines)
     {
         await node.StartAsync();

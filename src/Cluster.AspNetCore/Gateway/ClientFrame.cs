@@ -64,6 +64,18 @@ internal abstract record ClientFrame
     private static ClientFrame ParseCommand(JsonElement root)
     {
         if (NumberOf(root, "id", 0) is not (> 0 and var id)) return new BadCommand(0, "id is missing or no whole number above 0.");
+        try
+        {
+            return ParseCommand(root, id);
+        }
+        catch (InvalidOperationException)
+        {
+            return new BadCommand(id, "The command holds half of a surrogate pair, which is no text; cut texts between characters.");
+        }
+    }
+
+    private static ClientFrame ParseCommand(JsonElement root, long id)
+    {
         if (TextOf(root, "cmd") is not { } name) return new BadCommand(id, "cmd is missing.");
         if (NumberOf(root, "prev", 0) is not (>= 0 and var prev) || prev >= id) return new BadCommand(id, "prev is no whole number from 0 to below id.");
         if (NumberOf(root, "after", -1) is not (>= -1 and var after)) return new BadCommand(id, "after is no whole number of 0 or more.");

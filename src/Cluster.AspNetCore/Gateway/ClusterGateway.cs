@@ -23,6 +23,7 @@ internal sealed class ClusterGateway : INodeParticipant, IDisposable
     private readonly ILogger<ClusterGateway> _log;
     private readonly Timer _clock;
     private volatile GatewayLife? _life;
+    private int _connections;
 
     public ClusterGateway(ClusterNode node, IEnumerable<RoomNewsListener> rooms, ILogger<ClusterGateway> log)
     {
@@ -38,6 +39,31 @@ internal sealed class ClusterGateway : INodeParticipant, IDisposable
     public TimeSpan AskTimeout => _node.AskTimeout;
 
     public int Sessions => _sessions.Count;
+
+    public int ConnectionsMax => _node.Options.Limits.Connections;
+
+    /// <summary>Whether a page of this origin may connect. Programs send no origin; browsers always do, and any page may try with the user's cookies.</summary>
+    /// <param name="origin">The request's Origin header, empty for none.</param>
+    /// <param name="host">The request's Host header.</param>
+    /// <remarks>Pages fail over between nodes, so each node accepts those of every member, and of those that went down in the last days.</remarks>
+    public bool MayConnectFrom(string origin, string host)
+    {
+        if (origin.Length == 0) return true;
+        if (!Uri.TryCreate(origin, UriKind.Absolute, out var page)) return false;
+        return page.Authority.Equals(host, StringComparison.OrdinalIgnoreCase)
+            || _node.Options.OriginList.Any(known => IsSame(page, known))
+            || (_life?.Node.Latest.Snapshot?.Members ?? []).Any(member => IsSame(page, member.ClientUrl));
+    }
+
+    /// <summary>Takes a place for a connection, to be given back with <see cref="Leave"/>; false when there is none.</summary>
+    public bool TryEnter()
+    {
+        if (Interlocked.Increment(ref _connections) <= ConnectionsMax) return true;
+        Leave();
+        return false;
+    }
+
+    public void Leave() => Interlocked.Decrement(ref _connections);
 
     /// <summary>Serves one WebSocket until it ends.</summary>
     public async Task ServeAsync(WebSocket socket, string? user)
@@ -75,7 +101,7 @@ internal sealed class ClusterGateway : INodeParticipant, IDisposable
 
     public void LifeStarted(NodeLife life)
     {
-        var rooms = _rooms is null ? null : new RoomRelayDriver(life.Regions, life.Entities.Store, life.Self);
+        var rooms = _rooms is null ? null : new RoomRelayDriver(life.Regions, life.Entities.Store, life.Self, _log.RoomUnreadable);
         if (_rooms is not null) _rooms.Relay = rooms;
         // Announcements to a type that nobody hosts would fail on the clock's thread, and end the process.
         var presence = life.Regions.Hosts(PresenceEntity.TypeName) ? new PresenceDriver(life.Regions, life.Self) : null;
@@ -93,6 +119,10 @@ internal sealed class ClusterGateway : INodeParticipant, IDisposable
     }
 
     public void Dispose() => _clock.Dispose();
+
+    /// <summary>Same host and port; localhost has several names.</summary>
+    private static bool IsSame(Uri page, string url) =>
+        Uri.TryCreate(url, UriKind.Absolute, out var known) && page.Port == known.Port && (page.Host == known.Host || (page.IsLoopback && known.IsLoopback));
 
     private byte[] GoAway(string reason) => ServerFrames.GoAway(reason, Hosts(withSelf: false));
 

@@ -13,4 +13,7 @@ internal static partial class GatewayLog
 
     [LoggerMessage(3003, LogLevel.Warning, "Connection of {User} takes data too slowly and is closed")]
     public static partial void TooSlow(this ILogger log, string user);
+
+    [LoggerMessage(3004, LogLevel.Error, "{Reason}")]
+    public static partial void RoomUnreadable(this ILogger log, string reason);
 }

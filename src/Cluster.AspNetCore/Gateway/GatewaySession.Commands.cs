@@ -9,6 +9,8 @@ namespace ActorCluster.AspNetCore.Gateway;
 /// <summary>What a client may ask.</summary>
 internal sealed partial class GatewaySession
 {
+    private const int RowsPerRead = 100;
+
     private readonly Queue<Pending> _pending = new();
     private readonly Dictionary<long, long> _refusedHere = [];
     private readonly Dictionary<string, Stays> _stays = new(StringComparer.Ordinal);
@@ -189,26 +191,18 @@ internal sealed partial class GatewaySession
         LeftElsewhere(cursor);
     }
 
+    /// <summary>Answers with a page. The command counts as unanswered until then, or a client could have any number of pages read for it.</summary>
     private async Task HistoryAsync(ClientFrame.Command command, RoomAnswer room)
     {
-        if (room.JoinedSeq == 0)
-        {
-            Answer(ServerFrames.Error(command.Id, "NotInRoom", Explain(RoomRefusal.NotInRoom, command.Room!), retry: false));
-            return;
-        }
         // One page at a time, and none while the client is behind with its answers: a burst of questions must not fill the memory with pages.
         await _history.WaitAsync().ConfigureAwait(false);
         try
         {
             await UntilRoomyAsync().ConfigureAwait(false);
             if (_closing) return;
-            if (await life.Rooms!.ReadAsync(command.Room!, command.After, (int)command.Limit).ConfigureAwait(false) is { } items) Answer(HistoryPage(command, room, items));
-            else Answer(ServerFrames.Error(command.Id, "StoreUnavailable", "The store is out of reach; ask again.", retry: true));
-        }
-        catch (InvalidDataException cause)
-        {
-            log.SessionFailed(cause, user);
-            Answer(ServerFrames.Error(command.Id, "Unavailable", "This node cannot read the room's history; another may.", retry: true));
+            var page = await PageAsync(command, room).ConfigureAwait(false);
+            Interlocked.Decrement(ref _unanswered);
+            Answer(page);
         }
         catch (OperationCanceledException)
         {
@@ -217,6 +211,31 @@ internal sealed partial class GatewaySession
         finally
         {
             _history.Release();
+        }
+    }
+
+    private async Task<byte[]> PageAsync(ClientFrame.Command command, RoomAnswer room)
+    {
+        if (room.JoinedSeq == 0) return ServerFrames.Error(command.Id, "NotInRoom", Explain(RoomRefusal.NotInRoom, command.Room!), retry: false);
+        try
+        {
+            var items = new List<RoomItem>();
+            var bytes = 0;
+            // In parts, since messages may be long: no more is read than one part beyond what the frame takes.
+            for (var part = RowsPerRead; part == RowsPerRead && items.Count < command.Limit && bytes <= FrameBytesSoft;)
+            {
+                var after = items.Count > 0 ? items[^1].Seq : command.After;
+                if (await life.Rooms!.ReadAsync(command.Room!, after, (int)Math.Min(RowsPerRead, command.Limit - items.Count)).ConfigureAwait(false) is not { } rows)
+                    return ServerFrames.Error(command.Id, "StoreUnavailable", "The store is out of reach; ask again.", retry: true);
+                part = rows.Count;
+                items.AddRange(rows);
+                bytes += rows.Sum(row => ServerFrames.Item(row).Length);
+            }
+            return HistoryPage(command, room, items);
+        }
+        catch (InvalidDataException unreadable)
+        {
+            return ServerFrames.Error(command.Id, "Unavailable", unreadable.Message, retry: true); // Another node may be newer.
         }
     }
 
@@ -359,6 +378,7 @@ internal sealed partial class GatewaySession
             FailureKind.AskTimeout => "Timeout",
             FailureKind.OutOfOrder => "OutOfOrder",
             FailureKind.TooOld => "TooOld",
+            FailureKind.EntityFaulted => "Faulted",
             _ => "BadCommand",
         };
         var error = ServerFrames.Error(command.Id, code, failure.Message, failure.IsRetryable);
@@ -388,7 +408,12 @@ internal sealed partial class GatewaySession
 
         public bool IsAbandoned => IsAnswered;
 
-        public void Reply(object reply) => End()?.Replied(reply);
+        public void Reply(object reply)
+        {
+            if (Interlocked.Exchange(ref _waiter, null) is not { } waiter) return;
+            if (waiter.Command.Name != "history") Interlocked.Decrement(ref session._unanswered); // Its page is still to be read, and it counts until then.
+            waiter.Replied(reply);
+        }
 
         public void Fail(EntityFailure failure)
         {

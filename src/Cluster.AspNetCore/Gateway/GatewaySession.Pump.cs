@@ -44,12 +44,17 @@ internal sealed partial class GatewaySession : IRoomFollower
         Wake();
     }
 
-    /// <summary>Queues the last frame: nothing is read or sent after it.</summary>
-    private void Finish(byte[] last)
+    /// <summary>Queues the last frame, <paramref name="atOnce"/> in place of all that wait: nothing is read or sent after it.</summary>
+    private void Finish(byte[] last, bool atOnce = false)
     {
         lock (_lock)
         {
             if (_closing) return;
+            if (atOnce)
+            {
+                _answers.Clear();
+                _answerBytes = 0;
+            }
             Queue(last);
             _closing = true;
         }
@@ -205,6 +210,7 @@ internal sealed partial class GatewaySession : IRoomFollower
         if (await FillFrameAsync(cursor).ConfigureAwait(false))
         {
             await SendAsync(_frame.WrittenMemory).ConfigureAwait(false);
+            cursor.SentAt = MonotonicClock.Now;
             if (_frame.Capacity > FrameBytesKept) _frame = new ArrayBufferWriter<byte>(1024); // One long catch-up must not keep its buffer for the life of the session.
         }
         TakeTurns(cursor);
@@ -228,7 +234,10 @@ internal sealed partial class GatewaySession : IRoomFollower
         if (!relay.TryRead(cursor.After, _items, ItemsPerFrame))
         {
             // Further behind than this node remembers: the journal has it.
-            if (await relay.ReadAsync(cursor.After, ItemsPerFrame).ConfigureAwait(false) is not { } rows)
+            IReadOnlyList<RoomItem>? rows = null;
+            try { rows = await relay.ReadAsync(cursor.After, ItemsPerFrame).ConfigureAwait(false); }
+            catch (InvalidDataException) { } // It was told; the stream goes on where the client finds a newer node.
+            if (rows is null)
             {
                 _ = AgainLaterAsync(cursor);
                 return false;
@@ -331,10 +340,11 @@ internal sealed partial class GatewaySession : IRoomFollower
             if (cursor.HasEnded || cursor.Turns.Count == 0) return;
             while (cursor.Turns.TryPeek(out var turn))
             {
-                // Should the stream be cut off, the leave is still done: its answer waits no longer than this.
-                if (!turn.IsJoin && !cursor.HasLeft && cursor.After < turn.Seq && MonotonicClock.Now - turn.Since < LeaveShownWithin) break;
+                // A slow client gets all of it, however long that takes. A stream that stands still is cut off: the leave is done, and its answer says so.
+                var isCut = !turn.IsJoin && !cursor.HasLeft && cursor.After < turn.Seq;
+                if (isCut && MonotonicClock.Now - (turn.Since > cursor.SentAt ? turn.Since : cursor.SentAt) < LeaveShownWithin) break;
                 cursor.Turns.Dequeue();
-                Answer(turn.Ok);
+                Answer(isCut ? ServerFrames.Cut(turn.Ok) : turn.Ok);
                 cursor.HasLeft = !turn.IsJoin;
                 if (turn.IsJoin) (cursor.After, cursor.HeldSince, again) = (turn.Seq, null, true);
             }

@@ -55,9 +55,12 @@ internal sealed partial class GatewaySession(ClusterGateway gateway, GatewayLife
     }
 
     /// <summary>Tells the client to go to another node and closes; returns when that is sent, or after the limit.</summary>
-    public async Task GoAwayAsync(byte[] frame, TimeSpan limit)
+    /// <param name="frame">The last frame.</param>
+    /// <param name="limit">After it the connection is cut.</param>
+    /// <param name="atOnce">Answers that wait are dropped: the client asks again on its next connection.</param>
+    public async Task GoAwayAsync(byte[] frame, TimeSpan limit, bool atOnce = false)
     {
-        Finish(frame);
+        Finish(frame, atOnce);
         await _drained.Task.WaitAsync(limit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!_drained.Task.IsCompleted) socket.Abort();
     }
@@ -81,10 +84,9 @@ internal sealed partial class GatewaySession(ClusterGateway gateway, GatewayLife
         }
         bool slow;
         lock (_lock) slow = now - _sendingSince >= GatewayLimits.UnsentFor || now - _fullSince >= GatewayLimits.UnsentFor;
-        if (!slow) return;
+        if (!slow || _closing) return;
         log.TooSlow(user);
-        Finish(ServerFrames.Bye("TooSlow", "The connection takes data too slowly; connect again."));
-        socket.Abort();
+        _ = GoAwayAsync(ServerFrames.Bye("TooSlow", "The connection takes data too slowly; connect again."), Farewell, atOnce: true);
     }
 
     private async Task<bool> GreetAsync()

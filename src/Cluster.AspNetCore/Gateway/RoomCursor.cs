@@ -15,6 +15,9 @@ internal sealed class RoomCursor(string room, long after)
     /// <summary>Set right after it was added to the relay. Under the session's lock.</summary>
     public RoomRelay? Relay { get; set; }
 
+    /// <summary>When the client last took something of the room.</summary>
+    public TimeSpan SentAt { get; set; }
+
     /// <summary>Since when a trailing run of joins and leaves is kept back for a digest; null for none.</summary>
     public TimeSpan? HeldSince { get; set; }
 

@@ -43,6 +43,9 @@ internal static class ServerFrames
         fields(w);
     });
 
+    /// <summary>The ok of a leave whose room's last items were not shown.</summary>
+    public static byte[] Cut(byte[] ok) => [.. ok.AsSpan(0, ok.Length - 1), .. ",\"cut\":true}"u8];
+
     public static byte[] Error(long id, string code, string message, bool retry) => Write(w =>
     {
         w.WriteString("op", "err");

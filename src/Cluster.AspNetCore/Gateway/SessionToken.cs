@@ -11,8 +11,11 @@ namespace ActorCluster.AspNetCore.Gateway;
 /// <remarks>Any node makes it and any node checks it; nothing is kept. While the secret is rotated, tokens of both secrets are good.</remarks>
 internal sealed class SessionToken(ImmutableArray<string> secrets)
 {
-    /// <summary>How long a session may be resumed.</summary>
-    public static readonly TimeSpan Lifetime = TimeSpan.FromHours(1);
+    /// <summary>How long a client may be away and still resume its session.</summary>
+    public static readonly TimeSpan Resumable = TimeSpan.FromHours(1);
+
+    /// <summary>Longer, since the newest token of a client that is connected may be as old as that.</summary>
+    public static readonly TimeSpan Lifetime = Resumable + GatewayLimits.TokenEvery;
 
     private const byte Version = 1;
     private const int FixedBytes = 1 + 16 + 8;

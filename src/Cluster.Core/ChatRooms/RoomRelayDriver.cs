@@ -24,11 +24,17 @@ internal sealed class RoomRelayDriver : IDisposable
     private readonly RegionDriver _regions;
     private readonly IJournalStore _store;
     private readonly Incarnation _self;
+    private readonly ConcurrentDictionary<string, byte> _unreadable = [];
+    private readonly Action<string> _tellUnreadable;
     private readonly Timer _renew;
 
-    public RoomRelayDriver(RegionDriver regions, IJournalStore store, Incarnation self)
+    /// <param name="regions">Reaches the rooms.</param>
+    /// <param name="store">Has their journals.</param>
+    /// <param name="self">The life that this belongs to.</param>
+    /// <param name="tellUnreadable">Called once for each event that this node cannot read.</param>
+    public RoomRelayDriver(RegionDriver regions, IJournalStore store, Incarnation self, Action<string> tellUnreadable)
     {
-        (_regions, _store, _self) = (regions, store, self);
+        (_regions, _store, _self, _tellUnreadable) = (regions, store, self, tellUnreadable);
         _renew = new Timer(_ => Renew(), null, RenewEvery, RenewEvery);
         regions.Moved += Moved;
     }
@@ -59,18 +65,27 @@ internal sealed class RoomRelayDriver : IDisposable
     internal void Subscribe(RoomRelay relay) =>
         _regions.Post(new Envelope(new EntityId(RoomEntity.TypeName, relay.Name), new RoomQuestion("", _self), relay));
 
+    /// <summary>Reads items after a sequence from the journal; null when the store is away.</summary>
+    /// <exception cref="InvalidDataException">The journal holds an event that this release does not know; the message says so, and the mend.</exception>
     internal async Task<IReadOnlyList<RoomItem>?> ReadAsync(string room, long after, int limit)
     {
         if (after >= long.MaxValue - 1) return []; // Nothing is behind the last number there is, and the next one is none.
         var rows = await _store.ReadJournalAsync(new EntityId(RoomEntity.TypeName, room).StoreKey, after + 1, limit).ConfigureAwait(false);
         if (!rows.IsOk) return null;
+        return [.. rows.Value.Select(row => ItemOf(room, row))];
+    }
+
+    private RoomItem ItemOf(string room, JournalRow row)
+    {
         try
         {
-            return [.. rows.Value.Select(row => new RoomItem(row.EntitySeq, RoomEventCodec.Instance.Decode(row.Kind, row.Payload.Span), row.AtUnixMs))];
+            return new RoomItem(row.EntitySeq, RoomEventCodec.Instance.Decode(row.Kind, row.Payload.Span), row.AtUnixMs);
         }
         catch (Exception cause) when (cause is InvalidDataException or InvalidProtocolBufferException)
         {
-            return null; // An event of a newer release: this node cannot read on until it is updated.
+            var reason = $"Room {room}: event {row.EntitySeq}, '{row.Kind}', cannot be read by this node; a newer release wrote it. Update the node.";
+            if (_unreadable.TryAdd(reason, 0)) _tellUnreadable(reason); // Once, though it is tried again and again.
+            throw new InvalidDataException(reason, cause);
         }
     }
 
@@ -158,7 +173,7 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
         lock (_lock) return _stream.TryRead(after, into, max);
     }
 
-    /// <summary>Reads items after a cursor from the journal; null when the store is away.</summary>
+    /// <inheritdoc cref="RoomRelayDriver.ReadAsync" />
     public Task<IReadOnlyList<RoomItem>?> ReadAsync(long after, int limit) => driver.ReadAsync(Name, after, limit);
 
     void IReplySink.Reply(object reply)
@@ -202,7 +217,9 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
         {
             long last;
             lock (_lock) last = _stream.Last;
-            var items = await driver.ReadAsync(Name, last, FillRows).ConfigureAwait(false);
+            IReadOnlyList<RoomItem>? items = null;
+            try { items = await driver.ReadAsync(Name, last, FillRows).ConfigureAwait(false); }
+            catch (InvalidDataException) { } // It was told; read again, as while the store is away.
             var wish = RoomStreamWish.Fill;
             lock (_lock)
             {

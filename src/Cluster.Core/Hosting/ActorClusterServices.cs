@@ -9,7 +9,7 @@ namespace ActorCluster.Hosting;
 public static class ActorClusterServices
 {
     /// <summary>Adds the node: it joins when the host starts, and leaves in good order when the host stops.</summary>
-    /// <remarks>A node that may not start logs one line that names the mend, sets the process's exit code (64 refused, 78 store mismatch) and stops the host.</remarks>
+    /// <remarks>A node that may not start, as with options that cannot be, logs one line that names the mend, sets the process's exit code (64 refused, 78 store mismatch) and stops the host.</remarks>
     /// <exception cref="InvalidOperationException">A node was added to this host before.</exception>
     public static IServiceCollection AddActorCluster(this IServiceCollection services, Action<ActorClusterBuilder> configure)
     {
@@ -19,9 +19,9 @@ public static class ActorClusterServices
         services.AddSingleton(builder);
         services.AddOptions<ClusterOptions>()
             .Configure(options => { foreach (var change in builder.Defaults) change(options); })
-            .Configure<IConfiguration>((options, configuration) => ClusterOptionsBinder.Bind(options, configuration.GetSection(ClusterOptions.Section)))
-            .ValidateOnStart();
+            .Configure<IConfiguration>((options, configuration) => ClusterOptionsBinder.Bind(options, configuration.GetSection(ClusterOptions.Section)));
         services.AddSingleton<IValidateOptions<ClusterOptions>, ClusterOptionsValidator>();
+        services.AddSingleton<ClusterSettings>();
         services.AddSingleton<ClusterNode>();
         services.AddSingleton<IActorCluster>(provider => provider.GetRequiredService<ClusterNode>());
         services.AddHostedService(provider => provider.GetRequiredService<ClusterNode>());

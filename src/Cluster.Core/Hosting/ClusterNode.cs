@@ -9,22 +9,21 @@ using ActorCluster.Primitives;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace ActorCluster.Hosting;
 
 /// <summary>This process as a node: one life after the other, from the host's start to its stop.</summary>
 internal sealed class ClusterNode(
-    ActorClusterBuilder builder, IOptions<ClusterOptions> configured, IServiceProvider services, IHostApplicationLifetime host, ClusterMetrics metrics, ILogger<ClusterNode> log)
+    ActorClusterBuilder builder, ClusterSettings settings, IServiceProvider services, IHostApplicationLifetime host, ClusterMetrics metrics, ILogger<ClusterNode> log)
     : IActorCluster, IHostedLifecycleService, IAsyncDisposable
 {
     /// <summary>Beyond what a life gives itself for leaving: 30 s of hand-offs, and 8 s more where the store is away.</summary>
     private static readonly TimeSpan LeaveLimit = TimeSpan.FromSeconds(50);
 
-    private readonly ClusterOptions _options = configured.Value;
+    private readonly ClusterOptions _options = settings.Options;
     private readonly CancellationTokenSource _stopping = new();
     private readonly RejoinBackoff _backoff = new();
-    private readonly AskClock _asks = new(configured.Value.Limits.AskTimeout);
+    private readonly AskClock _asks = new(settings.Options.Limits.AskTimeout);
     private IClusterStore? _store;
     private NodeLock? _lock;
     private volatile NodeLife? _life;
@@ -179,6 +178,7 @@ internal sealed class ClusterNode(
 
     private async Task<ClusterRow> OpenAsync()
     {
+        if (settings.Faults.Length > 0) throw new ClusterStartException(ExitCodes.Refused, settings.Faults);
         if (builder.Store is null)
             throw new ClusterStartException(ExitCodes.Refused, "No store is chosen: add .WithSqlite(\"data/cluster.db\") (package ActorCluster.Sql) to AddActorCluster; all nodes of the machine share that file.");
         _store = builder.Store(services, _options)

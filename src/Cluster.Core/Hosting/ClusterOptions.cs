@@ -17,6 +17,9 @@ public sealed class ClusterOptions
     /// <summary>Node names in the clients' fail-over order, separated by commas; empty: by age. Nodes find each other through the store.</summary>
     public string Hosts { get; set; } = "";
 
+    /// <summary>Origins of web pages that may open client connections (<c>https://chat.example.com</c>), separated by commas, beside the node's own and the members' client URLs.</summary>
+    public string Origins { get; set; } = "";
+
     /// <summary>Where the cluster's data is.</summary>
     public StoreOptions Store { get; set; } = new();
 
@@ -46,6 +49,8 @@ public sealed class ClusterOptions
     internal ImmutableArray<string> BindingFaults { get; set; } = [];
 
     internal ImmutableArray<string> HostList => Split(Hosts);
+
+    internal ImmutableArray<string> OriginList => Split(Origins);
 
     internal ImmutableArray<string> Secrets => Split(Secret);
 
@@ -100,6 +105,9 @@ public sealed class LimitOptions
     /// <summary>How long an ask waits for its reply, 10 ms to 5 min.</summary>
     public TimeSpan AskTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>Client connections of this node, 1 to 1,000,000; one more is refused with 503.</summary>
+    public int Connections { get; set; } = 20_000;
+
     /// <summary>Largest frame between nodes in bytes, 64 KiB to 64 MiB; equal on every node.</summary>
     public int FrameBytes { get; set; } = 1024 * 1024;
 }
@@ -129,10 +137,12 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
             faults.AddError($"Cluster:Node:Link is '{node.Link}'; other nodes dial this address, so give one that reaches this machine, for example 10.0.0.1:8091.");
         else if (HostOf(node.Link) is { } literal && !IPAddress.IsLoopback(literal) && !options.AllowPlaintext)
             faults.AddError(NeedsPlaintext(node.Link));
-        if (node.Clients.Length > 0 && (!Uri.TryCreate(node.Clients, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https")))
+        if (node.Clients.Length > 0 && !IsWebUrl(node.Clients))
             faults.AddError($"Cluster:Node:Clients is '{node.Clients}'; give an http or https URL, for example http://camserver1:8080.");
         if (node.Capacity is not (>= 0.01 and <= 100))
             faults.AddError($"Cluster:Node:Capacity is {node.Capacity}; give 0.01 to 100.");
+        foreach (var origin in options.OriginList.Where(o => !IsWebUrl(o)))
+            faults.AddError($"Cluster:Origins has '{origin}'; give http or https origins, for example https://chat.example.com.");
         if (string.IsNullOrWhiteSpace(options.Data))
             faults.AddError("Cluster:Data is empty; give a folder on a local file system, for example data.");
         if (options.Secrets.Length is < 1 or > 2)
@@ -147,6 +157,8 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
             faults.AddError($"Cluster:Limits:PassivateAfter is {options.Limits.PassivateAfter}; give 1 s to 1 day.");
         if (options.Limits.AskTimeout < TimeSpan.FromMilliseconds(10) || options.Limits.AskTimeout > TimeSpan.FromMinutes(5))
             faults.AddError($"Cluster:Limits:AskTimeout is {options.Limits.AskTimeout}; give 10 ms to 5 min.");
+        if (options.Limits.Connections is < 1 or > 1_000_000)
+            faults.AddError($"Cluster:Limits:Connections is {options.Limits.Connections}; give 1 to 1,000,000.");
         if (options.Limits.FrameBytes is < 65_536 or > 67_108_864)
             faults.AddError($"Cluster:Limits:FrameBytes is {options.Limits.FrameBytes}; give 65,536 to 67,108,864.");
         foreach (var fault in options.Times.Faults()) faults.AddError(fault);
@@ -156,6 +168,8 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
     /// <summary>Why a link address that is not loopback is refused.</summary>
     public static string NeedsPlaintext(string link) =>
         $"Cluster:Node:Link is '{link}', which is not loopback, and links between nodes are not encrypted. Set Cluster:AllowPlaintext to true if that network is trusted, or link over 127.0.0.1.";
+
+    private static bool IsWebUrl(string text) => Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https";
 
     private static IPAddress? HostOf(string link) => IPAddress.TryParse(link[..link.LastIndexOf(':')].Trim('[', ']'), out var host) ? host : null;
 

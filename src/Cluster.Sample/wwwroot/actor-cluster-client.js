@@ -4,7 +4,8 @@
 //   const client = new ClusterClient({ hosts: [location.origin], user: 'ada' });
 //   client.onItems = (room, items) => …;  await client.connect();  await client.join('raku');  await client.say('raku', 'hi');
 //
-// A command's promise is fulfilled when the server has it on stable storage, however many fail-overs that takes.
+// A command's promise is fulfilled when the server has it on stable storage, however many fail-overs that takes. A handler that throws
+// ends the client ('HandlerFailed'), since an item that was half handled can be neither repeated nor skipped.
 
 import { ClientSession } from './actor-cluster-session.js';
 
@@ -12,8 +13,8 @@ export { ClientSession };
 
 /** The cluster or the connection to it refused something; `code` says what in one word ('ClientReset': the outcome is unknown). */
 export class ClusterClientError extends Error {
-  constructor(code, message) {
-    super(message);
+  constructor(code, message, options) {
+    super(message, options);
     this.name = 'ClusterClientError';
     this.code = code;
   }
@@ -27,6 +28,7 @@ export class ClusterClient {
   #connecting = null;
   #timers = new Set();
   #heardAt = 0;
+  #asked = 0;
 
   /**
    * hosts: addresses ('http://h:8080') in fail-over order. user: sent as ?user=, where the server believes it. The rest has defaults.
@@ -103,16 +105,22 @@ export class ClusterClient {
     const address = new URL('ws', host.endsWith('/') ? host : host + '/');
     address.protocol = address.protocol === 'https:' ? 'wss:' : 'ws:';
     if (user !== null) address.searchParams.set('user', user);
-    const socket = new WebSocket(address.href);
+    let socket;
+    try {
+      socket = new WebSocket(address.href);
+    } catch (error) {
+      this.#lost(null, `${host} cannot be connected to from here: ${error.message}`); // Such as http from a page of https; another host may do.
+      return;
+    }
     this.#socket = socket;
-    this.#heardAt = performance.now();
+    this.#heard();
     this.#after(connectTimeoutMs, () => {
       if (this.#socket === socket && this.node === '') this.#lost(socket, `${host} did not answer within ${connectTimeoutMs} ms.`);
     });
     this.#watch(socket);
     socket.onopen = () => this.#feed(socket, effects => this.#session.opened(effects));
     socket.onmessage = event => {
-      this.#heardAt = performance.now();
+      this.#heard();
       this.#feed(socket, effects => this.#session.received(event.data, this.#heardAt, effects));
     };
     socket.onclose = event => this.#lost(socket, event.reason || `The connection to ${host} broke.`);
@@ -134,25 +142,38 @@ export class ClusterClient {
   #lost(socket, reason) {
     if (this.#socket !== socket || this.#ended) return;
     this.#socket = null;
-    socket.onclose = null;
-    socket.close();
+    if (socket) {
+      socket.onclose = null;
+      socket.close();
+    }
     const effects = [];
     this.#session.lost(reason, performance.now(), effects);
     this.#perform(effects);
     if (!this.#ended) this.#dial();
   }
 
-  /** A page cannot ping, so a silent server is asked a question; one that stays silent is given up. */
+  #heard() {
+    this.#heardAt = performance.now();
+    this.#asked = 0;
+  }
+
+  /**
+   * A page cannot ping, so a silent server is asked a question; one that answers neither of two is given up. Silence alone proves
+   * nothing: the timers of a hidden page come minutes late, and before what arrived meanwhile.
+   */
   #watch(socket) {
     const { silenceLimitMs, user } = this.#options;
     this.#after(silenceLimitMs / 3, () => {
       if (this.#socket !== socket) return;
       const silent = performance.now() - this.#heardAt;
-      if (silent >= silenceLimitMs) {
+      if (silent >= silenceLimitMs && this.#asked >= 2) {
         this.#lost(socket, `The server has been silent for ${Math.round(silent)} ms.`);
         return;
       }
-      if (silent >= silenceLimitMs / 3 - 50 && this.node !== '') this.presence([user ?? '?']).catch(() => {});
+      if (silent >= silenceLimitMs / 3 - 50 && this.node !== '') {
+        this.#asked++;
+        this.presence([user ?? '?']).catch(() => {});
+      }
       this.#watch(socket);
     });
   }
@@ -163,15 +184,27 @@ export class ClusterClient {
       if (effect.send) socket?.send(JSON.stringify(effect.send));
       else if (effect.complete) this.#complete(effect.complete, effect.answer);
       else if (effect.reset) effect.reset.reject(new ClusterClientError('ClientReset', `Whether '${effect.reset.kind}' took effect is unknown: the session was lost.`));
-      else if (effect.deliver) this.onItems(effect.deliver.room, effect.deliver.items);
-      else if (effect.endRoom) this.onRoomEnded(effect.endRoom.room, effect.endRoom.code, effect.endRoom.message);
+      else if (effect.deliver) this.#raise(() => this.onItems(effect.deliver.room, effect.deliver.items));
+      else if (effect.endRoom) this.#raise(() => this.onRoomEnded(effect.endRoom.room, effect.endRoom.code, effect.endRoom.message));
       else if (effect.timer) this.#after(effect.afterMs, () => this.#feed(this.#socket, due => this.#session.due(effect.timer, due)));
       else if (effect.disconnect) this.#lost(socket, effect.disconnect);
       else if (effect.giveUp) this.#finish(effect.giveUp, effect.message);
       else if (effect.tell) {
         if (effect.tell.state === 'connected') this.#connecting.resolve();
-        this.onConnection(effect.tell);
+        this.#raise(() => this.onConnection(effect.tell));
       }
+    }
+  }
+
+  #raise(handler) {
+    if (this.#ended) return;
+    try {
+      handler();
+    } catch (error) {
+      const socket = this.#socket;
+      console.error(error);
+      this.#finish('HandlerFailed', `A handler of the client's events failed, which ended the client: ${error?.message ?? error}`, { cause: error });
+      socket?.close(1000);
     }
   }
 
@@ -180,9 +213,9 @@ export class ClusterClient {
     else command.resolve(answer);
   }
 
-  #finish(code, message) {
+  #finish(code, message, options) {
     if (this.#ended) return;
-    this.#ended = new ClusterClientError(code, message);
+    this.#ended = new ClusterClientError(code, message, options);
     this.#socket = null;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
@@ -192,6 +225,7 @@ export class ClusterClient {
   }
 
   #after(ms, action) {
+    if (this.#ended) return;
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       action();

@@ -5,6 +5,9 @@
 const isRead = command => command.kind === 'history' || command.kind === 'presence' || command.kind === 'fill';
 const opensRoom = command => command.kind === 'create' || command.kind === 'join';
 
+/** What op, id and prev add to a command's frame at most. */
+const HEAD_BYTES_MAX = 80;
+
 /** How long to wait before sending again what was refused for the moment; the server's afterMs goes first. */
 const retryPauseMs = (refusals, askedMs) =>
   Number.isInteger(askedMs) && askedMs >= 0 ? Math.min(Math.max(askedMs, 1), 60000) : Math.min(2000, 25 * 2 ** Math.min(refusals - 1, 10));
@@ -129,11 +132,11 @@ const itemOf = raw => ({
  * A command is an object {kind, room, fields}; the session puts id, sent and refusals on it.
  */
 export class ClientSession {
-  constructor({ hosts, unansweredMax = 128, heldItemsMax = 1024, connectRoundsMax = 8 }) {
-    Object.assign(this, { unansweredMax, heldItemsMax, connectRoundsMax, hosts: new HostList(hosts) });
+  constructor({ hosts, unansweredMax = 128, waitingMax = 1000, heldItemsMax = 1024, connectRoundsMax = 8 }) {
+    Object.assign(this, { unansweredMax, waitingMax, heldItemsMax, connectRoundsMax, hosts: new HostList(hosts) });
     Object.assign(this, { unanswered: [], waiting: [], fills: [], rooms: new Map(), lanes: new Map() });
     Object.assign(this, { phase: 'down', token: null, fatalCode: '', welcomedNow: false, welcomedAt: 0, lastId: 0, connection: 0 });
-    Object.assign(this, { serverWindow: Infinity, clientId: '', node: '', failOvers: 0 });
+    Object.assign(this, { serverWindow: Infinity, frameBytesMax: 65536, clientId: '', node: '', failOvers: 0 });
   }
 
   nextHost() { return this.hosts.next(); }
@@ -167,8 +170,26 @@ export class ClientSession {
 
   submit(command, effects) {
     Object.assign(command, { id: 0, sent: false, refusals: 0 });
+    const fault = this.faultOf(command);
+    if (fault) {
+      effects.push({ complete: command, answer: fault });
+      return;
+    }
     this.waiting.push(command);
     this.advance(effects);
+  }
+
+  /** Why a command cannot be sent, or null. Sent all the same, it would end the connection, or never be answered, on every node in turn. */
+  faultOf(command) {
+    const frame = frameOf(command);
+    if (Object.values(frame).flat().some(value => /\p{Surrogate}/u.test(value)))
+      return { code: 'BadCommand', message: `The command '${command.kind}' holds half of a surrogate pair, which is no text; repair it with toWellFormed(), or cut texts between characters.` };
+    const bytes = new TextEncoder().encode(JSON.stringify(frame)).length;
+    if (bytes + HEAD_BYTES_MAX > this.frameBytesMax)
+      return { code: 'FrameTooLong', message: `The command '${command.kind}' takes ${bytes} bytes; the server accepts frames of ${this.frameBytesMax}. Send less at a time.` };
+    if (this.phase !== 'up' && this.waiting.length >= this.waitingMax)
+      return { code: 'TooManyWaiting', message: `${this.waitingMax} commands wait for a connection; wait for answers first, or raise waitingMax. Nothing was sent.` };
+    return null;
   }
 
   end() {
@@ -226,6 +247,7 @@ export class ClientSession {
     Object.assign(this, { phase: 'up', welcomedNow: true, welcomedAt: nowMs, clientId: frame.client, node: frame.node ?? '' });
     this.token = frame.token ?? this.token;
     this.serverWindow = frame.limits?.unanswered || Infinity;
+    this.frameBytesMax = frame.limits?.frameBytes || this.frameBytesMax;
     this.takeHosts(frame);
     effects.push({ tell: { state: 'connected', node: this.node, resumed: Boolean(frame.resumed) } });
     if (reset) this.startAnew(effects);
@@ -394,10 +416,15 @@ export class ClientSession {
     const frame = { op: 'cmd', id: command.id };
     const prev = isRead(command) ? undefined : this.unanswered.findLast(c => c.id < command.id && !isRead(c) && c.room === command.room);
     if (prev) frame.prev = prev.id;
-    frame.cmd = command.kind === 'fill' ? 'history' : command.kind;
-    if (command.kind !== 'presence') frame.room = command.room;
-    effects.push({ send: Object.assign(frame, command.fields) });
+    effects.push({ send: Object.assign(frame, frameOf(command)) });
   }
+}
+
+/** A command's frame but for what is put before it at each sending: op, id and prev. */
+function frameOf(command) {
+  const frame = { cmd: command.kind === 'fill' ? 'history' : command.kind };
+  if (command.kind !== 'presence') frame.room = command.room;
+  return Object.assign(frame, command.fields);
 }
 
 function answerOf(command, frame) {

@@ -6,6 +6,7 @@ const LINES_MAX = 500;
 const RECENT = 50;
 const PRESENCE_EVERY_MS = 5000;
 const PRESENCE_USERS_MAX = 500;
+const PRESENCE_USERS_A_FRAME = 250; // Of 64 characters with 3 bytes each: what surely fits.
 const $ = id => document.getElementById(id);
 
 /** Rooms by name: {lines: [li], users: Set of names seen, members: how many there are, null before the join is answered, early: items shown before that}. */
@@ -180,8 +181,10 @@ async function countPresent() {
   const known = [...room.users].slice(-PRESENCE_USERS_MAX);
   if (known.length === 0) return;
   try {
-    const { online } = await client.presence(known);
-    if (name === current) $('present').textContent = (room.members === null ? '' : `${room.members} members, `) + `${online.size} present`;
+    let online = 0;
+    for (let from = 0; from < known.length; from += PRESENCE_USERS_A_FRAME)
+      online += (await client.presence(known.slice(from, from + PRESENCE_USERS_A_FRAME))).online.size;
+    if (name === current) $('present').textContent = (room.members === null ? '' : `${room.members} members, `) + `${online} present`;
   } catch {
     // The next count says it.
   }

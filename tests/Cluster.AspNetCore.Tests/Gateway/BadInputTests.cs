@@ -168,6 +168,48 @@ public class BadInputTests(SharedNode shared)
         }
     }
 
+    [Fact]
+    public async Task A_question_counts_as_unanswered_until_its_page_is_there()
+    {
+        var gate = new StoreGate();
+        await using var cluster = await TestCluster.StartAsync(1, gate.Wrap);
+        await using var client = await RawClient.GreetAsync(cluster.Nodes[0].Url, "eager");
+        await client.AskAsync(1, "\"cmd\":\"join\",\"room\":\"r\"");
+        gate.CloseToReaders();
+        for (var id = 2; id < 402; id++) await client.SendAsync($"{{\"op\":\"cmd\",\"id\":{id},\"cmd\":\"history\",\"room\":\"r\",\"after\":0,\"limit\":500}}");
+        for (var refused = 0; refused < 400 - GatewayLimits.Unanswered; refused++) Told(await client.NextAsync("err"), "err", "TooManyUnanswered", "wait for answers");
+        gate.OpenToReaders();
+        for (var pages = 0; pages < GatewayLimits.Unanswered; pages++) Assert.Single((await client.NextAsync("ok"))["items"]!.AsArray());
+        Assert.Single((await client.AskAsync(402, "\"cmd\":\"history\",\"room\":\"r\",\"after\":0,\"limit\":500"))["items"]!.AsArray());
+    }
+
+    [Fact]
+    public async Task A_page_of_many_rows_is_read_in_parts_and_is_whole()
+    {
+        var room = Guid.NewGuid().ToString("N");
+        await using var client = await RawClient.GreetAsync(shared.Url, "reader");
+        await client.AskAsync(1, $"\"cmd\":\"join\",\"room\":\"{room}\"");
+        for (var id = 2; id <= 230; id++) await client.AskAsync(id, $"\"cmd\":\"say\",\"room\":\"{room}\",\"text\":\"{id}\"");
+        foreach (var (after, limit) in new[] { (0, 500), (0, 230), (0, 229), (7, 100), (7, 101), (30, 200), (229, 5) })
+        {
+            var page = await client.AskAsync(1000, $"\"cmd\":\"history\",\"room\":\"{room}\",\"after\":{after},\"limit\":{limit}");
+            Assert.Equal(Enumerable.Range(after + 1, Math.Min(limit, 230 - after)), page["items"]!.AsArray().Select(i => (int)i!["seq"]!));
+        }
+    }
+
+    [Fact]
+    public async Task An_event_of_a_newer_release_is_named_as_such_not_as_a_store_that_is_away()
+    {
+        var gate = new StoreGate();
+        await using var cluster = await TestCluster.StartAsync(1, gate.Wrap);
+        await using var client = await RawClient.GreetAsync(cluster.Nodes[0].Url, "reader");
+        await client.AskAsync(1, "\"cmd\":\"join\",\"room\":\"r\"");
+        gate.Shown = row => row with { Kind = "room.danced.v9" };
+        var refused = await client.AskAsync(2, "\"cmd\":\"history\",\"room\":\"r\",\"after\":0,\"limit\":5");
+        Told(refused, "err", "Unavailable", "event 1, 'room.danced.v9', cannot be read by this node; a newer release wrote it. Update the node.");
+        Assert.True((bool)refused["retry"]!);
+    }
+
     private static void Told(JsonObject frame, string op, string code, string says)
     {
         Assert.True((string?)frame["op"] == op && (string?)frame["code"] == code, $"Expected {op} {code}; found {frame.ToJsonString()}");

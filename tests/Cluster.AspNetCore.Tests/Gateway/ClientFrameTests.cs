@@ -21,10 +21,14 @@ public class ClientFrameTests
         Assert.Equal([("raku", 41), ("perl", 0)], hello.Rooms);
     }
 
+    [Fact]
+    public void Text_that_is_no_unicode_is_a_bad_frame() => Assert.IsType<ClientFrame.Bad>(Parse("""{"op":"\udc00"}"""));
+
     [Theory]
-    [InlineData("""{"op":"cmd","id":1,"cmd":"say","room":"\ud800","text":"x"}""")] // A lone surrogate is no text.
-    [InlineData("""{"op":"\udc00"}""")]
-    public void Text_that_is_no_unicode_is_a_bad_frame(string frame) => Assert.IsType<ClientFrame.Bad>(Parse(frame));
+    [InlineData("""{"op":"cmd","id":7,"cmd":"say","room":"\ud800","text":"x"}""")] // A lone surrogate is no text.
+    [InlineData("""{"op":"cmd","id":7,"cmd":"say","room":"raku","text":"\ud83d"}""")]
+    [InlineData("""{"op":"cmd","id":7,"cmd":"presence","users":["\udc00"]}""")]
+    public void Text_that_is_no_unicode_in_a_command_is_refused_with_its_id(string frame) => Assert.Equal(7, Assert.IsType<ClientFrame.BadCommand>(Parse(frame)).Id);
 
     [Fact]
     public void An_unknown_op_is_named_but_not_at_length()

@@ -11,12 +11,19 @@ public class SessionTokenTests
     private readonly SessionToken _tokens = new(["the newest secret", "the one before"]);
 
     [Fact]
-    public void A_token_gives_its_client_back_to_its_user_for_an_hour()
+    public void A_token_gives_its_client_back_to_its_user_for_its_lifetime()
     {
         var token = _tokens.Issue("ada", Client, Now);
         Assert.Equal(Client, _tokens.Check(token, "ada", Now + SessionToken.Lifetime, out _));
         Assert.Null(_tokens.Check(token, "ada", Now + SessionToken.Lifetime + TimeSpan.FromMilliseconds(1), out var reason));
         Assert.Contains("more than an hour", reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_client_may_be_away_for_an_hour_even_if_its_token_was_about_to_be_renewed()
+    {
+        var token = _tokens.Issue("ada", Client, Now);
+        Assert.Equal(Client, _tokens.Check(token, "ada", Now + GatewayLimits.TokenEvery + TimeSpan.FromHours(1), out _));
     }
 
     [Theory]

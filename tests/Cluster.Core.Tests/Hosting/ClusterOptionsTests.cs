@@ -22,6 +22,8 @@ public class ClusterOptionsTests
     [InlineData("mailbox", "Cluster:Limits:Mailbox is 0", "give 1 to 1,000,000")]
     [InlineData("passivate", "Cluster:Limits:PassivateAfter is 00:00:00.5000000", "give 1 s to 1 day")]
     [InlineData("ask", "Cluster:Limits:AskTimeout is 00:06:00", "give 10 ms to 5 min")]
+    [InlineData("connections", "Cluster:Limits:Connections is 0", "give 1 to 1,000,000")]
+    [InlineData("origin", "Cluster:Origins has 'chat.example.com'", "for example https://chat.example.com")]
     [InlineData("frame", "Cluster:Limits:FrameBytes is 1000", "give 65,536 to 67,108,864")]
     [InlineData("serve", "Cluster:Times:ServeLimit is 00:00:05", "give more than")]
     [InlineData("ttl", "Cluster:Times:ServeLimit is 00:00:08", "give at most")]
@@ -55,6 +57,8 @@ public class ClusterOptionsTests
         "any" => options.Node.Link = "0.0.0.0:8091",
         "plain" => options.Node.Link = "10.0.0.1:8091",
         "clients" => options.Node.Clients = "ftp://x",
+        "connections" => options.Limits.Connections = 0,
+        "origin" => options.Origins = "https://a.example, chat.example.com",
         "capacity" => options.Node.Capacity = 0,
         "data" => options.Data = " ",
         "secrets" => options.Secret = "long-enough-1,long-enough-2,long-enough-3",
