@@ -74,6 +74,10 @@ internal sealed class Report(IReadOnlyList<WindowResult> windows)
             + $"notices missing {Sum(w => w.Check.NoticesMissing)}, strays {Sum(w => w.Check.Strays)}, client errors {Sum(w => w.ClientErrors)}");
         text.AppendLine(
             CultureInfo.InvariantCulture,
+            $"joins and leaves nobody asked for {Sum(w => w.Check.Unasked)}, digests wrong {Sum(w => w.Check.DigestsWrong)}, "
+            + $"rows excused {Sum(w => w.Check.RowsExcused)} (behind {Sum(w => w.Check.TailsCut)} leaves whose connection broke)");
+        text.AppendLine(
+            CultureInfo.InvariantCulture,
             $"{Sum(w => w.FailedOver)} clients changed node; recovery p50 {RecoveryLog.Quantile(felt, 0.5):0} ms, p99 {RecoveryLog.Quantile(felt, 0.99):0} ms, max {RecoveryMaxMs:0} ms");
         text.AppendLine(
             "(recovery: from the later of sending and fault to the answer, of commands unanswered at the fault or sent within 10 s after it; "
@@ -96,7 +100,10 @@ internal sealed class Report(IReadOnlyList<WindowResult> windows)
         json.WriteNumber("windows", windows.Count);
         json.WriteNumber("noticesMissing", Sum(w => w.Check.NoticesMissing));
         json.WriteNumber("strays", Sum(w => w.Check.Strays));
+        json.WriteNumber("unasked", Sum(w => w.Check.Unasked));
+        json.WriteNumber("digestsWrong", Sum(w => w.Check.DigestsWrong));
         json.WriteNumber("tailsCut", Sum(w => w.Check.TailsCut));
+        json.WriteNumber("rowsExcused", Sum(w => w.Check.RowsExcused));
         json.WriteNumber("ignored", Sum(w => w.Ignored));
         json.WriteNumber("clientErrors", Sum(w => w.ClientErrors));
         json.WriteStartArray("faults");

@@ -8,6 +8,7 @@ internal sealed class RoomJournal
 {
     private readonly List<(RowKind Kind, ulong Hash)> _rows = [(RowKind.Unknown, 0)]; // Sequences count from 1.
     private readonly List<int> _messages = [0];
+    private readonly List<int> _members = [0];
     private readonly HashSet<(UInt128 Client, long Seq)> _commands = [];
 
     /// <summary>The last sequence.</summary>
@@ -48,9 +49,18 @@ internal sealed class RoomJournal
         return to < from ? 0 : _messages[(int)to] - _messages[(int)from - 1];
     }
 
+    /// <summary>Members after a row, by counting joins and leaves.</summary>
+    public int MembersAfter(long seq) => _members[(int)Math.Clamp(seq, 0, Head)];
+
     private void Append(RowKind kind, ulong hash)
     {
         _rows.Add((kind, hash));
         _messages.Add(_messages[^1] + (kind == RowKind.Message ? 1 : 0));
+        _members.Add(_members[^1] + kind switch
+        {
+            RowKind.Created or RowKind.Joined => 1,
+            RowKind.Left => -1,
+            _ => 0,
+        });
     }
 }

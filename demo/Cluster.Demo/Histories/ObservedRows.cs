@@ -2,6 +2,17 @@ using System.Collections.Concurrent;
 
 namespace ActorCluster.Demo.Histories;
 
+/// <summary>What a digest says of the joins and leaves up to a sequence.</summary>
+/// <param name="Seq">The last row that it stands for.</param>
+/// <param name="Joined">Joins among its rows.</param>
+/// <param name="Left">Leaves among its rows.</param>
+/// <param name="Members">Members after the last row.</param>
+internal readonly record struct Digest(long Seq, int Joined, int Left, int Members)
+{
+    /// <summary>Rows that it counts.</summary>
+    public long Rows => (long)Joined + Left;
+}
+
 /// <summary>What the clients saw of each room's rows: per sequence the hash that was delivered first, to whomever.</summary>
 /// <remarks>
 /// All members of a room should see the same rows. So one copy is kept here and a client's history records only which rows it saw and where what it
@@ -23,6 +34,12 @@ internal sealed class ObservedRows
     public sealed class Room
     {
         private readonly ulong[]?[] _pages = new ulong[4_096][];
+        private readonly ConcurrentDictionary<Digest, byte> _digests = [];
+
+        /// <summary>Each digest that anybody was delivered, once.</summary>
+        public ICollection<Digest> Digests => _digests.Keys;
+
+        public void Add(Digest digest) => _digests.TryAdd(digest, 0);
 
         /// <summary>Says whether a delivered hash is the one that was seen first of that row.</summary>
         public bool Agrees(long seq, ulong hash)

@@ -45,7 +45,7 @@ internal sealed class ClusterChatClient : IChatClient
         for (var i = 0; i < batch.Items.Count; i++)
         {
             var item = batch.Items[i];
-            if (item.Kind == RoomItemKind.Digest) _history.DeliverDigest(batch.Room, item.From, item.Seq);
+            if (item.Kind == RoomItemKind.Digest) _history.DeliverDigest(batch.Room, item.From, new(item.Seq, item.JoinedCount, item.LeftCount, item.Members));
             else _history.DeliverItem(batch.Room, KindOf(item.Kind), item.Seq, item.User, item.Text);
         }
         _delivered(batch.Items.Count);
