@@ -72,6 +72,9 @@ internal sealed class ClientHistory(string user, ObservedRows observed)
     /// <summary>Joins that were acknowledged while the client was in the room, with another sequence than the first.</summary>
     public int OddRejoins { get; private set; }
 
+    /// <summary>The longest that one of its streams was behind what somebody knew of the room. Read it when the client is closed.</summary>
+    public long LongestBehindMs => _deliveries.Count == 0 ? 0 : _deliveries.Values.Max(seen => seen.LongestBehindMs);
+
     /// <summary>Notes a message before it goes out.</summary>
     /// <returns>Its place, for <see cref="Acknowledge"/>.</returns>
     public int Send(string room, string text)
@@ -86,7 +89,11 @@ internal sealed class ClientHistory(string user, ObservedRows observed)
 
     public void Acknowledge(int place, long seq)
     {
-        lock (_lock) _sent[place] = _sent[place] with { Seq = seq };
+        lock (_lock)
+        {
+            _sent[place] = _sent[place] with { Seq = seq };
+            if (seq is > 0 and < ObservedRows.SeqMax) observed.Of(_sent[place].Room).Known(seq, observed.NowMs);
+        }
     }
 
     /// <summary>A join was acknowledged.</summary>
@@ -119,7 +126,8 @@ internal sealed class ClientHistory(string user, ObservedRows observed)
     public void DeliverItem(string room, RowKind kind, long seq, string rowUser, string text)
     {
         var hash = RowHash.Of(kind, rowUser, text);
-        lock (_lock) In(room).AddItem(seq, hash);
+        var now = observed.NowMs;
+        lock (_lock) In(room).AddItem(seq, hash, now);
     }
 
     public void DeliverDigest(string room, long from, Digest digest)

@@ -33,10 +33,14 @@ internal sealed class RoomDeliveries(ObservedRows.Room observed)
     /// <summary>Highest sequence that was delivered, 0 before the first.</summary>
     public long Cursor { get; private set; }
 
+    /// <summary>Longest time between anybody's first knowledge of a row and its delivery here. Digests wait on purpose and do not count.</summary>
+    public uint LongestBehindMs { get; private set; }
+
     /// <summary>A row was delivered as itself.</summary>
-    public void AddItem(long seq, ulong hash)
+    public void AddItem(long seq, ulong hash, uint nowMs)
     {
         if (!Extend(seq, seq, digest: false)) return;
+        LongestBehindMs = Math.Max(LongestBehindMs, observed.Known(seq, nowMs));
         if (!observed.Agrees(seq, hash)) Deviations.Add((seq, hash));
     }
 

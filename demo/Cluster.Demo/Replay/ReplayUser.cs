@@ -113,7 +113,7 @@ internal sealed class ReplayUser
             var seq = await _client.JoinAsync(_roomNames[room], _state.Stopping).ConfigureAwait(false);
             _history!.Join(_roomNames[room], seq);
             _rooms.Add(room);
-            _state.CountAnswer(sent, moved: node != _client.Node);
+            _state.CountAnswer(sent, moved: node != _client.Node, new(_name, "join", _roomNames[room]));
         }
         catch (Exception e)
         {
@@ -134,7 +134,7 @@ internal sealed class ReplayUser
         {
             var seq = await client.SayAsync(room, text, _state.Stopping).ConfigureAwait(false);
             history.Acknowledge(place, seq);
-            _state.CountAnswer(sent, moved: node != client.Node);
+            _state.CountAnswer(sent, moved: node != client.Node, new(_name, "say", room));
         }
         catch (Exception e)
         {
@@ -177,7 +177,7 @@ internal sealed class ReplayUser
             // Over another connection the server may have ended the stream before it had told all: docs/client-protocol.md, Opening.
             var tailKnown = welcomes == client.Welcomes && seq > 0;
             history.Leave(name, seq, tailKnown);
-            _state.CountAnswer(sent, moved: node != client.Node);
+            _state.CountAnswer(sent, moved: node != client.Node, new(_name, "leave", name));
             return (name, tailKnown ? seq : 0);
         }
         catch (Exception e)

@@ -330,6 +330,23 @@ public class HistoryCheckerTests
         return scene;
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_stream_is_behind_from_the_first_knowledge_of_a_row_be_it_an_answer_or_a_delivery(bool answered)
+    {
+        var clock = new ManualClock();
+        var observed = new ObservedRows(clock);
+        var (ann, bob) = (new ClientHistory("ann", observed), new ClientHistory("bob", observed));
+        var place = ann.Send(Room, "hi");
+        if (answered) ann.Acknowledge(place, 3);
+        else ann.DeliverItem(Room, RowKind.Message, 3, "ann", "hi");
+        clock.Advance(TimeSpan.FromSeconds(7));
+        bob.DeliverItem(Room, RowKind.Message, 3, "ann", "hi");
+
+        Assert.Equal((0, 7_000), (ann.LongestBehindMs, bob.LongestBehindMs));
+    }
+
     [Fact]
     public void A_range_set_agrees_with_a_set_of_numbers()
     {
@@ -348,5 +365,16 @@ public class HistoryCheckerTests
                 Assert.Equal(numbers.Where(n => n is >= 20 and <= 40).DefaultIfEmpty().Max(), ranges.LastIn(20, 40));
             }
         }
+    }
+
+    private sealed class ManualClock : TimeProvider
+    {
+        private long _ticks;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => _ticks;
+
+        public void Advance(TimeSpan time) => _ticks += time.Ticks;
     }
 }

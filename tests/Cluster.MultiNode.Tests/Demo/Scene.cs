@@ -10,7 +10,7 @@ internal sealed class Scene
     private readonly List<ClientHistory> _clients = [];
     private ulong _command;
 
-    public ObservedRows Observed { get; } = new();
+    public ObservedRows Observed { get; } = new(TimeProvider.System);
     public RoomJournal Journal { get; } = new();
 
     /// <summary>Two members that say something in a room of a third; the first leaves and comes back. Nothing is wrong with it.</summary>
