@@ -67,7 +67,7 @@ internal sealed class Report(IReadOnlyList<WindowResult> windows)
         text.AppendLine(
             CultureInfo.InvariantCulture,
             $"joins and leaves nobody asked for {Sum(w => w.Check.Unasked)}, digests wrong {Sum(w => w.Check.DigestsWrong)}, "
-            + $"rows excused {Sum(w => w.Check.RowsExcused)} (behind {Sum(w => w.Check.TailsCut)} leaves whose connection broke)");
+            + $"rows excused {Sum(w => w.Check.RowsExcused)}, {Sum(w => w.Check.RowsStale)} of them stale (behind {Sum(w => w.Check.TailsCut)} leaves whose connection broke)");
         text.AppendLine(
             CultureInfo.InvariantCulture,
             $"{Sum(w => w.FailedOver)} clients changed node; recovery p50 {RecoveryLog.Quantile(felt, 0.5):0} ms, p99 {RecoveryLog.Quantile(felt, 0.99):0} ms, max {RecoveryMaxMs:0} ms");
@@ -102,6 +102,7 @@ internal sealed class Report(IReadOnlyList<WindowResult> windows)
         json.WriteNumber("digestsWrong", Sum(w => w.Check.DigestsWrong));
         json.WriteNumber("tailsCut", Sum(w => w.Check.TailsCut));
         json.WriteNumber("rowsExcused", Sum(w => w.Check.RowsExcused));
+        json.WriteNumber("rowsStale", Sum(w => w.Check.RowsStale));
         json.WriteNumber("ignored", Sum(w => w.Ignored));
         json.WriteNumber("clientErrors", Sum(w => w.ClientErrors));
         json.WriteStartArray("faults");

@@ -57,6 +57,6 @@ internal sealed record WindowResult
         if (Check.ExcusesTooMany)
             yield return string.Create(
                 CultureInfo.InvariantCulture,
-                $"{Check.RowsExcused} rows are excused behind leaves whose connection broke, more than {CheckResult.ExcusedShareMax:P1} of {Check.Delivered} deliveries.");
+                $"{Check.RowsStale} stale rows are excused behind leaves whose connection broke, more than {CheckResult.StaleShareMax:P1} of {Check.Delivered} deliveries.");
     }
 }

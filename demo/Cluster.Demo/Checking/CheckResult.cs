@@ -3,8 +3,8 @@ namespace ActorCluster.Demo.Checking;
 /// <summary>What the checker found. Rows are messages unless said otherwise.</summary>
 internal sealed class CheckResult
 {
-    /// <summary>The bar: excused rows as a share of what was delivered. Above it the excuse hides more than breaks in mid-leave explain.</summary>
-    public const double ExcusedShareMax = 0.001;
+    /// <summary>The bar: stale rows that are excused, as a share of what was delivered. Above it the excuse hides more than breaks in mid-leave explain.</summary>
+    public const double StaleShareMax = 0.001;
 
     private const int NotesMax = 40;
     private readonly List<string> _notes = [];
@@ -39,14 +39,19 @@ internal sealed class CheckResult
     /// <summary>Digests whose counts are not those of the store.</summary>
     public long DigestsWrong { get; set; }
 
-    /// <summary>Stays whose end no client can know; their rows after the last delivered one are not asked for.</summary>
+    /// <summary>
+    /// Stays whose end no client can know; their rows after the last delivered one are not asked for, but for those recorded long before the connection broke.
+    /// </summary>
     public long TailsCut { get; set; }
 
     /// <summary>Rows of any kind that are not asked for because of that.</summary>
     public long RowsExcused { get; set; }
 
-    /// <summary>More rows are excused than the bar allows.</summary>
-    public bool ExcusesTooMany => RowsExcused > ExcusedShareMax * Delivered;
+    /// <summary>Those among them that were recorded so long before the connection broke that they should have got through, or of which that is not known.</summary>
+    public long RowsStale { get; set; }
+
+    /// <summary>More stale rows are excused than the bar allows.</summary>
+    public bool ExcusesTooMany => RowsStale > StaleShareMax * Delivered;
 
     public bool Clean =>
         Lost == 0 && Duplicated == 0 && OutOfOrder == 0 && NoticesMissing == 0 && Strays == 0 && Unasked == 0 && DigestsWrong == 0 && !ExcusesTooMany;

@@ -9,6 +9,12 @@ namespace ActorCluster.Demo.Checking;
 /// </summary>
 internal sealed class HistoryChecker
 {
+    // What was recorded so long before a connection broke was on its way when it did: up to a second waits for a digest.
+    private static readonly TimeSpan s_onTheWay = TimeSpan.FromSeconds(2);
+
+    // What is older than this had its time to get through on any machine that answers within the bar.
+    private static readonly TimeSpan s_streamPatience = TimeSpan.FromSeconds(5);
+
     private readonly IReadOnlyDictionary<string, RoomJournal> _journals;
     private readonly Dictionary<string, List<long>> _misread = new(StringComparer.Ordinal);
     private readonly CheckResult _result = new();
@@ -257,9 +263,12 @@ internal sealed class HistoryChecker
         {
             _result.TailsCut++;
             if (stay.End != StayEnd.Left) to = EndInStore(history, stay, journal) - 1;
-            var told = Math.Max(all.LastIn(from, to), stay.JoinSeq);
-            _result.RowsExcused += Math.Max(0, to - told);
-            to = told;
+            var due = Math.Max(all.LastIn(from, to), stay.JoinSeq);
+            if (stay.BrokeAtMs > 0) due = LastBefore(stay.BrokeAtMs - (long)s_streamPatience.TotalMilliseconds, journal, due, to);
+            var stale = stay.BrokeAtMs > 0 ? LastBefore(stay.BrokeAtMs - (long)s_onTheWay.TotalMilliseconds, journal, due, to) : to;
+            _result.RowsExcused += Math.Max(0, to - due);
+            _result.RowsStale += Math.Max(0, stale - due);
+            to = due;
         }
         if (to < from) return;
         long Messages(long f, long t) => journal.MessagesIn(f, t);
@@ -275,6 +284,12 @@ internal sealed class HistoryChecker
         if (missing <= 0) return;
         _result.NoticesMissing += missing;
         _result.Note($"Room {stay.Room}: {history.User} was not told of {missing} joins and leaves from {from} to {to}.");
+    }
+
+    private static long LastBefore(long atMs, RoomJournal journal, long seq, long to)
+    {
+        while (seq < to && journal.AtMs(seq + 1) < atMs) seq++;
+        return seq;
     }
 
     // Where a stay ended that its client could not end itself: at the user's next leave in the store, or not at all.

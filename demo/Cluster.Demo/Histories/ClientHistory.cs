@@ -40,7 +40,8 @@ internal enum StayEnd : byte
 /// <param name="End">How it ended.</param>
 /// <param name="TailKnown">False if nobody can say up to where the client was a listener: its connection broke while its leave was
 /// under way (the stream may then have ended with the old connection), or the leave did not end the stay.</param>
-internal readonly record struct Stay(string Room, long JoinSeq, long LeaveSeq, StayEnd End, bool TailKnown)
+/// <param name="BrokeAtMs">When that connection broke, in Unix milliseconds; 0 if the tail is known or no time is.</param>
+internal readonly record struct Stay(string Room, long JoinSeq, long LeaveSeq, StayEnd End, bool TailKnown, long BrokeAtMs)
 {
     /// <summary>The last row that the client may be delivered of this stay.</summary>
     public long LastSeq => End == StayEnd.Left ? LeaveSeq : long.MaxValue;
@@ -102,7 +103,7 @@ internal sealed class ClientHistory(string user, ObservedRows observed)
         lock (_lock)
         {
             var at = OpenStay(room);
-            if (at < 0) _stays.Add(new(room, seq, 0, StayEnd.Open, TailKnown: true));
+            if (at < 0) _stays.Add(new(room, seq, 0, StayEnd.Open, TailKnown: true, 0));
             else if (_stays[at].JoinSeq != seq) OddRejoins++;
         }
     }
@@ -117,11 +118,12 @@ internal sealed class ClientHistory(string user, ObservedRows observed)
     /// <param name="room">The room.</param>
     /// <param name="seq">Its sequence; 0 says that the user was no member.</param>
     /// <param name="tailKnown">Whether one connection carried the leave and its answer.</param>
-    public void Leave(string room, long seq, bool tailKnown) =>
-        EndStay(room, seq > 0 ? StayEnd.Left : StayEnd.Disowned, seq, tailKnown && seq > 0);
+    /// <param name="brokeAtMs">If not: when the connection broke that the leave was first sent on, in Unix milliseconds.</param>
+    public void Leave(string room, long seq, bool tailKnown, long brokeAtMs = 0) =>
+        EndStay(room, seq > 0 ? StayEnd.Left : StayEnd.Disowned, seq, tailKnown && seq > 0, brokeAtMs);
 
     /// <summary>A leave ended without an acknowledgement.</summary>
-    public void LeaveUnanswered(string room) => EndStay(room, StayEnd.Unknown, 0, tailKnown: false);
+    public void LeaveUnanswered(string room) => EndStay(room, StayEnd.Unknown, 0, tailKnown: false, 0);
 
     public void DeliverItem(string room, RowKind kind, long seq, string rowUser, string text)
     {
@@ -164,12 +166,12 @@ internal sealed class ClientHistory(string user, ObservedRows observed)
         }
     }
 
-    private void EndStay(string room, StayEnd end, long seq, bool tailKnown)
+    private void EndStay(string room, StayEnd end, long seq, bool tailKnown, long brokeAtMs)
     {
         lock (_lock)
         {
             var at = OpenStay(room);
-            if (at >= 0) _stays[at] = _stays[at] with { LeaveSeq = seq, End = end, TailKnown = tailKnown };
+            if (at >= 0) _stays[at] = _stays[at] with { LeaveSeq = seq, End = end, TailKnown = tailKnown, BrokeAtMs = brokeAtMs };
         }
     }
 

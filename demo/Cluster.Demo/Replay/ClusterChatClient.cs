@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using ActorCluster.Client;
 using ActorCluster.Demo.Histories;
 
@@ -9,6 +10,7 @@ internal sealed class ClusterChatClient : IChatClient
     private readonly ClusterClient _client;
     private readonly ClientHistory _history;
     private readonly Action<int> _delivered;
+    private readonly ConcurrentDictionary<int, long> _breaks = [];
     private volatile string _node = "";
     private volatile bool _movedNode;
     private volatile int _welcomes;
@@ -29,6 +31,8 @@ internal sealed class ClusterChatClient : IChatClient
     public string Node => _node;
     public int Welcomes => _welcomes;
     public bool MovedNode => _movedNode;
+
+    public long BrokeAtMs(int welcome) => _breaks.GetValueOrDefault(welcome);
 
     public Task ConnectAsync(CancellationToken stopping) => _client.ConnectAsync(stopping);
 
@@ -53,6 +57,7 @@ internal sealed class ClusterChatClient : IChatClient
 
     private void Follow(ConnectionChange change)
     {
+        if (change is ConnectionChange.Lost) _breaks[_welcomes] = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
         if (change is not ConnectionChange.Connected welcome) return;
         if (_node.Length > 0 && _node != welcome.Node) _movedNode = true;
         _node = welcome.Node;

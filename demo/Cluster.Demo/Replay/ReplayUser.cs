@@ -176,7 +176,7 @@ internal sealed class ReplayUser
             var seq = await client.LeaveAsync(name, _state.Stopping).ConfigureAwait(false);
             // Over another connection the server may have ended the stream before it had told all: docs/client-protocol.md, Opening.
             var tailKnown = welcomes == client.Welcomes && seq > 0;
-            history.Leave(name, seq, tailKnown);
+            history.Leave(name, seq, tailKnown, tailKnown ? 0 : client.BrokeAtMs(welcomes));
             _state.CountAnswer(sent, moved: node != client.Node, new(_name, "leave", name));
             return (name, tailKnown ? seq : 0);
         }

@@ -46,6 +46,8 @@ internal sealed class FakeRooms
         public int Welcomes => 1;
         public bool MovedNode => false;
 
+        public long BrokeAtMs(int welcome) => 0;
+
         public Task ConnectAsync(CancellationToken stopping)
         {
             lock (rooms._lock) rooms.Connects++;

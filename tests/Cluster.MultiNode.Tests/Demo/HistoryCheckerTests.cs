@@ -280,15 +280,24 @@ public class HistoryCheckerTests
         Assert.Equal(1, Scene.Clean((ann, _) => ann.DeliverItem(Room, RowKind.Message, 11, "bob", "ghost")).Check().Lost);
 
     [Theory]
-    [InlineData(1, true)]
-    [InlineData(3, false)] // Of 2,018 deliveries 0.1 % may be excused.
-    public void After_a_leave_over_a_broken_connection_the_tail_is_excused_up_to_a_thousandth_of_the_deliveries(int cut, bool clean)
+    [InlineData(9, 0, true, 0, true)] // On their way when the connection broke, as many as there may be.
+    [InlineData(1, 3_000, true, 1, true)]
+    [InlineData(3, 3_000, true, 3, false)] // Of 2,017 deliveries 0.1 % may be excused that should have got through.
+    [InlineData(3, 0, false, 3, false)] // Nobody knows when it broke.
+    public void After_a_leave_over_a_broken_connection_the_tail_is_excused_but_for_a_share_of_stale_rows(int cut, int ageMs, bool timed, int stale, bool clean)
     {
-        var scene = Tail(cut, rejoins: false);
-        var check = scene.Check();
+        var check = Tail(cut, rejoins: false, ageMs, timed).Check();
 
-        Assert.Equal((1, cut, 0), (check.TailsCut, check.RowsExcused, check.Lost));
+        Assert.Equal((1, cut, stale, 0), (check.TailsCut, check.RowsExcused, check.RowsStale, check.Lost));
         Assert.Equal(clean, check.Clean);
+    }
+
+    [Fact]
+    public void What_was_recorded_long_before_the_connection_broke_is_not_excused()
+    {
+        var check = Tail(1, rejoins: false, ageMs: 6_000).Check();
+
+        Assert.Equal((1, 0, 1), (check.TailsCut, check.RowsExcused, check.Lost));
     }
 
     [Fact]
@@ -300,9 +309,10 @@ public class HistoryCheckerTests
     }
 
     // cid misses the last rows before its leave, behind a thousand that it was delivered.
-    private static Scene Tail(int cut, bool rejoins)
+    private static Scene Tail(int cut, bool rejoins, int ageMs = 0, bool timed = true)
     {
         const int Said = 1_010;
+        const long BrokeAtMs = 1640995440000;
         var scene = new Scene();
         var (bob, cid) = (scene.Client("bob"), scene.Client("cid"));
         scene.Store(RowKind.Created, "bob");
@@ -312,13 +322,13 @@ public class HistoryCheckerTests
         scene.Deliver(bob, 2);
         for (var i = 3; i < 3 + Said; i++)
         {
-            scene.Store(RowKind.Message, "bob", "to cid");
+            scene.Store(RowKind.Message, "bob", "to cid", atMs: BrokeAtMs - ageMs);
             bob.Acknowledge(bob.Send(Room, "to cid"), i);
             scene.Deliver(bob, i);
             if (i < 3 + Said - cut) scene.Deliver(cid, i);
         }
         scene.Store(RowKind.Left, "cid");
-        cid.Leave(Room, 3 + Said, tailKnown: false);
+        cid.Leave(Room, 3 + Said, tailKnown: false, timed ? BrokeAtMs : 0);
         scene.Deliver(bob, 3 + Said);
         if (!rejoins) return scene;
         scene.Store(RowKind.Joined, "cid");

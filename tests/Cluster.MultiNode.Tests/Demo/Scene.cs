@@ -54,11 +54,11 @@ internal sealed class Scene
         return client;
     }
 
-    public void Store(RowKind kind, string user, string text = "", ulong? command = null)
+    public void Store(RowKind kind, string user, string text = "", ulong? command = null, long atMs = 0)
     {
         var seq = Journal.Head + 1;
         _texts[seq] = (kind, user, text);
-        Journal.Add(seq, kind, RowHash.Of(kind, user, text), 7, (long)(command ?? ++_command));
+        Journal.Add(seq, kind, RowHash.Of(kind, user, text), 7, (long)(command ?? ++_command), atMs);
     }
 
     /// <summary>Delivers rows as they are stored.</summary>

@@ -27,10 +27,10 @@ public class WindowResultTests
     public void A_kill_that_met_no_client_moves_none() => Assert.True((Quiet with { KilledNode = "node2" }).Clean);
 
     [Fact]
-    public void More_excused_rows_than_a_thousandth_of_the_deliveries_are_a_fault()
+    public void More_stale_rows_excused_than_a_thousandth_of_the_deliveries_are_a_fault()
     {
-        Assert.True((Quiet with { Check = new() { Delivered = 5_000, RowsExcused = 5 } }).Clean);
-        Breaches(Quiet with { Check = new() { Delivered = 5_000, RowsExcused = 6 } }, "6 rows are excused");
+        Assert.True((Quiet with { Check = new() { Delivered = 5_000, RowsExcused = 90, RowsStale = 5 } }).Clean);
+        Breaches(Quiet with { Check = new() { Delivered = 5_000, RowsExcused = 90, RowsStale = 6 } }, "6 stale rows are excused");
     }
 
     [Fact]
