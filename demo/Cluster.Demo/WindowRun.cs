@@ -119,7 +119,7 @@ internal sealed class WindowRun(DemoOptions options, ChatWindow window, int vict
             RecoveryMs = max,
             FeltMs = felt,
             LongestWait = state.Recovery.Longest,
-            LongestBehindMs = state.Histories.Max(history => history.LongestBehindMs),
+            LongestBehindMs = state.Histories.Select(history => history.LongestBehindMs).DefaultIfEmpty().Max(),
             KilledNode = victim > 0 ? nodes[victim - 1].Name : null,
             Struck = _struck,
             Seconds = elapsed.TotalSeconds,
