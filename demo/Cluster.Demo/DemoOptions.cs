@@ -21,7 +21,8 @@ internal sealed record DemoOptions
           --keep        keep the data folder and the nodes' logs, and say where
           --json        end with one line of JSON on standard output
 
-        Exit code 0: clean. 1: lost, duplicated or reordered messages, a recovery above 5 s, or another fault that is named.
+        Exit code 0: clean. 1: lost, duplicated or reordered messages, any command that waited above 5 s for its answer, or another
+        fault that is named.
         2: could not run.
         """;
 

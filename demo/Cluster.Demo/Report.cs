@@ -18,15 +18,7 @@ internal sealed class Report(IReadOnlyList<WindowResult> windows)
         }
     }
 
-    private double RecoveryMaxMs
-    {
-        get
-        {
-            double max = 0;
-            foreach (var window in windows) max = Math.Max(max, window.RecoveryMs);
-            return max;
-        }
-    }
+    private double RecoveryMaxMs => Longest(w => w.RecoveryMs);
 
     /// <summary>The last line of standard output: the fields of the contract first, further ones behind.</summary>
     public string Json()
@@ -74,10 +66,17 @@ internal sealed class Report(IReadOnlyList<WindowResult> windows)
             + $"notices missing {Sum(w => w.Check.NoticesMissing)}, strays {Sum(w => w.Check.Strays)}, client errors {Sum(w => w.ClientErrors)}");
         text.AppendLine(
             CultureInfo.InvariantCulture,
+            $"joins and leaves nobody asked for {Sum(w => w.Check.Unasked)}, digests wrong {Sum(w => w.Check.DigestsWrong)}, "
+            + $"rows excused {Sum(w => w.Check.RowsExcused)}, {Sum(w => w.Check.RowsStale)} of them stale (behind {Sum(w => w.Check.TailsCut)} leaves whose connection broke)");
+        text.AppendLine(
+            CultureInfo.InvariantCulture,
             $"{Sum(w => w.FailedOver)} clients changed node; recovery p50 {RecoveryLog.Quantile(felt, 0.5):0} ms, p99 {RecoveryLog.Quantile(felt, 0.99):0} ms, max {RecoveryMaxMs:0} ms");
         text.AppendLine(
-            "(recovery: from the later of sending and fault to the answer, of commands unanswered at the fault or sent within 10 s after it; "
-            + "p50 and p99 of those that took over 250 ms or changed node)");
+            "(recovery: from the later of sending and fault to the answer, of commands unanswered at the fault or sent within 10 s after it, a node's "
+            + "coming back being a fault too; p50 and p99 of those that took over 250 ms or changed node)");
+        text.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"longest wait of any command {Longest(w => w.LongestWait.Ms):0} ms; longest that a stream was behind {Longest(w => w.LongestBehindMs):0} ms");
         for (var i = 0; i < windows.Count; i++)
         {
             foreach (var fault in windows[i].Faults) text.AppendLine(CultureInfo.InvariantCulture, $"window {i + 1}: {fault}");
@@ -94,9 +93,16 @@ internal sealed class Report(IReadOnlyList<WindowResult> windows)
             if (window.KilledNode is { } node) json.WriteStringValue(node);
         json.WriteEndArray();
         json.WriteNumber("windows", windows.Count);
+        json.WriteNumber("longestWaitMs", Math.Round(Longest(w => w.LongestWait.Ms), 1));
+        json.WriteNumber("longestBehindMs", Longest(w => w.LongestBehindMs));
+        json.WriteNumber("struck", Sum(w => w.Struck));
         json.WriteNumber("noticesMissing", Sum(w => w.Check.NoticesMissing));
         json.WriteNumber("strays", Sum(w => w.Check.Strays));
+        json.WriteNumber("unasked", Sum(w => w.Check.Unasked));
+        json.WriteNumber("digestsWrong", Sum(w => w.Check.DigestsWrong));
         json.WriteNumber("tailsCut", Sum(w => w.Check.TailsCut));
+        json.WriteNumber("rowsExcused", Sum(w => w.Check.RowsExcused));
+        json.WriteNumber("rowsStale", Sum(w => w.Check.RowsStale));
         json.WriteNumber("ignored", Sum(w => w.Ignored));
         json.WriteNumber("clientErrors", Sum(w => w.ClientErrors));
         json.WriteStartArray("faults");
@@ -126,6 +132,13 @@ internal sealed class Report(IReadOnlyList<WindowResult> windows)
         long sum = 0;
         foreach (var window in windows) sum += figure(window);
         return sum;
+    }
+
+    private double Longest(Func<WindowResult, double> time)
+    {
+        double longest = 0;
+        foreach (var window in windows) longest = Math.Max(longest, time(window));
+        return longest;
     }
 
     // Windows overlap in users and rooms: their sum would count people twice.

@@ -16,6 +16,7 @@ internal sealed class WindowRun(DemoOptions options, ChatWindow window, int vict
     private static readonly TimeSpan s_stallLimit = TimeSpan.FromSeconds(60);
     private readonly List<string> _faults = [];
     private long _delivered;
+    private int _struck;
     private volatile string _phase = "starting nodes";
 
     /// <summary>Runs it. Whatever happens, no node process is left behind.</summary>
@@ -63,13 +64,13 @@ internal sealed class WindowRun(DemoOptions options, ChatWindow window, int vict
         await replay.JoinMembersAsync().ConfigureAwait(false);
         _phase = "replaying";
         var rolling = options.Rolling ? new RollingPlan(nodes, state.Recovery) : null;
-        IFaultPlan plan = rolling is not null ? rolling
-            : victim > 0 ? new KillPlan(nodes, victim - 1, state.Recovery)
-            : new NoFaultPlan();
+        var kill = victim > 0 ? new KillPlan(nodes, victim - 1, state) : null;
+        IFaultPlan plan = (IFaultPlan?)rolling ?? (IFaultPlan?)kill ?? new NoFaultPlan();
         var started = Stopwatch.GetTimestamp();
         await replay.RunAsync(plan, options.Speed).ConfigureAwait(false);
         var elapsed = Stopwatch.GetElapsedTime(started);
         _faults.AddRange(rolling?.Faults ?? []);
+        _struck = kill?.Struck ?? 0;
 
         _phase = "waiting for streams";
         try
@@ -117,7 +118,10 @@ internal sealed class WindowRun(DemoOptions options, ChatWindow window, int vict
             ClientErrors = state.ClientErrors,
             RecoveryMs = max,
             FeltMs = felt,
+            LongestWait = state.Recovery.Longest,
+            LongestBehindMs = state.Histories.Select(history => history.LongestBehindMs).DefaultIfEmpty().Max(),
             KilledNode = victim > 0 ? nodes[victim - 1].Name : null,
+            Struck = _struck,
             Seconds = elapsed.TotalSeconds,
             Faults = _faults,
         };

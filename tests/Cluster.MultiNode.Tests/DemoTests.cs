@@ -15,6 +15,7 @@ public sealed class DemoTests(ITestOutputHelper output)
     {
         var report = await RunAsync("--windows", "3", "--kill", "1", "--events", "1500");
         Assert.Equal(["node1", "node2", "node3"], report.GetProperty("killedNodes").EnumerateArray().Select(n => n.GetString()));
+        Assert.True(report.GetProperty("struck").GetInt64() > 0, "The kills met no client.");
     }
 
     [Fact]
@@ -35,7 +36,7 @@ public sealed class DemoTests(ITestOutputHelper output)
         Assert.True(code == 0, $"The demo exited with {code}: {text}");
         using var report = JsonDocument.Parse(text.Split('\n').Single(l => l.StartsWith('{')));
         output.WriteLine(report.RootElement.ToString());
-        foreach (var figure in new[] { "lost", "duplicated", "outOfOrder", "noticesMissing", "strays", "clientErrors" }) Assert.Equal(0, report.RootElement.GetProperty(figure).GetInt64());
+        foreach (var figure in new[] { "lost", "duplicated", "outOfOrder", "noticesMissing", "strays", "unasked", "digestsWrong", "clientErrors" }) Assert.Equal(0, report.RootElement.GetProperty(figure).GetInt64());
         Assert.True(report.RootElement.GetProperty("acknowledged").GetInt64() > 100, "Too little was said to tell anything.");
         return report.RootElement.Clone();
     }

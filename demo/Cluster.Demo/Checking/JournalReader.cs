@@ -19,7 +19,7 @@ internal static class JournalReader
         using var connection = Open(databaseFile);
         using var command = connection.CreateCommand();
         command.CommandText =
-            "SELECT entity, entity_seq, kind, payload, client_id, client_seq FROM journal WHERE entity >= 'room/' AND entity < 'room0' ORDER BY entity, entity_seq";
+            "SELECT entity, entity_seq, kind, payload, client_id, client_seq, at FROM journal WHERE entity >= 'room/' AND entity < 'room0' ORDER BY entity, entity_seq";
         using var rows = command.ExecuteReader();
         while (rows.Read())
         {
@@ -65,7 +65,7 @@ internal static class JournalReader
         }
         UInt128? client = row.IsDBNull(4) ? null : BinaryPrimitives.ReadUInt128BigEndian(row.GetFieldValue<byte[]>(4));
         var text = kind == RowKind.Message ? e.Text : "";
-        room.Add(seq, kind, RowHash.Of(kind, e.User, text), client, row.IsDBNull(5) ? 0 : row.GetInt64(5));
+        room.Add(seq, kind, RowHash.Of(kind, e.User, text), client, row.IsDBNull(5) ? 0 : row.GetInt64(5), row.GetInt64(6));
     }
 
     private static SqliteConnection Open(string databaseFile)

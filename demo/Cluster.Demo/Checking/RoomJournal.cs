@@ -7,7 +7,9 @@ namespace ActorCluster.Demo.Checking;
 internal sealed class RoomJournal
 {
     private readonly List<(RowKind Kind, ulong Hash)> _rows = [(RowKind.Unknown, 0)]; // Sequences count from 1.
+    private readonly List<long> _atMs = [0];
     private readonly List<int> _messages = [0];
+    private readonly List<int> _members = [0];
     private readonly HashSet<(UInt128 Client, long Seq)> _commands = [];
 
     /// <summary>The last sequence.</summary>
@@ -27,14 +29,15 @@ internal sealed class RoomJournal
     /// <param name="hash"><see cref="RowHash"/> of kind, user and text.</param>
     /// <param name="clientId">The command's client, null if the row has none.</param>
     /// <param name="clientSeq">The command's number under that client.</param>
-    public void Add(long seq, RowKind kind, ulong hash, UInt128? clientId, long clientSeq)
+    /// <param name="atMs">When it was recorded, in Unix milliseconds of its node's clock.</param>
+    public void Add(long seq, RowKind kind, ulong hash, UInt128? clientId, long clientSeq, long atMs = 0)
     {
         while (Head + 1 < seq)
         {
             Gaps++;
-            Append(RowKind.Unknown, 0);
+            Append(RowKind.Unknown, 0, atMs);
         }
-        Append(kind, hash);
+        Append(kind, hash, atMs);
         if (clientId is { } client && !_commands.Add((client, clientSeq))) RepeatedCommands++;
     }
 
@@ -48,9 +51,22 @@ internal sealed class RoomJournal
         return to < from ? 0 : _messages[(int)to] - _messages[(int)from - 1];
     }
 
-    private void Append(RowKind kind, ulong hash)
+    /// <summary>Members after a row, by counting joins and leaves.</summary>
+    public int MembersAfter(long seq) => _members[(int)Math.Clamp(seq, 0, Head)];
+
+    /// <summary>When a row of the store was recorded, in Unix milliseconds.</summary>
+    public long AtMs(long seq) => _atMs[(int)seq];
+
+    private void Append(RowKind kind, ulong hash, long atMs)
     {
+        _atMs.Add(atMs);
         _rows.Add((kind, hash));
         _messages.Add(_messages[^1] + (kind == RowKind.Message ? 1 : 0));
+        _members.Add(_members[^1] + kind switch
+        {
+            RowKind.Created or RowKind.Joined => 1,
+            RowKind.Left => -1,
+            _ => 0,
+        });
     }
 }

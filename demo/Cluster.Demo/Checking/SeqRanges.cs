@@ -33,6 +33,16 @@ internal sealed class SeqRanges
 
     public bool Contains(long seq) => CountIn(seq, seq) == 1;
 
+    /// <summary>The highest sequence of the set from <paramref name="from"/> to <paramref name="to"/>, 0 if there is none.</summary>
+    public long LastIn(long from, long to)
+    {
+        var next = FirstEndingAtOrAfter(to);
+        var last = next < _ranges.Count && _ranges[next].From <= to ? to
+            : next > 0 ? _ranges[next - 1].To
+            : 0;
+        return last >= from ? last : 0;
+    }
+
     /// <summary>How many sequences of the set lie from <paramref name="from"/> to <paramref name="to"/>.</summary>
     public long CountIn(long from, long to) => SumIn(from, to, static (f, t) => t - f + 1);
 

@@ -27,18 +27,31 @@ internal sealed class RoomDeliveries(ObservedRows.Room observed)
     /// <summary>Items whose sequences make no sense: below 1, or from above to.</summary>
     public int Nonsense { get; private set; }
 
+    /// <summary>Digests whose counts do not reach the number of rows that they stand for.</summary>
+    public int DigestsShort { get; private set; }
+
     /// <summary>Highest sequence that was delivered, 0 before the first.</summary>
     public long Cursor { get; private set; }
 
+    /// <summary>Longest time between anybody's first knowledge of a row and its delivery here. Digests wait on purpose and do not count.</summary>
+    public uint LongestBehindMs { get; private set; }
+
     /// <summary>A row was delivered as itself.</summary>
-    public void AddItem(long seq, ulong hash)
+    public void AddItem(long seq, ulong hash, uint nowMs)
     {
         if (!Extend(seq, seq, digest: false)) return;
+        LongestBehindMs = Math.Max(LongestBehindMs, observed.Known(seq, nowMs));
         if (!observed.Agrees(seq, hash)) Deviations.Add((seq, hash));
     }
 
-    /// <summary>A digest was delivered that stands for rows.</summary>
-    public void AddDigest(long from, long to) => Extend(from, to, digest: true);
+    /// <summary>A digest was delivered that stands for the rows from <paramref name="from"/> to its own sequence.</summary>
+    public void AddDigest(long from, Digest digest)
+    {
+        if (!Extend(from, digest.Seq, digest: true)) return;
+        observed.Add(digest);
+        // A client that has seen the beginning is told the counts of the whole; counts of fewer rows than it stands for hide some.
+        if (digest.Rows < digest.Seq - from + 1) DigestsShort++;
+    }
 
     private bool Extend(long from, long to, bool digest)
     {

@@ -110,14 +110,23 @@ internal sealed class NodeProcess : IAsyncDisposable
 
             async Task CopyAsync(Stream from)
             {
-                var buffer = new byte[8_192];
-                while (await from.ReadAsync(buffer).ConfigureAwait(false) is > 0 and var count)
+                var (buffer, held, count) = (new byte[8_192], 0, 0);
+                do
                 {
+                    if (held == buffer.Length) Array.Resize(ref buffer, 2 * buffer.Length);
+                    count = await from.ReadAsync(buffer.AsMemory(held)).ConfigureAwait(false);
+                    held += count;
+                    // Whole lines only, or what is printed to the other stream would tear them.
+                    var whole = count == 0 ? held : buffer.AsSpan(0, held).LastIndexOf((byte)'\n') + 1;
+                    if (whole == 0) continue;
                     await writing.WaitAsync().ConfigureAwait(false);
-                    await file.WriteAsync(buffer.AsMemory(0, count)).ConfigureAwait(false);
+                    await file.WriteAsync(buffer.AsMemory(0, whole)).ConfigureAwait(false);
                     await file.FlushAsync().ConfigureAwait(false); // Someone may be reading along.
                     writing.Release();
+                    buffer.AsSpan(whole, held - whole).CopyTo(buffer);
+                    held -= whole;
                 }
+                while (count > 0);
             }
         }
     }

@@ -56,6 +56,9 @@ internal sealed class RollingPlan(NodeSet nodes, RecoveryLog recovery) : IFaultP
     private async Task RestartAsync(int node, CancellationToken stopping)
     {
         if (await nodes.StopAsync(node).ConfigureAwait(false) is { } fault) _faults.Add(fault);
+        // Its coming back moves rooms as its going did: a fault when it begins, and again when it is ready for its share.
+        recovery.Fault(Stopwatch.GetTimestamp());
         await nodes.StartAsync(node, stopping).ConfigureAwait(false);
+        recovery.Fault(Stopwatch.GetTimestamp());
     }
 }

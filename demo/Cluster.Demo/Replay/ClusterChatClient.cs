@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using ActorCluster.Client;
 using ActorCluster.Demo.Histories;
 
@@ -9,6 +10,7 @@ internal sealed class ClusterChatClient : IChatClient
     private readonly ClusterClient _client;
     private readonly ClientHistory _history;
     private readonly Action<int> _delivered;
+    private readonly ConcurrentDictionary<int, long> _breaks = [];
     private volatile string _node = "";
     private volatile bool _movedNode;
     private volatile int _welcomes;
@@ -30,6 +32,8 @@ internal sealed class ClusterChatClient : IChatClient
     public int Welcomes => _welcomes;
     public bool MovedNode => _movedNode;
 
+    public long BrokeAtMs(int welcome) => _breaks.GetValueOrDefault(welcome);
+
     public Task ConnectAsync(CancellationToken stopping) => _client.ConnectAsync(stopping);
 
     public async Task<long> JoinAsync(string room, CancellationToken stopping) => (await _client.JoinAsync(room, stopping).ConfigureAwait(false)).Seq;
@@ -45,7 +49,7 @@ internal sealed class ClusterChatClient : IChatClient
         for (var i = 0; i < batch.Items.Count; i++)
         {
             var item = batch.Items[i];
-            if (item.Kind == RoomItemKind.Digest) _history.DeliverDigest(batch.Room, item.From, item.Seq);
+            if (item.Kind == RoomItemKind.Digest) _history.DeliverDigest(batch.Room, item.From, new(item.Seq, item.JoinedCount, item.LeftCount, item.Members));
             else _history.DeliverItem(batch.Room, KindOf(item.Kind), item.Seq, item.User, item.Text);
         }
         _delivered(batch.Items.Count);
@@ -53,6 +57,7 @@ internal sealed class ClusterChatClient : IChatClient
 
     private void Follow(ConnectionChange change)
     {
+        if (change is ConnectionChange.Lost) _breaks[_welcomes] = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
         if (change is not ConnectionChange.Connected welcome) return;
         if (_node.Length > 0 && _node != welcome.Node) _movedNode = true;
         _node = welcome.Node;

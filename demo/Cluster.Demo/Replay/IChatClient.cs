@@ -12,6 +12,10 @@ internal interface IChatClient : IAsyncDisposable
     /// <summary>Whether a later welcome came from another node than the first.</summary>
     bool MovedNode { get; }
 
+    /// <summary>When a connection broke, in Unix milliseconds; 0 if it has not.</summary>
+    /// <param name="welcome">Which one, by its welcome, counted from 1.</param>
+    long BrokeAtMs(int welcome);
+
     Task ConnectAsync(CancellationToken stopping);
 
     /// <summary>Joins a room; answers the sequence of the join.</summary>

@@ -16,6 +16,7 @@ internal sealed class ReplayState(ChatClientFactory clients, CancellationToken s
 
     private readonly Lock _lock = new();
     private readonly List<ClientHistory> _histories = [];
+    private readonly HashSet<IChatClient> _open = [];
     private readonly List<string> _errors = [];
     private readonly SemaphoreSlim _window = new(WindowEvents);
     private long _messages;
@@ -28,7 +29,7 @@ internal sealed class ReplayState(ChatClientFactory clients, CancellationToken s
     private int _clientErrors;
     private int _failedOver;
 
-    public ObservedRows Observed { get; } = new();
+    public ObservedRows Observed { get; } = new(TimeProvider.System);
     public RecoveryLog Recovery { get; } = new();
     public CancellationToken Stopping => stopping;
 
@@ -46,7 +47,7 @@ internal sealed class ReplayState(ChatClientFactory clients, CancellationToken s
     /// <summary>Commands and connects that ended with a final error.</summary>
     public int ClientErrors => Volatile.Read(ref _clientErrors);
 
-    /// <summary>Clients that changed node.</summary>
+    /// <summary>Clients that changed node, once they are closed.</summary>
     public int FailedOver => Volatile.Read(ref _failedOver);
 
     public IReadOnlyList<ClientHistory> Histories
@@ -82,13 +83,25 @@ internal sealed class ReplayState(ChatClientFactory clients, CancellationToken s
     public (IChatClient Client, ClientHistory History) NewClient(int number, string user)
     {
         var history = new ClientHistory(user, Observed);
-        lock (_lock) _histories.Add(history);
+        var client = clients(number, user, history);
+        lock (_lock)
+        {
+            _histories.Add(history);
+            _open.Add(client);
+        }
         Interlocked.Increment(ref _connected);
-        return (clients(number, user, history), history);
+        return (client, history);
+    }
+
+    /// <summary>How many clients a node was the last to welcome.</summary>
+    public int ConnectedTo(string node)
+    {
+        lock (_lock) return _open.Count(client => client.Node == node);
     }
 
     public void ClientClosed(IChatClient client)
     {
+        lock (_lock) _open.Remove(client);
         Interlocked.Decrement(ref _connected);
         if (client.MovedNode) Interlocked.Increment(ref _failedOver);
     }
@@ -97,10 +110,10 @@ internal sealed class ReplayState(ChatClientFactory clients, CancellationToken s
     public void CountImpliedJoin() => Interlocked.Increment(ref _impliedJoins);
     public void CountIgnored() => Interlocked.Increment(ref _ignored);
 
-    public void CountAnswer(long sent, bool moved)
+    public void CountAnswer(long sent, bool moved, ReplayCommand command)
     {
         Interlocked.Increment(ref _answered);
-        Recovery.Answered(sent, Stopwatch.GetTimestamp(), moved);
+        Recovery.Answered(sent, Stopwatch.GetTimestamp(), moved, command);
     }
 
     public void CountError(string what, Exception error)

@@ -113,10 +113,12 @@ internal sealed class ReplayUser
             var seq = await _client.JoinAsync(_roomNames[room], _state.Stopping).ConfigureAwait(false);
             _history!.Join(_roomNames[room], seq);
             _rooms.Add(room);
-            _state.CountAnswer(sent, moved: node != _client.Node);
+            _state.CountAnswer(sent, moved: node != _client.Node, new(_name, "join", _roomNames[room]));
         }
-        catch (Exception e) when (!_state.Stopping.IsCancellationRequested)
+        catch (Exception e)
         {
+            _history?.JoinUnanswered(_roomNames[room]);
+            if (_state.Stopping.IsCancellationRequested) throw;
             _state.CountError($"{_name} joins {_roomNames[room]}", e);
             if (_rooms.Count == 0) await CloseClientAsync().ConfigureAwait(false); // It may never have connected: start afresh.
         }
@@ -132,7 +134,7 @@ internal sealed class ReplayUser
         {
             var seq = await client.SayAsync(room, text, _state.Stopping).ConfigureAwait(false);
             history.Acknowledge(place, seq);
-            _state.CountAnswer(sent, moved: node != client.Node);
+            _state.CountAnswer(sent, moved: node != client.Node, new(_name, "say", room));
         }
         catch (Exception e)
         {
@@ -173,14 +175,15 @@ internal sealed class ReplayUser
         {
             var seq = await client.LeaveAsync(name, _state.Stopping).ConfigureAwait(false);
             // Over another connection the server may have ended the stream before it had told all: docs/client-protocol.md, Opening.
-            var tailKnown = welcomes == client.Welcomes;
-            history.Leave(name, seq, tailKnown);
-            _state.CountAnswer(sent, moved: node != client.Node);
+            var tailKnown = welcomes == client.Welcomes && seq > 0;
+            history.Leave(name, seq, tailKnown, tailKnown ? 0 : client.BrokeAtMs(welcomes));
+            _state.CountAnswer(sent, moved: node != client.Node, new(_name, "leave", name));
             return (name, tailKnown ? seq : 0);
         }
-        catch (Exception e) when (!_state.Stopping.IsCancellationRequested)
+        catch (Exception e)
         {
-            history.Leave(name, 0, tailKnown: false);
+            history.LeaveUnanswered(name);
+            if (_state.Stopping.IsCancellationRequested) throw;
             _state.CountError($"{_name} leaves {name}", e);
             return (name, 0);
         }

@@ -41,6 +41,19 @@ public class ChatReplayTests
     }
 
     [Fact]
+    public async Task One_membership_that_a_room_forgot_is_found()
+    {
+        var window = ChatWindow.Single(TrafficGenerator.Generate(5, 4_000), 2_000, 0);
+        var forgotten = 0;
+        var rooms = new FakeRooms { Forgets = (_, _) => Interlocked.Increment(ref forgotten) == 20 };
+        var (check, _) = await ReplayAsync(window, rooms);
+
+        Assert.True(forgotten >= 20, "too few leaves to forget one");
+        Assert.Contains(check.Notes, note => note.Contains("the membership was lost", StringComparison.Ordinal));
+        Assert.False(check.Clean);
+    }
+
+    [Fact]
     public async Task Who_speaks_unknown_joins_first_and_who_left_all_rooms_comes_back_as_a_fresh_client()
     {
         const string lines =

@@ -17,6 +17,9 @@ internal sealed class FakeRooms
     /// <summary>Says of a delivery (user, room, sequence) that it shall not happen.</summary>
     public Func<string, string, long, bool> Drops { get; init; } = (_, _, _) => false;
 
+    /// <summary>Says of a membership (user, room) that the room forgets it before the user leaves.</summary>
+    public Func<string, string, bool> Forgets { get; init; } = (_, _) => false;
+
     public int Connects { get; private set; }
 
     public IChatClient Client(string user, ClientHistory history) => new FakeClient(this, user, history);
@@ -43,6 +46,8 @@ internal sealed class FakeRooms
         public int Welcomes => 1;
         public bool MovedNode => false;
 
+        public long BrokeAtMs(int welcome) => 0;
+
         public Task ConnectAsync(CancellationToken stopping)
         {
             lock (rooms._lock) rooms.Connects++;
@@ -67,6 +72,7 @@ internal sealed class FakeRooms
             lock (rooms._lock)
             {
                 rooms.MembersOf(room).Remove(user);
+                if (rooms.Forgets(user, room)) return Task.FromResult(0L);
                 return Task.FromResult(rooms.Append(room, RowKind.Left, user, ""));
             }
         }

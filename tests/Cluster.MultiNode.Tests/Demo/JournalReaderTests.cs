@@ -10,7 +10,7 @@ public sealed class JournalReaderTests : IDisposable
     private readonly string _file = Path.GetTempFileName();
 
     public JournalReaderTests() => Execute(
-        "CREATE TABLE journal(entity TEXT, entity_seq INTEGER, kind TEXT, payload BLOB, client_id BLOB, client_seq INTEGER)");
+        "CREATE TABLE journal(entity TEXT, entity_seq INTEGER, kind TEXT, payload BLOB, client_id BLOB, client_seq INTEGER, at INTEGER)");
 
     [Fact]
     public void Rows_of_rooms_are_read_with_their_hashes_and_others_are_left_alone()
@@ -23,7 +23,7 @@ public sealed class JournalReaderTests : IDisposable
 
         Assert.Equal(["a", "b"], rooms.Keys.Order());
         Assert.Equal((RowKind.Message, RowHash.Of(RowKind.Message, "ann", "hé")), rooms["a"][2]);
-        Assert.Equal((2, 1), (rooms["a"].Head, rooms["a"].Messages));
+        Assert.Equal((2, 1, 1640995440000), (rooms["a"].Head, rooms["a"].Messages, rooms["a"].AtMs(2)));
         Assert.Equal(new Dictionary<string, long> { ["a"] = 2, ["b"] = 1 }, JournalReader.ReadHeads(_file));
     }
 
@@ -48,7 +48,7 @@ public sealed class JournalReaderTests : IDisposable
     public void Dispose() => File.Delete(_file);
 
     private void Row(string entity, long seq, string kind, string user, string? text, long command) => Execute(
-        "INSERT INTO journal VALUES ($entity, $seq, $kind, $payload, $client, $command)",
+        "INSERT INTO journal VALUES ($entity, $seq, $kind, $payload, $client, $command, 1640995440000)",
         ("$entity", entity), ("$seq", seq), ("$kind", kind), ("$payload", Payload(user, text)), ("$client", new byte[16]), ("$command", command));
 
     // RoomEvent by hand, so that the bytes on disk are pinned: field 1 user, field 2 text.

@@ -6,6 +6,7 @@ namespace ActorCluster.MultiNode.Tests.Demo;
 public class RecoveryLogTests
 {
     private static readonly long s_fault = 1_000 * Stopwatch.Frequency;
+    private static readonly ReplayCommand s_say = new("ann", "say", "raku");
 
     [Theory]
     [InlineData(-500, 1_200, false, 1_200, 1)] // Unanswered at the fault: counts from the fault.
@@ -18,11 +19,25 @@ public class RecoveryLogTests
     {
         var log = new RecoveryLog();
         log.Fault(s_fault);
-        log.Answered(At(sent), At(answered), moved);
+        log.Answered(At(sent), At(answered), moved, s_say);
         var waits = log.Waits();
 
         Assert.Equal(max, waits.Max, 3);
         Assert.Equal(felt, waits.Felt.Count);
+    }
+
+    [Fact]
+    public void The_longest_wait_is_that_of_any_command_also_far_from_every_fault()
+    {
+        var log = new RecoveryLog();
+        log.Fault(s_fault);
+        log.Answered(At(60_000), At(65_500), moved: false, s_say);
+        log.Answered(At(-90_000), At(-83_000), moved: false, new("bob", "leave", "raku"));
+        log.Answered(At(0), At(4_000), moved: false, s_say);
+
+        Assert.Equal(4_000, log.Waits().Max, 3);
+        Assert.Equal((7_000, 2), (Math.Round(log.Longest.Ms), log.Longest.AboveBar));
+        Assert.StartsWith("leave of bob in raku", log.Longest.What, StringComparison.Ordinal);
     }
 
     [Fact]

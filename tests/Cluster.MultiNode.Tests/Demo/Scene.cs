@@ -10,14 +10,14 @@ internal sealed class Scene
     private readonly List<ClientHistory> _clients = [];
     private ulong _command;
 
-    public ObservedRows Observed { get; } = new();
+    public ObservedRows Observed { get; } = new(TimeProvider.System);
     public RoomJournal Journal { get; } = new();
 
-    /// <summary>Two members that say something; the first leaves and comes back. Nothing is wrong with it.</summary>
+    /// <summary>Two members that say something in a room of a third; the first leaves and comes back. Nothing is wrong with it.</summary>
     public static Scene Clean(Action<ClientHistory, Scene>? ann = null, bool annSees = true)
     {
         var scene = new Scene();
-        scene.Store(RowKind.Created, "ann");
+        scene.Store(RowKind.Created, "zoe");
         scene.Store(RowKind.Joined, "ann");
         scene.Store(RowKind.Joined, "bob");
         scene.Store(RowKind.Message, "bob", "hi");
@@ -28,6 +28,7 @@ internal sealed class Scene
         scene.Store(RowKind.Message, "bob", "again");
         scene.Store(RowKind.Message, "ann", "yes");
 
+        scene.Client("zoe").JoinUnanswered(Room); // She never heard that she is a member, so nothing is due to her.
         var a = scene.Client("ann");
         a.Join(Room, 2);
         a.Acknowledge(a.Send(Room, "hello"), 5);
@@ -53,11 +54,11 @@ internal sealed class Scene
         return client;
     }
 
-    public void Store(RowKind kind, string user, string text = "", ulong? command = null)
+    public void Store(RowKind kind, string user, string text = "", ulong? command = null, long atMs = 0)
     {
         var seq = Journal.Head + 1;
         _texts[seq] = (kind, user, text);
-        Journal.Add(seq, kind, RowHash.Of(kind, user, text), 7, (long)(command ?? ++_command));
+        Journal.Add(seq, kind, RowHash.Of(kind, user, text), 7, (long)(command ?? ++_command), atMs);
     }
 
     /// <summary>Delivers rows as they are stored.</summary>
