@@ -19,6 +19,9 @@ public class SimulationTests
     }));
 
     [Fact]
+    public void Nodes_that_host_different_types_keep_every_invariant() => Assert.Empty(FailuresOf(4_000, 20, new SimulationOptions { ShardsElsewhere = 4 }));
+
+    [Fact]
     public void The_same_seed_gives_the_same_trace()
     {
         for (ulong seed = 500; seed < 505; seed++)

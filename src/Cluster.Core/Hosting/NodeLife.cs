@@ -39,7 +39,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     public NodeLife(LifeSetup setup)
     {
         (_setup, _log) = (setup, setup.Log);
-        _core = new NodeCore(setup.Draft, setup.Options.Times, setup.Resolver, Guid.NewGuid);
+        // Said with the join, so that whoever places shards gives this node none that it could not start.
+        var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
+        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid);
         _published = new Published(NodeMode.Joining, TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], []);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter), setup.Log);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);

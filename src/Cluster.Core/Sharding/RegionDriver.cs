@@ -114,7 +114,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     {
         foreach (var acquired in shards)
         {
-            if (!_slots.TryGetValue(acquired.No, out var slot)) continue; // A type that this node does not know: it must not have been chosen; its rows are given back by the sweep.
+            if (!_slots.TryGetValue(acquired.No, out var slot)) continue; // Of a type that this node does not host: the store gives it none.
             var local = _entities.Start(slot.Type, acquired);
             lock (slot.Lock)
             {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using ActorCluster.Links;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
@@ -8,6 +9,7 @@ namespace ActorCluster.TestKit.Simulation;
 internal sealed class SimCluster
 {
     private const string RoomType = "room";
+    private const string ElsewhereType = "elsewhere";
 
     private readonly SortedDictionary<Incarnation, SimLife> _lives = [];
 
@@ -24,6 +26,7 @@ internal sealed class SimCluster
         var database = new ModelDatabase(Ids.Id(), options.StoreMutation);
         database.Open(new StoreSeed("simulated"));
         database.RegisterType(RoomType, options.Shards);
+        if (options.ShardsElsewhere > 0) database.RegisterType(ElsewhereType, options.ShardsElsewhere);
         Checkers = new SimCheckers(this);
         Store = new SimStore(World, database, new SimRandom(seed, "store"), Checkers.ViewChanging, Checkers.Written);
         Rooms = [.. Enumerable.Range(0, options.Rooms).Select(i => new EntityId(RoomType, $"r{i}").StoreKey)];
@@ -83,6 +86,9 @@ internal sealed class SimCluster
     public SimLife? LifeOf(Incarnation inc) => _lives.TryGetValue(inc, out var life) && !life.IsEnded ? life : null;
 
     public void Register(SimLife life) => _lives.Add(life.Inc, life);
+
+    /// <summary>The entity types that a node serves; it starts no shard of another.</summary>
+    public ImmutableArray<string> TypesOf(SimNode node) => Options.ShardsElsewhere > 0 && node.Index > 0 ? [ElsewhereType, RoomType] : [RoomType];
 
     public SimNode NodeAt(string address) => Nodes.First(n => address == $"{n.Name}:8090");
 

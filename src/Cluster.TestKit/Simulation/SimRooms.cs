@@ -23,6 +23,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
     {
         foreach (var shard in shards)
         {
+            if (!cluster.TypesOf(life.Node).Contains(shard.Type)) continue;
             _lane.Open(shard.No, shard.Epoch, life.Inc, shard.NextSeq);
             _served[shard.No] = new Served(shard.Epoch);
             cluster.World.Trace($"{life.Inc} serves shard {shard.No} epoch {shard.Epoch}");
