@@ -200,13 +200,15 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var hash = StableHash.Of("view", string.Join(',', live.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Inc.Value}:{(int)m.Status}"))));
         _recentViews = [.. _recentViews.TakeLast(15), (_viewShown, hash)];
         var peers = live.Where(m => m.Inc != Self).ToList();
-        foreach (var gone in _peers.Except(peers.Select(p => p.Inc)))
-        {
-            Regions.LinkLost(gone);
-            Regions.Forget(gone);
-        }
+        var gone = _peers.Except(peers.Select(p => p.Inc)).ToList();
         _peers = [.. peers.Select(p => p.Inc)];
+        // The links first: a frame that came after a peer was forgotten would begin its streams anew.
         if (snapshot.Find(Self) is { IsLive: true }) _links.SetPeers([.. peers.Select(p => new LinkPeer(p.Inc, p.Name, p.LinkAddress))]);
+        foreach (var peer in gone)
+        {
+            Regions.LinkLost(peer);
+            Regions.Forget(peer);
+        }
         ViewChanged?.Invoke(snapshot);
     }
 
