@@ -138,7 +138,6 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
                 {
                     slot.Serving = slot.Local = null;
                     slot.Outbox.LinkLost(_self);
-                    slot.Inbox.Forget(no);
                 }
             }
             _entities.Stop(no, epoch);
@@ -213,6 +212,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     public void Tick()
     {
         var now = MonotonicClock.Now;
+        foreach (var peer in _touched.Keys) ReceiveEnded(peer); // What its link did not take before.
         foreach (var slot in _slots.Values)
         {
             if (slot.Outbox.IsEmpty) continue;

@@ -125,6 +125,13 @@ internal sealed class SimCluster
                 }
     }
 
+    public void Fill(IEnumerable<int> from, IEnumerable<int> to, bool full)
+    {
+        World.Trace($"{(full ? "full" : "room")} {string.Join(',', from)}>{string.Join(',', to)}");
+        foreach (var a in from)
+            foreach (var b in to) Network.Fill(a, b, full);
+    }
+
     /// <summary>Cuts a node from all others and from the store, and takes it down: its host has gone silent.</summary>
     public void Silence(int node)
     {
@@ -143,6 +150,7 @@ internal sealed class SimCluster
     {
         var all = Enumerable.Range(0, Nodes.Length).ToArray();
         Cut(all, all, cut: false);
+        Fill(all, all, false);
         foreach (var node in Nodes)
         {
             node.DiesAfterEffects = null;

@@ -83,6 +83,9 @@ public enum SimFault
 
     /// <summary>All nodes leave and come back, one after the other.</summary>
     RollingRestart,
+
+    /// <summary>Links in one direction take no more frames.</summary>
+    FullLinks,
 }
 
 /// <summary>How a run went.</summary>
