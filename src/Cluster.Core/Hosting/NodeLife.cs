@@ -22,6 +22,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private static readonly TimeSpan RowsFresh = TimeSpan.FromSeconds(1.9);
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(5);
 
+    /// <summary>At most 35 bytes each: below the smallest limit of a frame.</summary>
+    private const int RoutesPerFrame = 1000;
+
     private readonly NodeCore _core;
     private readonly LifeSetup _setup;
     private readonly LinkTransport _links;
@@ -256,9 +259,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 Regions.Learn(known);
                 break;
             case ShardEffect.Announce(var moved):
-                var wire = new ShardsMoved();
-                foreach (var route in moved) wire.Routes.Add(new ShardsMoved.Types.Route { Shard = route.Shard.Value, Epoch = route.Epoch.Value, Owner = route.Owner.Value });
-                Broadcast(FrameType.ShardsMoved, wire);
+                foreach (var wire in ToWire(moved)) Broadcast(FrameType.ShardsMoved, wire);
                 break;
             default:
                 throw new InvalidOperationException($"No driver for {effect}.");
@@ -305,6 +306,17 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     {
         var bytes = message is null ? [] : message.ToByteArray();
         _links.Send(to, channel, (byte)type, bytes);
+    }
+
+    /// <summary>A node that takes over everything may have 65,536 shards of each type to tell of.</summary>
+    internal static IEnumerable<ShardsMoved> ToWire(ImmutableArray<ShardRoute> moved)
+    {
+        foreach (var some in moved.Chunk(RoutesPerFrame))
+        {
+            var wire = new ShardsMoved();
+            foreach (var route in some) wire.Routes.Add(new ShardsMoved.Types.Route { Shard = route.Shard.Value, Epoch = route.Epoch.Value, Owner = route.Owner.Value });
+            yield return wire;
+        }
     }
 
     private static Beat ToWire(Heartbeat beat)
