@@ -244,7 +244,7 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
             entry.Refused = false;
             return;
         }
-        (_pace, _retryAt) = (_pace == Pace.Probing ? Pace.Refused : Pace.Stopped, TimeSpan.Zero);
+        (_pace, _retryAt) = (_pace is Pace.Probing or Pace.Refused ? Pace.Refused : Pace.Stopped, TimeSpan.Zero);
         entry.Sent = wasSent;
         if (isNew) (entry.Number, _next) = (0, entry.Number); // It never left: it may still go to another owner, whatever it is.
     }
