@@ -16,7 +16,7 @@ internal static class StoreText
         string text => text,
         JournalRow row => string.Create(
             CultureInfo.InvariantCulture,
-            $"{row.Entity}@{row.EntitySeq} {row.Command} {row.Kind} {Convert.ToHexString(row.Payload.Span)} {Convert.ToHexString(row.Result.Span)} {row.AtUnixMs}"),
+            $"{row.Entity}@{row.EntitySeq} {row.Command} {row.Kind} {Convert.ToHexString(row.Payload.Span)} {(row.Result is { } result ? Convert.ToHexString(result.Span) : "none")} {row.AtUnixMs}"),
         EntitySnapshot snapshot => string.Create(
             CultureInfo.InvariantCulture, $"{snapshot.Entity}@{snapshot.EntitySeq} {snapshot.Schema} {Convert.ToHexString(snapshot.Payload.Span)}"),
         MemberRow member => $"{member with { Roles = [], Types = null }} lease {member.LeaseSeq} down {member.DownView} {member.DownReason} {member.DownBy} {member.DeadProof} up {member.UpView} roles {Of(member.Roles)} types {Of(member.Types)}",
