@@ -47,7 +47,7 @@ internal static class SqliteControl
         var read = db.Get(
             """
             SELECT inc, name, host, link_address, client_url, roles, zone, weight, proto_min, proto_max, status, up_view, lease_seq,
-                lock_path, lock_boot_id, lock_device, lock_inode, lock_nonce, dead_proof, down_view, down_reason, down_by
+                lock_path, lock_boot_id, lock_device, lock_inode, lock_nonce, dead_proof, down_view, down_reason, down_by, types
             FROM member WHERE status<>'down' OR down_at>=?1 ORDER BY inc
             """).Bind(1, nowUnixMs - DownMembersShownMs);
         while (read.Step()) members.Add(ReadMember(read));
@@ -73,6 +73,7 @@ internal static class SqliteControl
         var update = db.Get(
             """
             UPDATE shard SET epoch=epoch+1, owner_inc=?1, prev_inc=NULL, state='owned' WHERE target_inc=?1 AND state='free'
+                AND EXISTS (SELECT 1 FROM member WHERE inc=?1 AND (types IS NULL OR instr(types, char(10) || shard.type || char(10)) > 0))
             RETURNING shard_no, type, key, epoch, next_seq
             """).Bind(1, inc.Value);
         while (update.Step())
@@ -187,6 +188,7 @@ internal static class SqliteControl
         DownView = read.GetLong(19),
         DownReason = read.GetText(20),
         DownBy = new Incarnation(read.GetLong(21)),
+        Types = read.IsNull(22) ? null : [.. read.GetText(22).Split('\n', StringSplitOptions.RemoveEmptyEntries)],
     };
 
     private static Incarnation? ReadIncarnation(SqliteStatement read, int column) =>

@@ -45,13 +45,15 @@ internal static class SqliteJournal
         var rows = ImmutableArray.CreateBuilder<JournalRow>();
         var read = db.Get(
             """
-            SELECT entity_seq, client_id, client_seq, kind, payload, result, at FROM journal
+            SELECT entity_seq, client_id, client_seq, kind, payload, result, at, has_result FROM journal
             WHERE entity=?1 AND entity_seq>=?2 ORDER BY entity_seq LIMIT ?3
             """).Bind(1, entity).Bind(2, fromSeq).Bind(3, limit);
         while (read.Step())
         {
             CommandId? command = read.IsNull(1) ? null : new CommandId(new ClientId(read.GetUInt128(1)), read.GetLong(2));
-            rows.Add(new JournalRow(entity, read.GetLong(0), command, read.GetText(3), read.GetBlob(4), read.GetBlob(5), read.GetLong(6)));
+            var result = read.GetBlob(5);
+            var isKept = read.GetNullableLong(7) is { } kept ? kept != 0 : result.Length > 0; // Earlier releases did not tell an empty one from none.
+            rows.Add(new JournalRow(entity, read.GetLong(0), command, read.GetText(3), read.GetBlob(4), isKept ? (ReadOnlyMemory<byte>?)result : null, read.GetLong(6)));
         }
         return StoreResult.Ok(rows.DrainToImmutable());
     }
@@ -124,11 +126,11 @@ internal static class SqliteJournal
         var row = batch.Rows[index];
         var insert = db.Get(
             """
-            INSERT INTO journal(shard_no, shard_seq, entity, entity_seq, epoch, owner_inc, batch_id, client_id, client_seq, kind, payload, result, at)
-            VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+            INSERT INTO journal(shard_no, shard_seq, entity, entity_seq, epoch, owner_inc, batch_id, client_id, client_seq, kind, payload, result, at, has_result)
+            VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
             """).Bind(1, batch.Shard.Value).Bind(2, batch.ExpectedSeq + index).Bind(3, row.Entity).Bind(4, row.EntitySeq).Bind(5, batch.Epoch.Value)
             .Bind(6, batch.Owner.Value).Bind(7, batch.BatchId).Bind(9, row.Command?.Sequence).Bind(10, row.Kind)
-            .Bind(11, row.Payload.Span).Bind(12, row.Result.Span).Bind(13, row.AtUnixMs);
+            .Bind(11, row.Payload.Span).Bind(12, row.Result.GetValueOrDefault().Span).Bind(13, row.AtUnixMs).Bind(14, row.Result is null ? 0 : 1);
         if (row.Command is { } command)
             insert.BindBigEndian(8, command.Client.Value);
         else

@@ -44,6 +44,8 @@ internal static class SqliteSchema
             entity TEXT NOT NULL, entity_seq INTEGER NOT NULL, epoch INTEGER NOT NULL, schema TEXT NOT NULL, payload BLOB NOT NULL,
             crc32c INTEGER NOT NULL, PRIMARY KEY(entity, entity_seq));
         """,
+        // Both NULL in rows of earlier releases. Each type's name stands between line feeds, so that one is found without matching a part of another.
+        "ALTER TABLE member ADD COLUMN types TEXT; ALTER TABLE journal ADD COLUMN has_result INTEGER;",
     ];
 
     /// <summary>The version that this build writes.</summary>

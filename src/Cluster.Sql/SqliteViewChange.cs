@@ -67,12 +67,12 @@ internal static class SqliteViewChange
             db.Get(
                 """
                 INSERT INTO member(inc, name, host, link_address, client_url, roles, zone, weight, proto_min, proto_max, status, up_view, lease_seq, lease_at,
-                    lock_path, lock_boot_id, lock_device, lock_inode, lock_nonce, dead_proof, down_view, down_reason, down_by, down_at, started_at)
-                VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'joining', 0, 0, ?11, ?12, ?13, ?14, ?15, ?16, 0, 0, '', 0, 0, ?11)
+                    lock_path, lock_boot_id, lock_device, lock_inode, lock_nonce, dead_proof, down_view, down_reason, down_by, down_at, started_at, types)
+                VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'joining', 0, 0, ?11, ?12, ?13, ?14, ?15, ?16, 0, 0, '', 0, 0, ?11, ?17)
                 """).Bind(1, row.Inc.Value).Bind(2, row.Name).Bind(3, row.Host).Bind(4, row.LinkAddress).Bind(5, row.ClientUrl)
                 .Bind(6, string.Join('\n', row.Roles)).Bind(7, row.Zone).Bind(8, row.Weight).Bind(9, row.ProtoMin).Bind(10, row.ProtoMax).Bind(11, nowUnixMs)
                 .Bind(12, row.LockFile?.Path).Bind(13, row.LockFile?.BootId).Bind(14, row.LockFile?.Device).Bind(15, row.LockFile?.Inode)
-                .Bind(16, row.LockFile?.Nonce).Run();
+                .Bind(16, row.LockFile?.Nonce).Bind(17, row.Types is { } types ? $"\n{string.Join('\n', types)}\n" : null).Run();
             return null;
         }
         catch (SqliteFailure e) when (e.IsConstraint)

@@ -19,7 +19,7 @@ internal static class JournalConformance
                 JournalRowOf(Entity, 1),
                 new JournalRow(Entity, 2, null, "empty.v1", ReadOnlyMemory<byte>.Empty, ReadOnlyMemory<byte>.Empty, 5),
                 JournalRowOf(Entity, 3, new CommandId(new ClientId(UInt128.MaxValue), long.MaxValue)),
-                JournalRowOf("counter/Ünï", 1),
+                JournalRowOf("counter/Ünï", 1) with { Result = null },
             };
             var batch = new ShardBatch(shard.No, shard.Epoch, a, 1, b.NewId(), [.. rows]);
             Equal(AppendOutcome.Committed, await b.AppendAsync(batch).ConfigureAwait(false), "The owner appends.");

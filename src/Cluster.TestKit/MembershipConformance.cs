@@ -65,7 +65,8 @@ internal static class MembershipConformance
             var found = await b.MemberRowAsync(inc).ConfigureAwait(false);
             var given = Row(inc);
             Sequence(given.Roles, found.Roles, "Roles are kept in order.");
-            Equal(given, found with { Roles = given.Roles }, "Everything else is kept too.");
+            Sequence(given.Types!.Value, found.Types!.Value, "Types are kept in order.");
+            Equal(given, found with { Roles = given.Roles, Types = given.Types }, "Everything else is kept too.");
         })),
         ("A view change based on another view conflicts and writes nothing", open => RunAsync(open, async b =>
         {
@@ -124,7 +125,7 @@ internal static class MembershipConformance
             Verdict(StoreVerdict.Conflict, await b.TryViewAsync(new MemberChange.Leave(a)).ConfigureAwait(false), "Down is final.");
             Verdict(StoreVerdict.Fenced, await b.Store.RenewAsync(a).ConfigureAwait(false), "A down member has no lease.");
             await b.ViewAsync(new MemberChange.Down(a, "again", LeaseSeqSeen: 77)).ConfigureAwait(false);
-            Equal(down, await b.MemberRowAsync(a).ConfigureAwait(false) with { Roles = down.Roles }, "Downing again has no effect.");
+            Equal(down, await b.MemberRowAsync(a).ConfigureAwait(false) with { Roles = down.Roles, Types = down.Types }, "Downing again has no effect.");
             Verdict(StoreVerdict.Conflict, await b.TryViewAsync(new MemberChange.Down(new Incarnation(99), "test")).ConfigureAwait(false), "Nobody has this incarnation.");
         })),
         ("A renewal raises the lease and tells the view", open => RunAsync(open, async b =>

@@ -143,7 +143,7 @@ public sealed partial class ModelDatabase
         if (_mutation != ModelMutation.AcquireWithoutMemberCheck && !IsUp(_members, inc))
             return StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.Fenced, $"{inc} is not up.");
         var acquired = ImmutableArray.CreateBuilder<AcquiredShard>();
-        foreach (var row in _shards.Values.Where(r => r.State == ShardState.Free && r.Target == inc).ToArray())
+        foreach (var row in _shards.Values.Where(r => r.State == ShardState.Free && r.Target == inc && (!_members.TryGetValue(inc, out var me) || me.Hosts(r.Type))).ToArray())
         {
             var epoch = new Epoch(row.Epoch.Value + 1);
             _shards[row.No] = row with { Epoch = epoch, Owner = inc, Previous = null, State = ShardState.Owned };

@@ -20,6 +20,18 @@ internal static class OwnershipConformance
             Equal((a, a, null, ShardState.Owned), (row.Owner, row.Target, row.Previous, row.State), "The row says so.");
             Equal(null, (await b.ShardAsync(new ShardNo(2)).ConfigureAwait(false)).Owner, "The row of the other target is left alone.");
         })),
+        ("An acquire leaves the rows of types that the member does not host", open => RunAsync(open, async b =>
+        {
+            Ok(await b.Store.RegisterTypeAsync("count", 1).ConfigureAwait(false), "RegisterTypeAsync"); // The first type's name contains this one's.
+            var a = await b.MemberAsync(types: [TypeName, "other"]).ConfigureAwait(false);
+            await AimAsync(b, (1, a), (5, a)).ConfigureAwait(false);
+            Sequence([1L], Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync").Select(w => w.No.Value), "Its own type only.");
+            var left = await b.ShardAsync(new ShardNo(5)).ConfigureAwait(false);
+            Equal((null, a, new Epoch(0), ShardState.Free), (left.Owner, left.Target, left.Epoch, left.State), "The other row is as it was.");
+            var none = await b.MemberAsync(types: []).ConfigureAwait(false);
+            await AimAsync(b, (2, none)).ConfigureAwait(false);
+            Equal(0, Ok(await b.Store.AcquireAsync(none).ConfigureAwait(false), "AcquireAsync").Length, "A member without types takes nothing.");
+        })),
         ("Only a member that is up acquires", open => RunAsync(open, async b =>
         {
             var a = await b.MemberAsync(up: false).ConfigureAwait(false);

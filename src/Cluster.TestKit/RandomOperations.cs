@@ -38,7 +38,7 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
     {
         var inc = new Incarnation(random.Next(1, 9));
         var node = random.Next(1, 5);
-        return View(new MemberChange.Join(StoreBench.Row(inc, $"node{node}", $"10.0.0.{random.Next(1, 5)}:8091")));
+        return View(new MemberChange.Join(StoreBench.Row(inc, $"node{node}", $"10.0.0.{random.Next(1, 5)}:8091") with { Types = Chance(40) ? [Chance(50) ? "counter" : "other"] : null }));
     }
 
     private (string, Func<IClusterStore, Task<string>>) View(params MemberChange[] members)

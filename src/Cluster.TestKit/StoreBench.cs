@@ -45,6 +45,7 @@ internal sealed class StoreBench(Func<Task<IClusterStore>> open) : IAsyncDisposa
         ClientUrl = $"http://node{inc.Value}:8080",
         Roles = ["media", "rooms"],
         Zone = "east",
+        Types = [TypeName, "rooms"],
         Weight = 1.5,
         ProtoMin = 1,
         ProtoMax = 3,
@@ -52,10 +53,10 @@ internal sealed class StoreBench(Func<Task<IClusterStore>> open) : IAsyncDisposa
     };
 
     /// <summary>A member that has joined; with <paramref name="up"/> it is up too.</summary>
-    public async Task<Incarnation> MemberAsync(bool up = true)
+    public async Task<Incarnation> MemberAsync(bool up = true, string[]? types = null)
     {
         var inc = Ok(await Store.NextIncarnationAsync().ConfigureAwait(false), "NextIncarnationAsync");
-        await ViewAsync(new MemberChange.Join(Row(inc))).ConfigureAwait(false);
+        await ViewAsync(new MemberChange.Join(types is null ? Row(inc) : Row(inc) with { Types = [.. types] })).ConfigureAwait(false);
         if (up) await ViewAsync(new MemberChange.Up(inc)).ConfigureAwait(false);
         return inc;
     }

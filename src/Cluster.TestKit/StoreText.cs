@@ -16,10 +16,10 @@ internal static class StoreText
         string text => text,
         JournalRow row => string.Create(
             CultureInfo.InvariantCulture,
-            $"{row.Entity}@{row.EntitySeq} {row.Command} {row.Kind} {Convert.ToHexString(row.Payload.Span)} {Convert.ToHexString(row.Result.Span)} {row.AtUnixMs}"),
+            $"{row.Entity}@{row.EntitySeq} {row.Command} {row.Kind} {Convert.ToHexString(row.Payload.Span)} {(row.Result is { } result ? Convert.ToHexString(result.Span) : "none")} {row.AtUnixMs}"),
         EntitySnapshot snapshot => string.Create(
             CultureInfo.InvariantCulture, $"{snapshot.Entity}@{snapshot.EntitySeq} {snapshot.Schema} {Convert.ToHexString(snapshot.Payload.Span)}"),
-        MemberRow member => $"{member with { Roles = [] }} lease {member.LeaseSeq} down {member.DownView} {member.DownReason} {member.DownBy} {member.DeadProof} up {member.UpView} roles {Of(member.Roles)}",
+        MemberRow member => $"{member with { Roles = [], Types = null }} lease {member.LeaseSeq} down {member.DownView} {member.DownReason} {member.DownBy} {member.DeadProof} up {member.UpView} roles {Of(member.Roles)} types {Of(member.Types)}",
         ClusterSnapshot cluster => $"view {cluster.Cluster.View} members {Of(cluster.Members)}",
         IEnumerable list => $"[{string.Join("; ", list.Cast<object?>().Select(Of))}]",
         _ => value.ToString() ?? "",

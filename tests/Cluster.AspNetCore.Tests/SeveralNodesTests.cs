@@ -1,5 +1,7 @@
 using ActorCluster.ChatRooms;
 using ActorCluster.Client;
+using ActorCluster.Presence;
+using ActorCluster.TestKit;
 
 namespace ActorCluster.AspNetCore.Tests;
 
@@ -24,6 +26,20 @@ public class SeveralNodesTests
         await EverybodySawAllAsync(cluster, users, joins, says: 50);
         await users[0].UntilPresentAsync(users[^1].Name, present: true); // From the first node to the last.
         foreach (var user in users) await user.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task A_type_that_only_the_younger_node_hosts_is_served_there()
+    {
+        await using var cluster = await TestCluster.StartAsync(0);
+        var older = await cluster.AddAsync("older", presence: false); // It is the coordinator, so it places what it cannot serve itself.
+        var younger = await cluster.AddAsync("younger");
+        await older.UntilItSeesAsync(2);
+        var store = new ModelStore(cluster.Database);
+        var host = (await store.ReadClusterAsync()).Value!.Members.Single(m => m.Name == younger.Name);
+        Assert.Contains(PresenceEntity.TypeName, host.Types!.Value);
+        var rows = (await store.ReadShardsAsync()).Value.Where(s => s.Type == PresenceEntity.TypeName);
+        Assert.All(rows, s => Assert.Equal(host.Inc, s.Owner));
     }
 
     [Theory]

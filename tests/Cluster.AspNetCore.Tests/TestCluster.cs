@@ -45,20 +45,23 @@ internal sealed class TestCluster : IAsyncDisposable
         }
     }
 
-    public async Task<TestNode> AddAsync(string name)
+    public async Task<TestNode> AddAsync(string name, bool presence = true)
     {
         var url = $"http://127.0.0.1:{FreePort()}";
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls(url);
         builder.Logging.ClearProviders();
         builder.Services.AddClusterGateway();
-        builder.Services.AddActorCluster(cluster => cluster
-            .WithNode(name, "127.0.0.1:0", url)
-            .WithStore((_, _) => _wrap(new ModelStore(Database)))
-            .Configure(o => (o.Data, o.Secret) = (Path.Combine(_data.FullName, name), Secret))
-            .Configure(_configure)
-            .WithPresence()
-            .WithChatRooms());
+        builder.Services.AddActorCluster(cluster =>
+        {
+            cluster
+                .WithNode(name, "127.0.0.1:0", url)
+                .WithStore((_, _) => _wrap(new ModelStore(Database)))
+                .Configure(o => (o.Data, o.Secret) = (Path.Combine(_data.FullName, name), Secret))
+                .Configure(_configure)
+                .WithChatRooms();
+            if (presence) cluster.WithPresence();
+        });
         var app = builder.Build();
         app.UseWebSockets();
         app.Use((context, next) =>

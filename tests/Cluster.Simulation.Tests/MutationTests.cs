@@ -16,6 +16,10 @@ public class MutationTests
     public void A_bug_of_the_host_is_found(SimMutation mutation, int seeds, params SimFault[] faults) =>
         AssertFound(new SimulationOptions { Mutation = mutation, Faults = [.. faults] }, seeds);
 
+    [Fact]
+    public void A_host_that_keeps_its_types_to_itself_is_found() =>
+        AssertFound(new SimulationOptions { Mutation = SimMutation.KeepsItsTypesToItself, ShardsElsewhere = 4 }, seeds: 3);
+
     [Theory]
     [InlineData(ModelMutation.EvictByRowsReadBefore, 30, SimFault.Kill, SimFault.Pause)]
     [InlineData(ModelMutation.AppendIgnoresEpoch, 80, SimFault.Cut, SimFault.Pause, SimFault.SlowStore)]

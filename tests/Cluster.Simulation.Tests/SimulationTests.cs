@@ -19,6 +19,15 @@ public class SimulationTests
     }));
 
     [Fact]
+    public void Nodes_that_host_different_types_keep_every_invariant() => Assert.Empty(FailuresOf(4_000, 20, new SimulationOptions { ShardsElsewhere = 4 }));
+
+    [Fact]
+    public void Moving_shards_over_full_and_broken_links_keeps_every_invariant() => Assert.Empty(FailuresOf(5_000, 30, new SimulationOptions
+    {
+        Faults = [SimFault.FullLinks, SimFault.Reset, SimFault.CutChannel, SimFault.Leave],
+    }));
+
+    [Fact]
     public void The_same_seed_gives_the_same_trace()
     {
         for (ulong seed = 500; seed < 505; seed++)

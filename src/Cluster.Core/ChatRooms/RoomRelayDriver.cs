@@ -117,6 +117,8 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
     private readonly List<IRoomFollower> _followers = [];
     private IRoomFollower[] _followersCopy = [];
     private bool _filling;
+    private bool _later;
+    private bool _laterEvenIfLive;
     private bool _dead;
 
     public string Name { get; } = name;
@@ -186,11 +188,22 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
 
     void IReplySink.Fail(EntityFailure failure) => _ = SubscribeLaterAsync(evenIfLive: false); // A live stream is renewed by the clock anyway.
 
+    /// <summary>Once for all who wish it meanwhile: each answer may bring the next wish, so that several would go on for as long as the room.</summary>
     private async Task SubscribeLaterAsync(bool evenIfLive)
     {
+        lock (_lock)
+        {
+            _laterEvenIfLive |= evenIfLive;
+            if (_later) return;
+            _later = true;
+        }
         await Task.Delay(RetryAfter).ConfigureAwait(false);
         bool wanted;
-        lock (_lock) wanted = !_dead && (evenIfLive || !_stream.IsLive);
+        lock (_lock)
+        {
+            wanted = !_dead && (_laterEvenIfLive || !_stream.IsLive);
+            _later = _laterEvenIfLive = false;
+        }
         if (wanted) driver.Subscribe(this);
     }
 

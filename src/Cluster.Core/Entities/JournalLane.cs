@@ -114,7 +114,7 @@ internal sealed class JournalLane(Func<Guid> newId)
             log.Batch ??= Form(log); // A batch that is known not to have committed goes again as it was.
             if (log.Batch is null) continue;
             rows += log.Batch.Rows.Length;
-            foreach (var row in log.Batch.Rows) bytes += row.Payload.Length + row.Result.Length;
+            foreach (var row in log.Batch.Rows) bytes += row.Payload.Length + (row.Result?.Length ?? 0);
             batches.Add(log.Batch);
         }
         return batches.Count == 0 ? null : _underWay = new JournalCall.Append(batches.ToImmutable());

@@ -185,7 +185,8 @@ public abstract partial class JournaledEntity<TEvent> : Entity, IRowOwner
         var (happened, seq, at) = (decision.Event!, _seq + 1, NowMs());
         _buffer.ResetWrittenCount();
         var kind = Events.Encode(happened, _buffer);
-        ReadOnlyMemory<byte> payload = _buffer.WrittenSpan.ToArray(), result;
+        ReadOnlyMemory<byte> payload = _buffer.WrittenSpan.ToArray();
+        ReadOnlyMemory<byte>? result;
         object? reply;
         try
         {
@@ -226,9 +227,9 @@ public abstract partial class JournaledEntity<TEvent> : Entity, IRowOwner
         Context.Cell.Shard.Remove(Context.Cell);
     }
 
-    private ReadOnlyMemory<byte> EncodeReply(Envelope envelope, object? reply)
+    private ReadOnlyMemory<byte>? EncodeReply(Envelope envelope, object? reply)
     {
-        if (reply is null || envelope.Command is null || ReplyCodec(envelope) is not { } codec) return default;
+        if (reply is null || envelope.Command is null || ReplyCodec(envelope) is not { } codec) return null;
         _buffer.ResetWrittenCount();
         codec.Encode(reply, _buffer);
         return _buffer.WrittenSpan.ToArray();
@@ -275,8 +276,8 @@ public abstract partial class JournaledEntity<TEvent> : Entity, IRowOwner
         {
             var row = await host.Store.ReadJournalAsync(entity, owed.Executed, 1).ConfigureAwait(false);
             if (!row.IsOk) owed.Sink.Fail(EntityFailure.StoreAway(entity, noEffect: false));
-            else if (row.Value.Length > 0 && row.Value[0].EntitySeq == owed.Executed && row.Value[0].Result.Length > 0 && ReplyCodec(owed.Repeat!) is { } codec)
-                owed.Sink.Reply(codec.Decode(row.Value[0].Result.Span));
+            else if (row.Value.Length > 0 && row.Value[0].EntitySeq == owed.Executed && row.Value[0].Result is { } kept && ReplyCodec(owed.Repeat!) is { } codec)
+                owed.Sink.Reply(codec.Decode(kept.Span));
             else owed.Sink.Fail(EntityFailure.Unanswered(entity, owed.Repeat!.Message.GetType().Name)); // Its first copy was executed; no reply of it was kept.
         }
         catch (Exception cause)

@@ -22,6 +22,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private static readonly TimeSpan RowsFresh = TimeSpan.FromSeconds(1.9);
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(5);
 
+    /// <summary>At most 35 bytes each: below the smallest limit of a frame.</summary>
+    private const int RoutesPerFrame = 1000;
+
     private readonly NodeCore _core;
     private readonly LifeSetup _setup;
     private readonly LinkTransport _links;
@@ -39,7 +42,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     public NodeLife(LifeSetup setup)
     {
         (_setup, _log) = (setup, setup.Log);
-        _core = new NodeCore(setup.Draft, setup.Options.Times, setup.Resolver, Guid.NewGuid);
+        // Said with the join, so that whoever places shards gives this node none that it could not start.
+        var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
+        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid);
         _published = new Published(NodeMode.Joining, TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], []);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter), setup.Log);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
@@ -198,13 +203,15 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var hash = StableHash.Of("view", string.Join(',', live.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Inc.Value}:{(int)m.Status}"))));
         _recentViews = [.. _recentViews.TakeLast(15), (_viewShown, hash)];
         var peers = live.Where(m => m.Inc != Self).ToList();
-        foreach (var gone in _peers.Except(peers.Select(p => p.Inc)))
-        {
-            Regions.LinkLost(gone);
-            Regions.Forget(gone);
-        }
+        var gone = _peers.Except(peers.Select(p => p.Inc)).ToList();
         _peers = [.. peers.Select(p => p.Inc)];
+        // The links first: a frame that came after a peer was forgotten would begin its streams anew.
         if (snapshot.Find(Self) is { IsLive: true }) _links.SetPeers([.. peers.Select(p => new LinkPeer(p.Inc, p.Name, p.LinkAddress))]);
+        foreach (var peer in gone)
+        {
+            Regions.LinkLost(peer);
+            Regions.Forget(peer);
+        }
         ViewChanged?.Invoke(snapshot);
     }
 
@@ -252,9 +259,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 Regions.Learn(known);
                 break;
             case ShardEffect.Announce(var moved):
-                var wire = new ShardsMoved();
-                foreach (var route in moved) wire.Routes.Add(new ShardsMoved.Types.Route { Shard = route.Shard.Value, Epoch = route.Epoch.Value, Owner = route.Owner.Value });
-                Broadcast(FrameType.ShardsMoved, wire);
+                foreach (var wire in ToWire(moved)) Broadcast(FrameType.ShardsMoved, wire);
                 break;
             default:
                 throw new InvalidOperationException($"No driver for {effect}.");
@@ -301,6 +306,17 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     {
         var bytes = message is null ? [] : message.ToByteArray();
         _links.Send(to, channel, (byte)type, bytes);
+    }
+
+    /// <summary>A node that takes over everything may have 65,536 shards of each type to tell of.</summary>
+    internal static IEnumerable<ShardsMoved> ToWire(ImmutableArray<ShardRoute> moved)
+    {
+        foreach (var some in moved.Chunk(RoutesPerFrame))
+        {
+            var wire = new ShardsMoved();
+            foreach (var route in some) wire.Routes.Add(new ShardsMoved.Types.Route { Shard = route.Shard.Value, Epoch = route.Epoch.Value, Owner = route.Owner.Value });
+            yield return wire;
+        }
     }
 
     private static Beat ToWire(Heartbeat beat)

@@ -68,6 +68,9 @@ public sealed record MemberRow
     /// <summary>Newest link protocol this node speaks.</summary>
     public int ProtoMax { get; init; } = 1;
 
+    /// <summary>The entity types whose shards it can serve, sorted; null when it did not say, then it counts as able to serve all.</summary>
+    public ImmutableArray<string>? Types { get; init; }
+
     /// <summary>Where it is in its life.</summary>
     public MemberStatus Status { get; init; } = MemberStatus.Joining;
 
@@ -97,6 +100,9 @@ public sealed record MemberRow
 
     /// <summary>Counts in the split-brain decision: up or leaving.</summary>
     public bool IsVoter => Status is MemberStatus.Up or MemberStatus.Leaving;
+
+    /// <summary>It can serve shards of that entity type.</summary>
+    public bool Hosts(string type) => Types is not { } types || types.Contains(type, StringComparer.Ordinal);
 
     /// <inheritdoc />
     public override string ToString() => $"{Name}{Inc} {Status}";

@@ -55,8 +55,8 @@ public interface IControlStore
     ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc);
 
     /// <summary>
-    /// Acquires every free shard whose target is <paramref name="inc"/>: epoch + 1, owner set, previous owner cleared, one row in
-    /// the shard log. Fenced when <paramref name="inc"/> is not up; its member row is locked meanwhile, so that an eviction waits.
+    /// Acquires every free shard whose target is <paramref name="inc"/> and whose type it hosts (<see cref="MemberRow.Types"/>): epoch + 1,
+    /// owner set, previous owner cleared, one row in the shard log. Fenced when <paramref name="inc"/> is not up; its member row is locked meanwhile, so that an eviction waits.
     /// </summary>
     ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc);
 

@@ -18,10 +18,10 @@ public sealed record ShardBatch(ShardNo Shard, Epoch Epoch, Incarnation Owner, l
 /// <param name="Command">The command's id, null for a command without one.</param>
 /// <param name="Kind">Name of the event's schema, 1 to 64 characters.</param>
 /// <param name="Payload">The event.</param>
-/// <param name="Result">The encoded reply, so that a repeated command gets the same one.</param>
+/// <param name="Result">The encoded reply, so that a repeated command gets the same one; it may be empty. Null when none was kept.</param>
 /// <param name="AtUnixMs">When the entity decided, milliseconds of UTC; information, never compared for safety.</param>
 public sealed record JournalRow(
-    string Entity, long EntitySeq, CommandId? Command, string Kind, ReadOnlyMemory<byte> Payload, ReadOnlyMemory<byte> Result, long AtUnixMs);
+    string Entity, long EntitySeq, CommandId? Command, string Kind, ReadOnlyMemory<byte> Payload, ReadOnlyMemory<byte>? Result, long AtUnixMs);
 
 /// <summary>What became of one batch of an append that committed.</summary>
 public enum AppendOutcome

@@ -6,29 +6,33 @@ using ActorCluster.Primitives;
 namespace ActorCluster.Placement;
 
 /// <summary>Who should own which hashed shard.</summary>
-/// <remarks>Weighted rendezvous hashing (Thaler and Ravishankar 1998; weights after Schindelhauer and Schomaker 2005) over member names, so that a
-/// restarted node is preferred for what it had, with a cap per type of 1.25 times the fair share. Pure: only the row in the store counts, so two nodes need not compute
-/// the same.</remarks>
+/// <remarks>Weighted rendezvous hashing (Thaler and Ravishankar 1998; weights after Schindelhauer and Schomaker 2005) over the names of the members that host the
+/// type, so that a restarted node is preferred for what it had, with a cap per type of 1.25 times the fair share. Pure: only the row in the store counts, so two
+/// nodes need not compute the same.</remarks>
 internal static class ShardAllocation
 {
     private const double CapFactor = 1.25;
 
-    /// <summary>Chooses a target for each shard of <paramref name="freed"/>; empty when no member is eligible.</summary>
+    /// <summary>Chooses a target for each shard of <paramref name="freed"/>; a shard whose type no eligible member hosts gets none.</summary>
     /// <param name="members">Members; only those that are up are eligible.</param>
     /// <param name="all">All shard rows: what members own or wait for counts towards their load.</param>
     /// <param name="freed">The shards to place.</param>
-    public static ImmutableArray<ShardTarget> Place(ImmutableArray<MemberRow> members, IReadOnlyCollection<ShardRow> all, IReadOnlyCollection<ShardRow> freed)
+    /// <param name="slow">Members that did not come for a shard: chosen only where nobody else is, and again for the same shard only where they are alone.</param>
+    public static ImmutableArray<ShardTarget> Place(
+        ImmutableArray<MemberRow> members, IReadOnlyCollection<ShardRow> all, IReadOnlyCollection<ShardRow> freed, IReadOnlySet<Incarnation>? slow = null)
     {
-        var eligible = members.Where(m => m.Status == MemberStatus.Up).OrderBy(m => m.Inc).ToArray();
-        if (eligible.Length == 0) return [];
         var targets = ImmutableArray.CreateBuilder<ShardTarget>(freed.Count);
         var placing = freed.Select(s => s.No).ToHashSet();
         foreach (var type in freed.GroupBy(s => s.Type).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
-            var load = LoadOf(eligible, all.Where(s => s.Type == type.Key && !placing.Contains(s.No)));
+            var hosts = HostsOf(type.Key, members);
+            if (hosts.Length == 0) continue;
+            var load = LoadOf(hosts, all.Where(s => s.Type == type.Key && !placing.Contains(s.No)));
             var count = all.Count(s => s.Type == type.Key);
+            var prompt = slow is null ? hosts : hosts.Where(m => !slow.Contains(m.Inc)).ToArray();
             foreach (var shard in type.OrderBy(s => s.No))
             {
+                var eligible = prompt.Length > 0 ? prompt : hosts.Length > 1 ? hosts.Where(m => m.Inc != shard.Target).ToArray() : hosts;
                 var target = Preferred(eligible, shard, load, count);
                 load[target]++;
                 targets.Add(new ShardTarget(shard.No, target));
@@ -43,20 +47,21 @@ internal static class ShardAllocation
     /// <param name="limit">At most so many moves, those under way included.</param>
     public static ImmutableArray<ShardRetarget> Balance(ImmutableArray<MemberRow> members, IReadOnlyCollection<ShardRow> all, int limit)
     {
-        var eligible = members.Where(m => m.Status == MemberStatus.Up).OrderBy(m => m.Inc).ToArray();
         var room = limit - all.Count(s => s.State == ShardState.Handoff);
-        if (eligible.Length < 2 || room <= 0) return [];
-        var weights = eligible.Sum(m => m.Weight);
+        if (room <= 0) return [];
         var moves = ImmutableArray.CreateBuilder<ShardRetarget>();
         foreach (var type in all.GroupBy(s => s.Type).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
-            var load = LoadOf(eligible, type);
+            var hosts = HostsOf(type.Key, members);
+            if (hosts.Length < 2) continue;
+            var weights = hosts.Sum(m => m.Weight);
+            var load = LoadOf(hosts, type);
             double Excess(MemberRow m) => load[m.Inc] - (type.Count() * m.Weight / weights);
             var movable = type.Where(s => s.State == ShardState.Owned && s.Owner is not null).OrderBy(s => s.No).ToList();
             while (moves.Count < room)
             {
-                var most = eligible.MaxBy(Excess)!;
-                var least = eligible.MinBy(Excess)!;
+                var most = hosts.MaxBy(Excess)!;
+                var least = hosts.MinBy(Excess)!;
                 var fair = type.Count() * most.Weight / weights;
                 if (Excess(most) < Math.Max(1, fair * 0.1) || Excess(least) > -0.5) break;
                 var from = movable.Where(s => s.Owner == most.Inc).ToList();
@@ -71,10 +76,13 @@ internal static class ShardAllocation
         return moves.ToImmutable();
     }
 
-    private static SortedDictionary<Incarnation, int> LoadOf(MemberRow[] eligible, IEnumerable<ShardRow> shards)
+    private static MemberRow[] HostsOf(string type, ImmutableArray<MemberRow> members) =>
+        [.. members.Where(m => m.Status == MemberStatus.Up && m.Hosts(type)).OrderBy(m => m.Inc)];
+
+    private static SortedDictionary<Incarnation, int> LoadOf(MemberRow[] hosts, IEnumerable<ShardRow> shards)
     {
         var load = new SortedDictionary<Incarnation, int>();
-        foreach (var member in eligible) load[member.Inc] = 0;
+        foreach (var member in hosts) load[member.Inc] = 0;
         foreach (var shard in shards)
         {
             // A shard on its way counts where it will be.

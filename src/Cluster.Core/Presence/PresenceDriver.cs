@@ -18,12 +18,13 @@ internal sealed class PresenceDriver : IDisposable
     private readonly Timer _clock;
     private TimeSpan _nextRepeat;
     private long _version;
+    private int _announcing;
 
     public PresenceDriver(RegionDriver regions, Incarnation self)
     {
         (_regions, _self) = (regions, self);
         regions.Moved += Moved;
-        _clock = new Timer(_ => Announce(), null, Gather, Gather);
+        _clock = new Timer(_ => AnnounceAlone(), null, Gather, Gather);
     }
 
     public void Connected(string user) => Change(user, +1);
@@ -58,6 +59,14 @@ internal sealed class PresenceDriver : IDisposable
             foreach (var bucket in _held.Keys)
                 if (_regions.RouteOf(bucket).Shard == shard) _changed.Add(bucket);
         }
+    }
+
+    /// <summary>One at a time: a slow one's news must not be posted behind those of the next.</summary>
+    private void AnnounceAlone()
+    {
+        if (Interlocked.Exchange(ref _announcing, 1) != 0) return;
+        try { Announce(); }
+        finally { Volatile.Write(ref _announcing, 0); }
     }
 
     private void Announce()

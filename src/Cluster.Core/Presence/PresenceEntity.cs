@@ -35,14 +35,14 @@ internal sealed class PresenceEntity : Entity
             b => new PresenceAnswer(Wire.Answer.Parser.ParseFrom(b.Span).Online)));
     }
 
-    protected internal override bool IsBusy => !_directory.IsEmpty;
+    protected internal override bool IsBusy => _directory.HasAnyone(Context.Cell.Host.Ownership.IsLive, MonotonicClock.Now);
 
     protected internal override ValueTask ReceiveAsync(object message)
     {
         switch (message)
         {
             case PresenceAnnouncement said:
-                _directory.Announced(said.Node, said.Version, said.Users, MonotonicClock.Now);
+                _directory.Announced(said.Node, said.Version, said.Users, Context.Cell.Host.Ownership.IsLive, MonotonicClock.Now);
                 break;
             case PresenceQuestion question:
                 Context.Reply(new PresenceAnswer(_directory.OnlineOf(question.Users, Context.Cell.Host.Ownership.IsLive, MonotonicClock.Now)));

@@ -159,7 +159,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
         if (!superseded.IsEmpty) Lose(superseded, effects);
         foreach (var shard in fresh)
         {
-            _held[shard.No] = new Held { Epoch = shard.Epoch };
+            _held[shard.No] = new Held { Type = shard.Type, Epoch = shard.Epoch };
         }
         var routes = fresh.Select(s => new ShardRoute(s.No, s.Epoch, self)).ToImmutableArray();
         effects.Add(new ShardEffect.Start(fresh));
@@ -188,7 +188,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
         var release = ImmutableArray.CreateBuilder<(ShardNo No, Epoch Epoch, Incarnation? Target)>();
         foreach (var (no, held) in _held)
         {
-            var wanted = leaving || IsUp(membership, held.HandoffTo);
+            var wanted = leaving || MayServe(membership, held.HandoffTo, held.Type);
             switch (held.Phase)
             {
                 case Phase.Serving when wanted && draining < DrainsAtOnce:
@@ -201,7 +201,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
                     reopen.Add((no, held.Epoch));
                     break;
                 case Phase.Serving when held.HandoffTo is not null && !wanted:
-                    revert.Add((no, held.Epoch)); // The target went down; we serve on.
+                    revert.Add((no, held.Epoch)); // The target went down, or does not host the type; we serve on.
                     break;
                 case Phase.Draining or Phase.Drained when !wanted:
                 case Phase.Draining when !leaving && now - held.Since >= times.Handoff:
@@ -271,20 +271,21 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
         bool IsDown(Incarnation? inc) => inc is { } x && members.Any(m => m.Inc == x && !m.IsLive);
         if (_rows.Any(r => IsDown(r.Owner))) Call(new ControlCall.RevokeOfDown(), static () => { }, effects);
 
-        var idle = _rows.Where(r => r.State == ShardState.Free && r.Owner is null && NeedsTarget(r, membership, now)).ToList();
+        // A type that nobody hosts now waits for a member that does; it must not hold up the others.
+        var hosted = _rows.Select(r => r.Type).Distinct().Where(t => members.Any(m => MayServe(membership, m.Inc, t))).ToHashSet(StringComparer.Ordinal);
+        var rows = _rows.Where(r => hosted.Contains(r.Type)).ToList();
+        var idle = rows.Where(r => r.State == ShardState.Free && r.Owner is null && NeedsTarget(r, membership, now)).ToList();
         if (idle.Count > 0)
         {
             var seen = idle.ToDictionary(r => r.No);
-            // One that did not come for its shard is passed over, if there is another.
-            var slow = idle.Where(r => IsUp(membership, r.Target)).Select(r => r.Target!.Value).ToHashSet();
-            var eligible = members.Where(m => !slow.Contains(m.Inc)).ToImmutableArray();
-            var placed = ShardAllocation.Place(eligible.Any(m => m.Status == MemberStatus.Up) ? eligible : members, _rows, idle);
+            var slow = idle.Where(r => MayServe(membership, r.Target, r.Type)).Select(r => r.Target!.Value).ToHashSet();
+            var placed = ShardAllocation.Place(members, rows, idle, slow).Where(t => t.Target != seen[t.Shard].Target).ToImmutableArray();
             if (!placed.IsEmpty) Call(new ControlCall.Retarget([.. placed.Select(t => new ShardRetarget(t.Shard, seen[t.Shard].Epoch, seen[t.Shard].Target, t.Target))]), static () => { }, effects);
             return;
         }
         if (membership.Missing.Length > 0 || membership.AnnouncedView > membership.View || members.Any(m => m.Status == MemberStatus.Leaving)) return;
-        if (now - ViewSince(membership.View, now) < times.RebalanceDelay || _rows.Any(r => r.Owner is null)) return;
-        var moves = ShardAllocation.Balance(members, _rows, HandoffsAtOnce);
+        if (now - ViewSince(membership.View, now) < times.RebalanceDelay || rows.Any(r => r.Owner is null)) return;
+        var moves = ShardAllocation.Balance(members, rows, HandoffsAtOnce);
         if (!moves.IsEmpty) Call(new ControlCall.PlanHandoff(moves), static () => { }, effects);
     }
 
@@ -298,7 +299,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
     }
 
     private bool NeedsTarget(ShardRow row, Membership.Membership membership, TimeSpan now) =>
-        !IsUp(membership, row.Target) || (_free.TryGetValue(row.No, out var free) && now - free.Since >= times.SweepPatience);
+        !MayServe(membership, row.Target, row.Type) || (_free.TryGetValue(row.No, out var free) && now - free.Since >= times.SweepPatience);
 
     private void NoteFree(ShardRow row, TimeSpan now)
     {
@@ -306,8 +307,8 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
         else if (!_free.TryGetValue(row.No, out var free) || free.Epoch != row.Epoch || free.Target != row.Target) _free[row.No] = (row.Epoch, row.Target, now);
     }
 
-    private static bool IsUp(Membership.Membership membership, Incarnation? inc) =>
-        inc is { } x && membership.Snapshot!.Find(x) is { Status: MemberStatus.Up };
+    private static bool MayServe(Membership.Membership membership, Incarnation? inc, string type) =>
+        inc is { } x && membership.Snapshot!.Find(x) is { Status: MemberStatus.Up } member && member.Hosts(type);
 
     private enum Phase
     {
@@ -319,6 +320,8 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
 
     private sealed class Held
     {
+        public required string Type { get; init; }
+
         public required Epoch Epoch { get; init; }
 
         public Phase Phase { get; set; }

@@ -36,6 +36,9 @@ internal enum FrameType : byte
 /// <summary>What the regions of two nodes say to each other.</summary>
 internal sealed partial class RegionDriver
 {
+    /// <summary>Some 20 bytes each: far below the smallest limit of a frame.</summary>
+    private const int StreamsPerFrame = 1000;
+
     /// <summary>Takes a frame of the data channel. Whatever is wrong with it hurts only its sender.</summary>
     public void Received(Incarnation from, FrameType type, ReadOnlySpan<byte> payload)
     {
@@ -69,21 +72,36 @@ internal sealed partial class RegionDriver
         }
     }
 
-    /// <summary>All frames of one receive are in: acknowledge the streams that they touched, in one frame.</summary>
+    /// <summary>All frames of one receive are in: say what became of the streams that they touched. What the link does not take is said again later.</summary>
     public void ReceiveEnded(Incarnation from)
     {
         if (!_touched.TryGetValue(from, out var touched) || touched.IsEmpty) return;
-        var taken = new StreamsTaken();
-        foreach (var slot in touched.Keys)
+        foreach (var some in touched.Keys.Chunk(StreamsPerFrame))
         {
-            touched.TryRemove(slot, out _);
-            lock (slot.Lock)
+            var taken = new StreamsTaken();
+            foreach (var slot in some)
             {
-                var epoch = slot.Serving?.Epoch ?? default;
-                taken.Streams.Add(new StreamsTaken.Types.Stream { Shard = slot.No.Value, Epoch = epoch.Value, UpTo = slot.Inbox.TakenUpTo(from, slot.No, epoch) });
+                touched.TryRemove(slot, out _);
+                lock (slot.Lock)
+                {
+                    if (!TellRefusal(from, slot)) touched.TryAdd(slot, 0);
+                    var (epoch, upTo) = slot.Inbox.Taken(from, slot.No);
+                    if (upTo > 0) taken.Streams.Add(new StreamsTaken.Types.Stream { Shard = slot.No.Value, Epoch = epoch.Value, UpTo = upTo });
+                }
             }
+            if (taken.Streams.Count == 0 || _links.Send(from, FrameType.StreamsTaken, taken)) continue;
+            foreach (var slot in some) touched.TryAdd(slot, 0);
         }
-        _links.Send(from, FrameType.StreamsTaken, taken);
+    }
+
+    /// <summary>Under the shard's lock, so that it cannot be overtaken by news of what comes again; false when the link did not take it.</summary>
+    private bool TellRefusal(Incarnation from, Slot slot)
+    {
+        if (slot.Inbox.OwedRefusal(from, slot.No) is not { } refusal) return true;
+        var known = Math.Max(slot.Outbox.Epoch.Value, slot.Serving?.Epoch.Value ?? 0);
+        if (!_links.Send(from, FrameType.StreamRefused, new StreamRefused { Shard = slot.No.Value, Epoch = refusal.Epoch.Value, From = refusal.From, KnownEpoch = known })) return false;
+        slot.Inbox.Refused(from, slot.No);
+        return true;
     }
 
     public void Send(Incarnation node, string topic, string key, Epoch epoch, object message)
@@ -111,10 +129,8 @@ internal sealed partial class RegionDriver
         {
             var local = slot.Local;
             var verdict = slot.Inbox.Arrived(from, no, epoch, message.Number, local is { IsOpen: true } && local.Epoch == epoch);
-            if (verdict is StreamVerdict.Take or StreamVerdict.Duplicate) _touched.GetOrAdd(from, static _ => new ConcurrentDictionary<Slot, byte>()).TryAdd(slot, 0);
+            if (verdict != StreamVerdict.Ignore) _touched.GetOrAdd(from, static _ => new ConcurrentDictionary<Slot, byte>()).TryAdd(slot, 0);
             if (verdict == StreamVerdict.Take) Deliver(from, slot, local!, message);
-            else if (verdict == StreamVerdict.Refuse)
-                _links.Send(from, FrameType.StreamRefused, new StreamRefused { Shard = message.Shard, Epoch = message.Epoch, From = message.Number, KnownEpoch = Math.Max(slot.Outbox.Epoch.Value, slot.Serving?.Epoch.Value ?? 0) });
         }
     }
 

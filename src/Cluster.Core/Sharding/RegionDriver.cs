@@ -114,7 +114,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     {
         foreach (var acquired in shards)
         {
-            if (!_slots.TryGetValue(acquired.No, out var slot)) continue; // A type that this node does not know: it must not have been chosen; its rows are given back by the sweep.
+            if (!_slots.TryGetValue(acquired.No, out var slot)) continue; // Of a type that this node does not host: the store gives it none.
             var local = _entities.Start(slot.Type, acquired);
             lock (slot.Lock)
             {
@@ -138,7 +138,6 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
                 {
                     slot.Serving = slot.Local = null;
                     slot.Outbox.LinkLost(_self);
-                    slot.Inbox.Forget(no);
                 }
             }
             _entities.Stop(no, epoch);
@@ -213,6 +212,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     public void Tick()
     {
         var now = MonotonicClock.Now;
+        foreach (var peer in _touched.Keys) ReceiveEnded(peer); // What its link did not take before.
         foreach (var slot in _slots.Values)
         {
             if (slot.Outbox.IsEmpty) continue;

@@ -8,7 +8,7 @@ internal enum Undelivered
     /// <summary>No room to hold it; it took no effect.</summary>
     Busy,
 
-    /// <summary>Held too long, never sent; it took no effect.</summary>
+    /// <summary>Held too long, never sent or refused for certain; it took no effect.</summary>
     Expired,
 
     /// <summary>It was sent and its owner or link is gone: it may have taken effect.</summary>
@@ -51,6 +51,7 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     public const int BytesMax = 4 * 1024 * 1024;
     public static readonly TimeSpan AgeMax = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RetryAfter = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan RemindAfter = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Oldest first: taken by the owner and awaiting replies, then sent, then never sent.</summary>
     private readonly LinkedList<Entry> _entries = new();
@@ -58,10 +59,26 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     private Epoch _atLeast;
     private Incarnation? _owner;
     private long _next = 1;
-    private bool _flowing;
+    private Pace _pace;
     private TimeSpan _retryAt = TimeSpan.MaxValue;
+    private long _watched;
+    private TimeSpan _watchedSince;
     private int _held;
     private int _bytes;
+
+    private enum Pace
+    {
+        /// <summary>The owner is unknown, or the link does not take what is sent.</summary>
+        Stopped,
+
+        /// <summary>The owner does not take messages now.</summary>
+        Refused,
+
+        /// <summary>The oldest message was sent to an owner that had refused; the others follow when it is taken.</summary>
+        Probing,
+
+        Flowing,
+    }
 
     /// <summary>Highest epoch known of the shard.</summary>
     public Epoch Epoch => _epoch;
@@ -77,8 +94,8 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         var entry = new Entry(message, now);
         _entries.AddLast(entry);
         Hold(entry);
-        if (_flowing) Transmit(entry);
-        else if (_retryAt == TimeSpan.MaxValue) AskForRoute(now);
+        if (_pace == Pace.Flowing) Transmit(entry);
+        else if (_pace != Pace.Probing && _retryAt == TimeSpan.MaxValue) AskForRoute(now);
         return true;
     }
 
@@ -88,7 +105,7 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         // The same epoch again would count from 1 again, and its owner would take what is new for repeats.
         if (epoch < _atLeast || epoch < _epoch || (epoch == _epoch && _owner is not null)) return;
         (_epoch, _owner) = (epoch, owner);
-        _next = 1;
+        (_next, _watched) = (1, 0);
         for (var node = _entries.First; node is not null;)
         {
             var (entry, following) = (node.Value, node.Next);
@@ -102,16 +119,18 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
             }
             node = following;
         }
-        Flow(now);
+        Flow(all: true);
     }
 
     /// <summary>The owner took everything up to a number.</summary>
     public void Taken(Epoch epoch, long upTo)
     {
         if (epoch != _epoch) return;
+        var isNews = false;
         for (var node = _entries.First; node is not null && node.Value.Number != 0 && node.Value.Number <= upTo;)
         {
             var (entry, following) = (node.Value, node.Next);
+            isNews |= !entry.Taken;
             var again = !entry.Taken && entry.ReplyMayBeLost && !entry.IsGivenUp && entry.Message.AwaitsReply;
             if (again && entry.Message.IsRepeatable) AskAgain(node);
             else if (again) End(node, Undelivered.Unknown);
@@ -123,15 +142,24 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
             }
             node = following;
         }
+        if (isNews && _pace == Pace.Probing) Flow(all: true);
     }
 
     /// <summary>The owner refuses everything from a number on.</summary>
     public void Refused(Epoch epoch, long from, Epoch known, TimeSpan now)
     {
         if (epoch != _epoch) return;
-        _flowing = false;
+        _pace = Pace.Refused;
+        var isCertain = true;
         foreach (var entry in _entries)
-            if (entry.Number >= from && !entry.Taken) (entry.Refused, entry.ReplyMayBeLost) = (true, false);
+        {
+            if (entry.Number < from || entry.Taken) continue;
+            // Where copies may be under way, this may be the answer to an earlier one: the next may still be taken, and what follows it.
+            isCertain &= !entry.IsDoubtful;
+            if (isCertain) (entry.Refused, entry.ReplyMayBeLost) = (true, false);
+            else entry.IsDoubtful = true;
+            entry.Sent = false;
+        }
         if (known > _epoch) (_owner, _atLeast) = (null, known); // It has moved on; who has it shows in the rows.
         AskForRoute(now);
     }
@@ -140,14 +168,14 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     public void LinkLost(Incarnation peer)
     {
         if (_owner != peer) return;
-        _flowing = false;
+        (_pace, _watched) = (Pace.Stopped, 0);
         for (var node = _entries.First; node is not null;)
         {
             var (entry, following) = (node.Value, node.Next);
             // Taken, and the reply may have died with the link: only a repeatable one can be asked again.
             if (entry.Taken && !entry.Message.AwaitsReply) _entries.Remove(node);
             else if (entry.Taken && !entry.Message.IsRepeatable) End(node, Undelivered.Unknown);
-            else if (entry.Number > 0) entry.ReplyMayBeLost = true;
+            else if (entry.Sent) (entry.Sent, entry.IsDoubtful, entry.ReplyMayBeLost) = (false, true, true);
             node = following;
         }
     }
@@ -166,9 +194,9 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         foreach (var entry in again)
         {
             _entries.AddLast(entry);
-            if (_flowing) Transmit(entry);
+            if (_pace == Pace.Flowing) Transmit(entry);
         }
-        if (!_flowing) Flow(now);
+        if (_pace is Pace.Stopped or Pace.Refused) Flow(all: _pace == Pace.Stopped);
     }
 
     /// <summary>To be called a few times a second while not empty: retries, and ends what is too old.</summary>
@@ -178,40 +206,62 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         {
             var (entry, following) = (node.Value, node.Next);
             if (entry.Taken && !entry.Message.AwaitsReply) _entries.Remove(node);
-            else if (!entry.Taken && !entry.IsGivenUp && !_flowing && now - entry.PostedAt >= AgeMax) GiveUp(node);
+            else if (!entry.Taken && !entry.IsGivenUp && _pace != Pace.Flowing && now - entry.PostedAt >= AgeMax) GiveUp(node);
             node = following;
         }
-        if (_flowing || _entries.Count == 0 || now < _retryAt) return;
-        if (_owner is not null) Flow(now);
-        if (!_flowing) AskForRoute(now);
+        if (_entries.Count == 0) return;
+        if (_owner is not null) Remind(now);
+        if (_pace is Pace.Flowing or Pace.Probing || now < _retryAt) return;
+        if (_owner is not null) Flow(all: _pace == Pace.Stopped);
+        if (_pace is Pace.Stopped or Pace.Refused) AskForRoute(now);
     }
 
-    private void Flow(TimeSpan now)
+    /// <summary>Sends what is not under way, oldest first: all of it, or one to see whether the owner takes messages again.</summary>
+    private void Flow(bool all)
     {
-        _flowing = true;
-        _retryAt = TimeSpan.MaxValue;
-        for (var node = _entries.First; node is not null && _flowing;)
+        (_pace, _retryAt) = (all ? Pace.Flowing : Pace.Probing, TimeSpan.MaxValue);
+        for (var node = _entries.First; node is not null;)
         {
             // The port may say at once that the message is taken, which removes it.
             var (entry, following) = (node.Value, node.Next);
-            if (!entry.Taken)
+            if (!entry.Taken && !entry.Sent)
             {
-                entry.Refused = false;
                 Transmit(entry);
+                if (_pace != Pace.Flowing) return;
             }
             node = following;
         }
-        if (!_flowing) _retryAt = now + RetryAfter;
+        _pace = Pace.Flowing; // Nothing was left to probe with.
     }
 
     private void Transmit(Entry entry)
     {
-        var isNew = entry.Number == 0;
+        var (isNew, wasSent) = (entry.Number == 0, entry.Sent);
         if (isNew) entry.Number = _next++;
-        if (port.Send(_owner!.Value, shard, _epoch, entry.Number, entry.IsGivenUp ? null : entry.Message)) return;
-        _flowing = false;
-        _retryAt = TimeSpan.Zero;
+        entry.Sent = true;
+        if (port.Send(_owner!.Value, shard, _epoch, entry.Number, entry.IsGivenUp ? null : entry.Message))
+        {
+            entry.Refused = false;
+            return;
+        }
+        (_pace, _retryAt) = (_pace is Pace.Probing or Pace.Refused ? Pace.Refused : Pace.Stopped, TimeSpan.Zero);
+        entry.Sent = wasSent;
         if (isNew) (entry.Number, _next) = (0, entry.Number); // It never left: it may still go to another owner, whatever it is.
+    }
+
+    /// <summary>The oldest message was sent a while ago and nothing is heard of it. The answer may have been lost where a link was full, so it goes again.</summary>
+    private void Remind(TimeSpan now)
+    {
+        if (_entries.FirstOrDefault(e => !e.Taken) is not { Sent: true } oldest) return;
+        if (oldest.Number != _watched)
+        {
+            (_watched, _watchedSince) = (oldest.Number, now);
+            return;
+        }
+        if (now - _watchedSince < RemindAfter) return;
+        _watchedSince = now;
+        oldest.IsDoubtful = true;
+        Transmit(oldest);
     }
 
     private void AskForRoute(TimeSpan now)
@@ -224,14 +274,15 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     private void GiveUp(LinkedListNode<Entry> node)
     {
         var entry = node.Value;
+        var why = entry.MayHaveRun ? Undelivered.Unknown : Undelivered.Expired;
         if (entry.Number == 0)
         {
-            End(node, Undelivered.Expired);
+            End(node, why);
             return;
         }
         Release(entry);
         entry.IsGivenUp = true;
-        entry.Message.Fail(entry.Refused ? Undelivered.Expired : Undelivered.Unknown);
+        entry.Message.Fail(why);
     }
 
     private void End(LinkedListNode<Entry> node, Undelivered why)
@@ -252,7 +303,7 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         _entries.Remove(node);
         node.Value.Reset();
         _entries.AddLast(node);
-        if (_flowing) Transmit(node.Value);
+        if (_pace == Pace.Flowing) Transmit(node.Value);
     }
 
     private void Hold(Entry entry)
@@ -271,6 +322,8 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
 
     private sealed class Entry(T message, TimeSpan postedAt)
     {
+        private bool _mayHaveRun;
+
         public T Message { get; } = message;
 
         public TimeSpan PostedAt { get; } = postedAt;
@@ -278,15 +331,30 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         /// <summary>Its place in the stream, 0 before it was first sent.</summary>
         public long Number { get; set; }
 
+        /// <summary>Handed to the link, and neither refused nor lost with it since.</summary>
+        public bool Sent { get; set; }
+
         public bool Taken { get; set; }
 
+        /// <summary>Refused for certain: no copy of it was taken, and none is under way.</summary>
         public bool Refused { get; set; }
+
+        /// <summary>More than one copy of it may be under way, so the refusal of one says nothing of the others.</summary>
+        public bool IsDoubtful { get; set; }
 
         public bool IsGivenUp { get; set; }
 
         /// <summary>Sent before the link broke and not known to be taken.</summary>
         public bool ReplyMayBeLost { get; set; }
 
-        public void Reset() => (Number, Taken, Refused, ReplyMayBeLost) = (0, false, false, false);
+        /// <summary>Sent and not refused for certain, now or before it was reset: an end without an answer is unknown.</summary>
+        public bool MayHaveRun => _mayHaveRun || (Number > 0 && !Refused);
+
+        /// <summary>As if it had just been posted.</summary>
+        public void Reset()
+        {
+            _mayHaveRun = MayHaveRun;
+            (Number, Sent, Taken, Refused, IsDoubtful, ReplyMayBeLost) = (0, false, false, false, false, false);
+        }
     }
 }

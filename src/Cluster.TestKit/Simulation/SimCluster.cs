@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using ActorCluster.Links;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
@@ -8,6 +9,7 @@ namespace ActorCluster.TestKit.Simulation;
 internal sealed class SimCluster
 {
     private const string RoomType = "room";
+    private const string ElsewhereType = "elsewhere";
 
     private readonly SortedDictionary<Incarnation, SimLife> _lives = [];
 
@@ -24,6 +26,7 @@ internal sealed class SimCluster
         var database = new ModelDatabase(Ids.Id(), options.StoreMutation);
         database.Open(new StoreSeed("simulated"));
         database.RegisterType(RoomType, options.Shards);
+        if (options.ShardsElsewhere > 0) database.RegisterType(ElsewhereType, options.ShardsElsewhere);
         Checkers = new SimCheckers(this);
         Store = new SimStore(World, database, new SimRandom(seed, "store"), Checkers.ViewChanging, Checkers.Written);
         Rooms = [.. Enumerable.Range(0, options.Rooms).Select(i => new EntityId(RoomType, $"r{i}").StoreKey)];
@@ -84,6 +87,9 @@ internal sealed class SimCluster
 
     public void Register(SimLife life) => _lives.Add(life.Inc, life);
 
+    /// <summary>The entity types that a node serves; it starts no shard of another.</summary>
+    public ImmutableArray<string> TypesOf(SimNode node) => Options.ShardsElsewhere > 0 && node.Index > 0 ? [ElsewhereType, RoomType] : [RoomType];
+
     public SimNode NodeAt(string address) => Nodes.First(n => address == $"{n.Name}:8090");
 
     /// <summary>The process whose lock file a row names has it open.</summary>
@@ -119,6 +125,13 @@ internal sealed class SimCluster
                 }
     }
 
+    public void Fill(IEnumerable<int> from, IEnumerable<int> to, bool full)
+    {
+        World.Trace($"{(full ? "full" : "room")} {string.Join(',', from)}>{string.Join(',', to)}");
+        foreach (var a in from)
+            foreach (var b in to) Network.Fill(a, b, full);
+    }
+
     /// <summary>Cuts a node from all others and from the store, and takes it down: its host has gone silent.</summary>
     public void Silence(int node)
     {
@@ -137,6 +150,7 @@ internal sealed class SimCluster
     {
         var all = Enumerable.Range(0, Nodes.Length).ToArray();
         Cut(all, all, cut: false);
+        Fill(all, all, false);
         foreach (var node in Nodes)
         {
             node.DiesAfterEffects = null;

@@ -66,6 +66,9 @@ internal sealed class SimFaultPlan(SimCluster cluster, SimRandom random)
             case SimFault.Reset:
                 For(when, Ms(1), Seconds(2), () => cluster.Network.Reset(left[0], right[0]), () => cluster.Network.Reset(left[0], right[0]));
                 break;
+            case SimFault.FullLinks:
+                For(when, Ms(20), Seconds(3), () => cluster.Fill(left, right, true), () => cluster.Fill(left, right, false));
+                break;
             case SimFault.StoreDown:
                 For(when, Ms(100), Seconds(15), () => Store(cluster.Nodes, false), () => Store(cluster.Nodes, true));
                 break;

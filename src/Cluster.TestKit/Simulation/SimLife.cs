@@ -82,6 +82,7 @@ internal sealed class SimLife
     public bool Send(Incarnation to, SimFrame frame)
     {
         if (IsEnded || _cluster.LifeOf(to) is not { } peer || peer == this) return false;
+        if (frame is SimFrame.Deliver or SimFrame.Taken or SimFrame.Refused && _cluster.Network.IsFull(Node.Index, peer.Node.Index)) return false;
         return _cluster.Network.Send(this, peer, LinkChannel.Data, frame) || _cluster.Network.Send(this, peer, LinkChannel.Control, frame);
     }
 

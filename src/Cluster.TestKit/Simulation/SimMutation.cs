@@ -21,6 +21,9 @@ public enum SimMutation
     /// <summary>The window of command ids is not asked: a repeat runs again.</summary>
     NoDeduplication,
 
+    /// <summary>A node does not say which types it hosts.</summary>
+    KeepsItsTypesToItself,
+
     /// <summary>A command runs although an earlier one of its client has not.</summary>
     IgnoresClientOrder,
 }

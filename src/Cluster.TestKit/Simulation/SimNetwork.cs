@@ -15,10 +15,12 @@ internal sealed class SimNetwork
     private readonly SimNode[] _nodes;
     private readonly bool[,,] _cut;
     private readonly SimLink[,,] _links;
+    private readonly bool[,] _full;
 
     public SimNetwork(SimWorld world, SimRandom random, SimNode[] nodes)
     {
         (_world, _random, _nodes) = (world, random, nodes);
+        _full = new bool[nodes.Length, nodes.Length];
         _cut = new bool[nodes.Length, nodes.Length, 2];
         _links = new SimLink[nodes.Length, nodes.Length, 2];
         for (var a = 0; a < nodes.Length; a++)
@@ -33,6 +35,11 @@ internal sealed class SimNetwork
     public long Lost { get; private set; }
 
     public bool IsCut(int from, int to, LinkChannel channel) => _cut[from, to, (int)channel];
+
+    /// <summary>A link from one node to another takes no frames of streams now; what it took before arrives.</summary>
+    public bool IsFull(int from, int to) => _full[from, to];
+
+    public void Fill(int from, int to, bool full) => _full[from, to] = full;
 
     /// <summary>Both directions work on some channel.</summary>
     public bool AreConnected(int a, int b) => a == b || Channels.Any(c => !IsCut(a, b, c) && !IsCut(b, a, c));

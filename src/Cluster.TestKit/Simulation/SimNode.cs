@@ -106,6 +106,7 @@ internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
             Host = sharesHost ? "host" : $"host{index}",
             LinkAddress = $"{Name}:8090",
             ClientUrl = $"http://{Name}:8080",
+            Types = cluster.Options.Mutation == SimMutation.KeepsItsTypesToItself ? null : cluster.TypesOf(this),
             LockFile = new NodeLockProof($"{Name}/node.lock", sharesHost ? "boot" : $"boot{index}", 1, index, inc.ToString()),
         };
         Life = new SimLife(cluster, this, draft);

@@ -12,6 +12,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
 {
     private readonly SortedDictionary<ShardNo, Served> _served = [];
     private readonly ShardInbox _inbox = new();
+    private readonly SortedSet<(Incarnation Sender, ShardNo Shard)> _untold = [];
     private readonly JournalLane _lane = new(cluster.Ids.Id);
     private bool _frozen;
 
@@ -23,6 +24,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
     {
         foreach (var shard in shards)
         {
+            if (!cluster.TypesOf(life.Node).Contains(shard.Type)) continue;
             _lane.Open(shard.No, shard.Epoch, life.Inc, shard.NextSeq);
             _served[shard.No] = new Served(shard.Epoch);
             cluster.World.Trace($"{life.Inc} serves shard {shard.No} epoch {shard.Epoch}");
@@ -57,7 +59,6 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
             _lane.Close(shard, epoch);
             if (!_served.TryGetValue(shard, out var served) || served.Epoch != epoch) continue;
             _served.Remove(shard);
-            _inbox.Forget(shard);
             served.Drop();
             cluster.World.Trace($"{life.Inc} stops shard {shard} epoch {epoch}");
         }
@@ -88,6 +89,11 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
 
     public void Tick()
     {
+        foreach (var (sender, shard) in _untold.ToArray())
+        {
+            if (cluster.LifeOf(sender) is not null) Tell(sender, shard);
+            else _untold.Remove((sender, shard));
+        }
         foreach (var (shard, served) in _served.ToArray())
         {
             foreach (var room in served.Rooms.Values) room.Load();
@@ -101,21 +107,23 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
     {
         var (shard, epoch, number, request) = message;
         var open = _served.TryGetValue(shard, out var served) && served.Epoch == epoch && served.IsOpen && life.Mode != NodeMode.Fenced;
-        switch (_inbox.Arrived(sender, shard, epoch, number, open))
+        var verdict = _inbox.Arrived(sender, shard, epoch, number, open);
+        if (verdict == StreamVerdict.Ignore) return;
+        Tell(sender, shard);
+        if (verdict == StreamVerdict.Take && request is not null) Handle(served!, shard, request);
+    }
+
+    /// <summary>Says what became of a stream; what the link does not take is said again at a later tick.</summary>
+    private void Tell(Incarnation sender, ShardNo shard)
+    {
+        _untold.Add((sender, shard));
+        if (_inbox.OwedRefusal(sender, shard) is var (refused, from))
         {
-            case StreamVerdict.Take:
-                Reply(sender, new SimFrame.Taken(shard, epoch, number));
-                if (request is not null) Handle(served!, shard, request);
-                break;
-            case StreamVerdict.Duplicate:
-                Reply(sender, new SimFrame.Taken(shard, epoch, _inbox.TakenUpTo(sender, shard, epoch)));
-                break;
-            case StreamVerdict.Refuse:
-                Reply(sender, new SimFrame.Refused(shard, epoch, number, served?.Epoch ?? epoch));
-                break;
-            default:
-                break;
+            if (!Reply(sender, new SimFrame.Refused(shard, refused, from, _served.TryGetValue(shard, out var served) ? served.Epoch : refused))) return;
+            _inbox.Refused(sender, shard);
         }
+        var (epoch, upTo) = _inbox.Taken(sender, shard);
+        if (upTo == 0 || Reply(sender, new SimFrame.Taken(shard, epoch, upTo))) _untold.Remove((sender, shard));
     }
 
     public void Subscribed(Incarnation relay, SimFrame.Subscribe subscribe)
@@ -133,10 +141,11 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
 
     public bool MayLoad(ShardNo shard, Epoch epoch) => life.Mode is NodeMode.Serving or NodeMode.Degraded && _lane.IsClear(shard, epoch);
 
-    public void Reply(Incarnation to, SimFrame frame)
+    public bool Reply(Incarnation to, SimFrame frame)
     {
-        if (to == life.Inc) life.After(TimeSpan.Zero, () => life.Gateway.Handle(frame));
-        else life.Send(to, frame);
+        if (to != life.Inc) return life.Send(to, frame);
+        life.After(TimeSpan.Zero, () => life.Gateway.Handle(frame));
+        return true;
     }
 
     private void Handle(Served served, ShardNo shard, RoomRequest request)

@@ -11,6 +11,9 @@ public sealed record SimulationOptions
     /// <summary>Shards of the room type.</summary>
     public int Shards { get; init; } = 8;
 
+    /// <summary>Shards of a second entity type, which node 0 does not host; 0 for none.</summary>
+    public int ShardsElsewhere { get; init; }
+
     /// <summary>Rooms that the clients use.</summary>
     public int Rooms { get; init; } = 4;
 
@@ -80,6 +83,9 @@ public enum SimFault
 
     /// <summary>All nodes leave and come back, one after the other.</summary>
     RollingRestart,
+
+    /// <summary>Links in one direction take no more frames.</summary>
+    FullLinks,
 }
 
 /// <summary>How a run went.</summary>

@@ -44,6 +44,15 @@ public class JournaledEntityTests
     }
 
     [Fact]
+    public async Task A_duplicate_gets_the_first_reply_also_when_its_encoding_is_empty()
+    {
+        await using var node = await EntityNode.OfLedgersAsync();
+        Assert.Equal(0, (await node.Send("a", new Add(0), Id(1)).Is<Total>()).Sum);
+        Assert.Equal(0, Assert.Single(node.Store.Inner.Database.Journal).Row.Result!.Value.Length);
+        Assert.Equal(0, (await node.Send("a", new Add(0), Id(1)).Is<Total>()).Sum);
+    }
+
+    [Fact]
     public async Task A_command_below_the_window_is_too_old_and_one_out_of_order_waits_for_its_predecessor()
     {
         await using var node = await EntityNode.OfLedgersAsync();

@@ -36,7 +36,7 @@ internal sealed class Ledger : JournaledEntity<long>
 
     public static void Register(MessageCatalog messages)
     {
-        var total = new NumberCodec<Total>(t => t.Sum == (long)Fault.EncodeReply ? throw new InvalidOperationException("EncodeReply") : t.Sum, n => new Total(n));
+        var total = new TotalCodec();
         messages.Add(typeof(Add), "add.v1", new NumberCodec<Add>(a => a.Amount, n => new Add(n)), total);
         messages.Add(typeof(Read), "read.v1", new NumberCodec<Read>(_ => 0, _ => new Read()), total);
         messages.Add(typeof(Refuse), "refuse.v1", new NumberCodec<Refuse>(_ => 0, _ => new Refuse()), total);
@@ -72,6 +72,19 @@ internal sealed class Ledger : JournaledEntity<long>
     protected override void SaveState(IBufferWriter<byte> into) => NumberCodec<Total>.Write(_sum, into);
 
     protected override void LoadState(string schema, ReadOnlySpan<byte> bytes) => _sum = BinaryPrimitives.ReadInt64LittleEndian(bytes);
+
+    /// <summary>Nothing for 0, as codecs that leave defaults out.</summary>
+    private sealed class TotalCodec : IMessageCodec
+    {
+        public void Encode(object message, IBufferWriter<byte> into)
+        {
+            var sum = ((Total)message).Sum;
+            if (sum == (long)Fault.EncodeReply) throw new InvalidOperationException("EncodeReply");
+            if (sum != 0) NumberCodec<Total>.Write(sum, into);
+        }
+
+        public object Decode(ReadOnlySpan<byte> bytes) => new Total(bytes.IsEmpty ? 0 : BinaryPrimitives.ReadInt64LittleEndian(bytes));
+    }
 
     private sealed class LongEvents : IEventCodec<long>
     {

@@ -39,6 +39,41 @@ public class ShardAllocationTests
         Assert.Empty(Place([.. Members(2).Select(m => m with { Status = MemberStatus.Leaving })], Rows(_ => null)));
 
     [Fact]
+    public void Only_hosts_of_the_type_are_chosen()
+    {
+        var members = Members(3);
+        members = members.SetItem(0, members[0] with { Types = ["other"] }).SetItem(1, members[1] with { Types = ["other", "room"] });
+        Assert.Equal([members[1].Inc, members[2].Inc], Place(members, Rows(_ => null)).Select(p => p.Target).Distinct().Order());
+        Assert.Empty(Place([members[0]], Rows(_ => null)));
+    }
+
+    [Fact]
+    public void Nothing_is_moved_to_a_member_that_does_not_host_the_type()
+    {
+        var members = Members(3);
+        members = members.SetItem(1, members[1] with { Types = ["other"] });
+        var moves = ShardAllocation.Balance(members, Rows(_ => members[0].Inc), Shards);
+        Assert.NotEmpty(moves);
+        Assert.DoesNotContain(moves, m => m.Target == members[1].Inc);
+        Assert.Empty(ShardAllocation.Balance(members, Rows(no => members[no.Value % 2 == 0 ? 0 : 2].Inc), Shards)); // Half each is fair: the third does not count.
+        Assert.Empty(ShardAllocation.Balance(members.RemoveAt(2), Rows(_ => members[0].Inc), Shards));
+    }
+
+    [Fact]
+    public void A_member_that_did_not_come_is_passed_over_while_there_is_another()
+    {
+        var members = Members(3);
+        ShardRow[] Aimed(Func<ShardNo, Incarnation> at) => [.. Rows(_ => null).Select(r => r with { Target = at(r.No) })];
+        ImmutableArray<ShardTarget> Again(ShardRow[] rows, params Incarnation[] slow) => ShardAllocation.Place(members, rows, rows, slow.ToHashSet());
+
+        Assert.DoesNotContain(Again(Aimed(_ => members[0].Inc), members[0].Inc), p => p.Target == members[0].Inc);
+        var all = Aimed(no => members[(int)(no.Value % 3)].Inc);
+        Assert.DoesNotContain(Again(all, members[0].Inc, members[1].Inc, members[2].Inc), p => p.Target == all.First(r => r.No == p.Shard).Target);
+        members = [members[0]];
+        Assert.All(Again(Aimed(_ => members[0].Inc), members[0].Inc), p => Assert.Equal(members[0].Inc, p.Target));
+    }
+
+    [Fact]
     public void A_new_member_gets_its_share_in_moves_of_at_most_eight()
     {
         var members = Members(2);

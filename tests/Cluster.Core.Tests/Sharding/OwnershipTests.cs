@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using ActorCluster.Downing;
 using ActorCluster.Hosting;
+using ActorCluster.Links;
 using ActorCluster.Membership;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
@@ -19,6 +20,9 @@ public class OwnershipTests
     private TimeSpan _now = TimeSpan.FromSeconds(1);
     private ImmutableArray<MemberRow> _members = [Member(Me), Member(Other)];
     private ShardRow _row = new(Shard, "room", "0", new Epoch(1), Me, null, null, ShardState.Owned, 1);
+    private ImmutableArray<ShardRow> _others = [];
+    private bool _otherBeats;
+    private long _beat;
 
     [Fact]
     public void A_revert_whose_answer_was_lost_opens_the_shard_again()
@@ -72,6 +76,40 @@ public class OwnershipTests
         Assert.DoesNotContain(_effects.OfType<NodeEffect.Call>(), c => c.What is ControlCall.RevertHandoff);
     }
 
+    [Fact]
+    public void A_hand_off_to_a_member_that_does_not_host_the_type_is_reverted_undrained()
+    {
+        Settle();
+        _members = [Member(Me), Member(Other) with { Types = ["other"] }];
+        _row = _row with { State = ShardState.Handoff, Target = Other };
+        Settle();
+        Assert.Empty(_effects.OfType<ShardEffect.Drain>());
+        Assert.Contains(_effects.OfType<NodeEffect.Call>(), c => c.What is ControlCall.RevertHandoff);
+    }
+
+    [Fact]
+    public void A_free_row_aimed_at_a_member_that_does_not_host_the_type_gets_another_target_at_once()
+    {
+        Settle();
+        _members = [Member(Me), Member(Other) with { Types = ["other"] }];
+        _row = _row with { State = ShardState.Free, Owner = null, Target = Other };
+        Settle();
+        Assert.Contains(_effects.OfType<NodeEffect.Call>(), c => c.What is ControlCall.Retarget([{ Target: var target }]) && target == Me);
+    }
+
+    [Fact]
+    public void A_type_that_nobody_hosts_waits_and_holds_up_no_other()
+    {
+        _members = [Member(Me) with { Types = ["room"] }, Member(Other) with { Types = ["room"] }];
+        _others = [.. Enumerable.Range(2, 8).Select(i => new ShardRow(new ShardNo(i), "room", $"{i}", new Epoch(1), Me, null, null, ShardState.Owned, 1))];
+        _row = new ShardRow(Shard, "gone", "0", new Epoch(1), null, null, null, ShardState.Free, 1);
+        _otherBeats = true;
+        Tell(new NodeInput.ChannelUp(Other, LinkChannel.Control), _ => null);
+        for (var i = 0; i < 8; i++) Settle(); // Beyond the calm that a rebalance waits for.
+        Assert.DoesNotContain(_effects.OfType<NodeEffect.Call>(), c => c.What is ControlCall.Retarget);
+        Assert.Contains(_effects.OfType<NodeEffect.Call>(), c => c.What is ControlCall.PlanHandoff);
+    }
+
     /// <summary>Two seconds of ticks, every store call answered one tick later from the rows above, or as <paramref name="fails"/> says; -1 answers never.</summary>
     private void Settle(Func<ControlCall, StoreVerdict?>? fails = null)
     {
@@ -81,6 +119,7 @@ public class OwnershipTests
             var answers = _answers.ToArray();
             _answers.Clear();
             foreach (var answer in answers) Tell(new NodeInput.Answered(answer), fails ?? (_ => null));
+            if (_otherBeats) Tell(new NodeInput.Heard(new Heartbeat(Other, ++_beat, 5, NodeMode.Serving, true, 0, true, [new ReachEntry(Me, true)]), LinkChannel.Control), fails ?? (_ => null));
             Tell(new NodeInput.Tick(), fails ?? (_ => null));
         }
     }
@@ -102,7 +141,7 @@ public class OwnershipTests
     private object ValueOf(ControlCall call) => call switch
     {
         ControlCall.ReadCluster => new ClusterSnapshot(new ClusterRow(Guid.Empty, 1, 5, 1, ""), _members),
-        ControlCall.ReadShards => ImmutableArray.Create(_row),
+        ControlCall.ReadShards => ImmutableArray.Create([_row, .. _others]),
         ControlCall.Renew => new Renewal(1, 5),
         _ => ImmutableArray<AcquiredShard>.Empty,
     };

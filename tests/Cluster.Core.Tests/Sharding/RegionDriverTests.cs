@@ -3,6 +3,7 @@ using ActorCluster.Entities;
 using ActorCluster.Primitives;
 using ActorCluster.Sharding;
 using ActorCluster.Tests.Entities;
+using Google.Protobuf;
 
 namespace ActorCluster.Tests.Sharding;
 
@@ -124,6 +125,48 @@ public class RegionDriverTests
         nodes[1].Regions.Tick();
         Assert.Equal(7, (await nodes[1].Ask(Entity, new Echo(7)).Is<Echoed>()).Number);
         Assert.Equal(0, nodes[1].Regions.Awaiting);
+        await EndAsync(nodes);
+    }
+
+    [Theory]
+    [InlineData(FrameType.StreamsTaken)]
+    [InlineData(FrameType.StreamRefused)]
+    public async Task What_a_full_link_did_not_take_is_said_again(object note)
+    {
+        var (store, nodes) = await NodesAsync();
+        await nodes[0].AcquireAsync(store, nodes);
+        if (note is FrameType.StreamRefused) await nodes[0].DrainAsync();
+        var tried = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        nodes[0].Takes = type =>
+        {
+            if (type is FrameType.EntityReply) return true;
+            tried.TrySetResult();
+            return false;
+        };
+        var asked = nodes[1].Ask(Entity, new Echo(7));
+        await tried.Task.Within($"node {nodes[0].Self} tries to say {note}");
+        nodes[0].Regions.Tick();
+        Assert.DoesNotContain((FrameType)note, nodes[0].Sent);
+        nodes[0].Takes = _ => true;
+        nodes[0].Regions.Tick();
+        Assert.Contains((FrameType)note, nodes[0].Sent);
+        if (note is FrameType.StreamsTaken) Assert.Equal(7, (await asked.Is<Echoed>()).Number);
+        await EndAsync(nodes);
+    }
+
+    [Fact]
+    public async Task A_repeat_of_what_was_taken_is_not_refused_by_an_owner_that_has_stopped()
+    {
+        var (store, nodes) = await NodesAsync();
+        await nodes[0].AcquireAsync(store, nodes);
+        await nodes[1].Ask(Entity, new Echo(7)).Is<Echoed>();
+        var (shard, epoch, _) = nodes[0].Regions.RouteOf(Entity);
+        nodes[0].Regions.Stop([(shard, epoch)]);
+        var message = new ActorCluster.Sharding.Wire.EntityMessage { Shard = shard.Value, Epoch = epoch.Value, Number = 1, Entity = Entity.Id, Name = "echo.v1" };
+        var before = nodes[0].Sent.Count;
+        nodes[0].Regions.Received(nodes[1].Self, FrameType.EntityMessage, message.ToByteArray());
+        nodes[0].Regions.ReceiveEnded(nodes[1].Self);
+        Assert.Equal([FrameType.StreamsTaken], nodes[0].Sent.Skip(before));
         await EndAsync(nodes);
     }
 

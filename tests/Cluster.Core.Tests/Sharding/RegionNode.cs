@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Threading.Channels;
 using ActorCluster.Entities;
@@ -96,8 +97,16 @@ internal sealed class RegionNode : INodeLinks, IOwnership, IAsyncDisposable
         return answer;
     }
 
+    /// <summary>Whether this node's links take a frame; all by default.</summary>
+    public Func<FrameType, bool> Takes { get; set; } = _ => true;
+
+    /// <summary>What they took.</summary>
+    public ConcurrentQueue<FrameType> Sent { get; } = new();
+
     public bool Send(Incarnation peer, FrameType type, IMessage message)
     {
+        if (!Takes(type)) return false;
+        Sent.Enqueue(type);
         lock (_peers) return _peers.TryGetValue(peer, out var node) && node._incoming.Writer.TryWrite((Self, type, message.ToByteArray()));
     }
 

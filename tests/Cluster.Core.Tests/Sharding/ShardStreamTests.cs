@@ -66,6 +66,96 @@ public class ShardStreamTests
         Assert.Equal(StreamVerdict.Take, inbox.Arrived(new Incarnation(1), new ShardNo(1), new Epoch(1), 1, open: true));
     }
 
+    [Fact]
+    public void After_a_refusal_one_message_asks_and_the_rest_follows_when_it_is_taken()
+    {
+        var (box, port) = Flowing(messages: 3);
+        box.Refused(new Epoch(1), 1, new Epoch(1), TimeSpan.Zero);
+        box.Tick(Ms(100));
+        box.Tick(Ms(200));
+        Assert.Equal([1L, 2L, 3L, 1L], port.Sent);
+        box.Refused(new Epoch(1), 1, new Epoch(1), Ms(200));
+        box.Tick(Ms(300));
+        box.Taken(new Epoch(1), 1);
+        Assert.Equal([1L, 2L, 3L, 1L, 1L, 2L, 3L], port.Sent);
+    }
+
+    [Fact]
+    public void A_message_that_nothing_is_heard_of_is_sent_again_alone()
+    {
+        var (box, port) = Flowing(messages: 2);
+        for (var ms = 50; ms <= 500; ms += 50) box.Tick(Ms(ms));
+        Assert.Equal([1L, 2L], port.Sent);
+        box.Tick(Ms(550));
+        Assert.Equal([1L, 2L, 1L], port.Sent);
+        box.Taken(new Epoch(1), 1);
+        box.Tick(Ms(600));
+        Assert.Equal([1L, 2L, 1L], port.Sent);
+    }
+
+    [Fact]
+    public void A_full_link_repeats_nothing_that_it_took()
+    {
+        var (box, port) = Flowing(messages: 2);
+        port.IsFull = true;
+        box.Post(new Message(3, repeatable: false), TimeSpan.Zero);
+        box.Tick(Ms(50));
+        port.IsFull = false;
+        box.Tick(Ms(200));
+        Assert.Equal([1L, 2L, 3L], port.Sent);
+    }
+
+    [Fact]
+    public void A_refusal_is_believed_only_while_one_copy_is_under_way()
+    {
+        var (once, first) = Flowing(messages: 1);
+        once.Refused(new Epoch(1), 1, new Epoch(1), TimeSpan.Zero);
+        once.Routed(new Epoch(2), new Incarnation(6), TimeSpan.Zero);
+        Assert.Equal([1L, 1L], first.Sent); // It took no effect: the next owner gets it.
+
+        var (linkLost, second) = Flowing(messages: 1);
+        linkLost.LinkLost(new Incarnation(5));
+        linkLost.LinkUp(new Incarnation(5), TimeSpan.Zero);
+        linkLost.Post(new Message(2, repeatable: false), TimeSpan.Zero); // Behind the repeat, which may still be taken.
+        linkLost.Refused(new Epoch(1), 1, new Epoch(1), TimeSpan.Zero);
+        linkLost.Routed(new Epoch(2), new Incarnation(6), TimeSpan.Zero);
+        Assert.Equal([1L, 1L, 2L], second.Sent);
+        Assert.True(linkLost.IsEmpty); // Both ended as unknown.
+
+        var (reminded, third) = Flowing(messages: 1);
+        for (var ms = 0; ms <= 500; ms += 50) reminded.Tick(Ms(ms));
+        reminded.Refused(new Epoch(1), 1, new Epoch(1), Ms(500));
+        reminded.Routed(new Epoch(2), new Incarnation(6), Ms(500));
+        Assert.Equal([1L, 1L], third.Sent);
+        Assert.True(reminded.IsEmpty);
+    }
+
+    [Fact]
+    public void A_refusal_is_owed_until_it_is_said_and_then_names_what_is_still_missing()
+    {
+        var (inbox, sender, shard, epoch) = (new ShardInbox(), new Incarnation(1), new ShardNo(1), new Epoch(1));
+        inbox.Arrived(sender, shard, epoch, 1, open: false);
+        inbox.Arrived(sender, shard, epoch, 2, open: false);
+        Assert.Equal((epoch, 1), inbox.OwedRefusal(sender, shard));
+        Assert.Equal(StreamVerdict.Take, inbox.Arrived(sender, shard, epoch, 1, open: true));
+        Assert.Equal((epoch, 2), inbox.OwedRefusal(sender, shard)); // The second was passed over and must come again.
+        inbox.Refused(sender, shard);
+        Assert.Null(inbox.OwedRefusal(sender, shard));
+        Assert.Equal(StreamVerdict.Take, inbox.Arrived(sender, shard, epoch, 2, open: true));
+        Assert.Equal((epoch, 2), inbox.Taken(sender, shard));
+    }
+
+    private static (ShardOutbox<Message> Box, Port Port) Flowing(int messages)
+    {
+        var port = new Port();
+        var box = new ShardOutbox<Message>(new ShardNo(1), port);
+        box.Routed(new Epoch(1), new Incarnation(5), TimeSpan.Zero);
+        for (var i = 1; i <= messages; i++) box.Post(new Message(i, repeatable: false), TimeSpan.Zero);
+        return (box, port);
+    }
+
+    private static TimeSpan Ms(double ms) => TimeSpan.FromMilliseconds(ms);
+
     private sealed class Message(long id, bool repeatable) : IOutgoing
     {
         public long Id => id;
@@ -80,15 +170,20 @@ public class ShardStreamTests
 
         public int Ends { get; set; }
 
-        public void Fail(Undelivered why) => (Done, Ends) = (true, Ends + 1);
+        public Undelivered? Ended { get; set; }
+
+        public void Fail(Undelivered why) => (Done, Ends, Ended) = (true, Ends + 1, why);
     }
 
     private sealed class Port : IOutboxPort<Message>
     {
         public List<long> Sent { get; } = [];
 
+        public bool IsFull { get; set; }
+
         public bool Send(Incarnation owner, ShardNo shard, Epoch epoch, long number, Message? message)
         {
+            if (IsFull) return false;
             Sent.Add(number);
             return true;
         }
@@ -111,6 +206,10 @@ public class ShardStreamTests
         private Epoch _epoch = new(1);
         private bool _open = true;
         private bool _linked = true;
+        private bool _stopped;
+        private bool _full;
+        private bool _backFull;
+        private bool _untold;
         private long _lastRun;
         private TimeSpan _now = TimeSpan.FromSeconds(1);
 
@@ -126,9 +225,11 @@ public class ShardStreamTests
         public void Run()
         {
             for (var step = 0; step < 300; step++) Step(_random.Next(100));
-            (_open, _now) = (true, _now + TimeSpan.FromSeconds(1));
+            (_open, _full, _backFull, _now) = (true, false, false, _now + TimeSpan.FromSeconds(1));
+            if (_stopped) Move();
             for (var step = 0; step < 5_000 && !_box.IsEmpty; step++) Step(_linked ? 20 + _random.Next(60) : 95);
             Assert.True(_box.IsEmpty, $"Seed {_seed}: the outbox is not empty.");
+            Assert.All(_messages, m => Assert.False(m.Ended is Undelivered.Expired && _ran.ContainsKey(m.Id), $"Seed {_seed}: message {m.Id} was refused for certain, and ran."));
             Assert.All(_messages, m => Assert.True(m.Done && m.Ends <= 1, $"Seed {_seed}: message {m.Id} has ended {m.Ends} times, done: {m.Done}."));
         }
 
@@ -151,8 +252,17 @@ public class ShardStreamTests
                 case < 84:
                     _open = !_open;
                     break;
-                case < 86:
+                case 84:
                     Move();
+                    break;
+                case 85 when _random.Next(2) == 0:
+                    _stopped = true; // The owner lost the shard; who has it now is not known here yet.
+                    break;
+                case 86:
+                    _full = !_full;
+                    break;
+                case 87:
+                    _backFull = !_backFull;
                     break;
                 case < 90 when _linked:
                     _linked = false;
@@ -167,13 +277,14 @@ public class ShardStreamTests
                 default:
                     break;
             }
+            Tell();
             _box.Tick(_now);
         }
 
         /// <summary>The next owner; what was under way to the old one arrives nowhere.</summary>
         private void Move()
         {
-            (_epoch, _inbox, _linked) = (new Epoch(_epoch.Value + 1), new ShardInbox(), true);
+            (_epoch, _inbox, _linked, _stopped, _untold) = (new Epoch(_epoch.Value + 1), new ShardInbox(), true, false, false);
             _there.Clear();
             _back.Clear();
             _lastRun = 0;
@@ -182,22 +293,23 @@ public class ShardStreamTests
 
         private void Arrive(Epoch epoch, long number, Message? what)
         {
-            switch (_inbox.Arrived(Sender, Shard, epoch, number, _open))
+            var verdict = _inbox.Arrived(Sender, Shard, epoch, number, _open && !_stopped);
+            if (verdict == StreamVerdict.Ignore) return;
+            _untold = true;
+            if (verdict == StreamVerdict.Take && what is not null) Execute(what);
+        }
+
+        private void Tell()
+        {
+            if (!_untold || !_linked || _backFull) return;
+            _untold = false;
+            if (_inbox.OwedRefusal(Sender, Shard) is var (refused, from))
             {
-                case StreamVerdict.Take:
-                    _back.Enqueue(() => _box.Taken(epoch, number));
-                    if (what is not null) Execute(what);
-                    break;
-                case StreamVerdict.Duplicate:
-                    var upTo = _inbox.TakenUpTo(Sender, Shard, epoch);
-                    _back.Enqueue(() => _box.Taken(epoch, upTo));
-                    break;
-                case StreamVerdict.Refuse:
-                    _back.Enqueue(() => _box.Refused(epoch, number, epoch, _now));
-                    break;
-                default:
-                    break;
+                _inbox.Refused(Sender, Shard);
+                _back.Enqueue(() => _box.Refused(refused, from, refused, _now));
             }
+            var (epoch, upTo) = _inbox.Taken(Sender, Shard);
+            _back.Enqueue(() => _box.Taken(epoch, upTo));
         }
 
         private void Execute(Message what)
@@ -211,7 +323,7 @@ public class ShardStreamTests
 
         bool IOutboxPort<Message>.Send(Incarnation owner, ShardNo shard, Epoch epoch, long number, Message? message)
         {
-            if (!_linked) return false;
+            if (!_linked || _full) return false;
             _there.Enqueue((epoch, number, message));
             return true;
         }
