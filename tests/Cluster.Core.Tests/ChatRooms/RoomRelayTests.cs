@@ -12,7 +12,7 @@ public class RoomRelayTests
     {
         var (store, nodes) = await RegionNode.OfAsync(1, RoomEntity.TypeName, RoomCodecs.Register, () => throw new InvalidOperationException("Nobody owns the shard."));
         var regions = nodes[0].Regions;
-        using var rooms = new RoomRelayDriver(regions, store, nodes[0].Self);
+        using var rooms = new RoomRelayDriver(regions, store, nodes[0].Self, static _ => { });
         var relay = rooms.Follow("lobby", new Follower());
         Assert.Equal(1, regions.Awaiting);
         for (var i = 0; i < 50; i++) Fail(relay);
