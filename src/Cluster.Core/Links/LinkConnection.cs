@@ -129,7 +129,7 @@ internal sealed class LinkConnection(Incarnation peer, LinkChannel channel, Link
 
     private void Start(LinkFlush flush)
     {
-        if (flush == LinkFlush.Soon) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        if (flush == LinkFlush.Soon) TurnQueue.Add(this);
         else Flush();
     }
 
