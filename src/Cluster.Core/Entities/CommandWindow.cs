@@ -11,9 +11,11 @@ internal enum CommandKnowledge
     /// <summary>Executed; its row is <c>entitySeq</c>.</summary>
     Repeat,
 
-    /// <summary>Below the window: whether it was executed is forgotten, so it never is. Or overtaken: it was refused or given up, and a later
-    /// command of the client was handled since, so executing it now would turn their order round.</summary>
+    /// <summary>Below the window: whether it was executed is forgotten, so it never is.</summary>
     TooOld,
+
+    /// <summary>Not executed, and a later command of the client was handled since: executing it now would turn their order round, where they have one.</summary>
+    Overtaken,
 }
 
 /// <summary>The commands an entity has executed, per client: what makes a repeat harmless (protocol 7.4).</summary>
@@ -39,7 +41,7 @@ internal sealed class CommandWindow
             entitySeq = found;
             return CommandKnowledge.Repeat;
         }
-        return id.Sequence <= client.LowWater || id.Sequence < client.HandledUpTo ? CommandKnowledge.TooOld : CommandKnowledge.Fresh;
+        return id.Sequence <= client.LowWater ? CommandKnowledge.TooOld : id.Sequence < client.HandledUpTo ? CommandKnowledge.Overtaken : CommandKnowledge.Fresh;
     }
 
     /// <summary>True when the client's command <paramref name="sequence"/> was executed, refused for good, or lies below the window.</summary>

@@ -18,8 +18,9 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
     private bool _attention;
     private bool _started;
     private bool _stopped;
-    private long _lastUsedMs = Environment.TickCount64;
+    private int _lastUsed = host.Round;
     private Func<string, EntityFailure>? _owedFailure;
+    private int _turnThread;
 
     public EntityHost Host { get; } = host;
 
@@ -31,6 +32,15 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
 
     /// <summary>Which memory of its shard it belongs to; rows of an earlier one are not journaled any more.</summary>
     public int Generation { get; } = generation;
+
+    /// <summary>Messages that wait; a hint.</summary>
+    public int Waiting => Volatile.Read(ref _count);
+
+    /// <summary>The calling thread is the one that runs a turn, in the part before its first real wait.</summary>
+    public bool IsInTurn => _turnThread == Environment.CurrentManagedThreadId;
+
+    /// <summary>The ask that the turn has answered: its caller is resumed when the turn has ended.</summary>
+    public Ask? Answered { private get; set; }
 
     /// <summary>Adds a message; false when the cell has stopped and a new one must be found.</summary>
     public bool Enqueue(Envelope envelope)
@@ -58,7 +68,7 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
             envelope.Sink?.Fail(EntityFailure.MailboxFull(Id.StoreKey, Host.MailboxMax));
             return true;
         }
-        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        TurnQueue.Add(this);
         return true;
     }
 
@@ -72,7 +82,7 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
             if (_scheduled) return;
             _scheduled = true;
         }
-        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        TurnQueue.Add(this);
     }
 
     /// <summary>No turn runs, nothing waits, no answer is owed.</summary>
@@ -86,12 +96,12 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
 
     private bool IsQuiet => !_scheduled && _first is null && !Entity.OwesAnswers;
 
-    /// <summary>Stops the cell if it is idle and was so for a while; messages that come meanwhile find a new cell.</summary>
-    public bool TryPassivate(long idleSinceMs)
+    /// <summary>Stops the cell if it is idle and was not used after that round of the sweep; messages that come meanwhile find a new cell.</summary>
+    public bool TryPassivate(int idleSince)
     {
         lock (_lock)
         {
-            if (_stopped || !IsQuiet || _lastUsedMs > idleSinceMs) return false;
+            if (_stopped || !IsQuiet || _lastUsed > idleSince) return false;
             if (_started && (Entity.HasTimers || WantsToStay())) return false;
             return _stopped = true;
         }
@@ -131,15 +141,24 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
 
     private void Run()
     {
+        Ask? answered = null;
         for (var turn = 0; turn < TurnsPerSlice; turn++)
         {
             if (!_started && !Proceed(StartAsync())) return;
-            if (!TakeNext(out var envelope)) return;
+            if (!TakeNext(out var envelope))
+            {
+                answered?.Resume(); // Here: its caller needs no thread of its own, and nobody waits for this one.
+                return;
+            }
+            answered?.ResumeSoon(); // The next turn may take its time.
+            answered = null;
             if (envelope is null) continue;
-            _lastUsedMs = Environment.TickCount64;
+            _lastUsed = Host.Round;
             if (!Proceed(Turn(envelope))) return;
+            (answered, Answered) = (Answered, null);
         }
-        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        TurnQueue.Add(this);
+        answered?.Resume();
     }
 
     /// <summary>False when there is nothing to do: the slice ends. A null envelope means that only attention was asked for.</summary>
@@ -239,13 +258,24 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
             if (Entity.Context.Fire(timer) is not { } message) return ValueTask.CompletedTask;
             envelope = new Envelope(Id, message, null);
         }
+        if (envelope.Open() is { } failure)
+        {
+            Fail(envelope, failure);
+            return ValueTask.CompletedTask;
+        }
+        _turnThread = Environment.CurrentManagedThreadId;
         try
         {
             var turn = Entity.TurnAsync(envelope);
-            return turn.IsCompletedSuccessfully ? ValueTask.CompletedTask : FinishAsync(turn, envelope);
+            _turnThread = 0;
+            if (turn.IsCompletedSuccessfully) return ValueTask.CompletedTask;
+            Answered?.DetachFromTurn();
+            Answered = null;
+            return FinishAsync(turn, envelope);
         }
         catch (Exception cause)
         {
+            _turnThread = 0;
             Faulted(envelope, cause);
             return ValueTask.CompletedTask;
         }
@@ -293,6 +323,6 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
     private async Task FollowAsync(ValueTask step)
     {
         await step.ConfigureAwait(false);
-        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        TurnQueue.Add(this);
     }
 }

@@ -31,12 +31,14 @@ public sealed class EntityContext
 
     /// <summary>Answers the message of this turn; a second answer is ignored, and so is one to a tell.</summary>
     /// <exception cref="InvalidOperationException">There is no message to answer: the turn has ended, or the entity is journaled and answers by its decision.</exception>
-    public void Reply(object reply)
+    public void Reply<T>(T reply)
+        where T : notnull
     {
         var current = Current ?? throw new InvalidOperationException($"{Id} answers nothing now: Reply belongs into the turn of a message, and a journaled entity answers by its decision.");
         if (current.Sink is not { } sink || current.IsAnswered) return;
         current.IsAnswered = true;
-        sink.Reply(reply);
+        if (sink is not Ask ask || !_cell.IsInTurn) sink.Reply(reply);
+        else if (ask is Ask<T> typed ? typed.TryAnswerInTurn(reply) : ask.TryAnswerInTurn(reply)) _cell.Answered = ask;
     }
 
     /// <summary>Sends the entity a message of its own after a time; a timer of the same name is replaced.</summary>

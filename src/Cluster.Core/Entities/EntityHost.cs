@@ -10,14 +10,16 @@ namespace ActorCluster.Entities;
 internal sealed class EntityHost : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<ShardNo, LocalShard> _shards = new();
-    private readonly TimeSpan _passivateAfter;
+    private readonly int _idleRounds;
     private readonly Timer _sweep;
+    private int _round;
 
     public EntityHost(IOwnership ownership, IJournalStore store, IServiceProvider services, EntityLimits limits, ILogger log)
     {
-        (Ownership, Store, Services, Log, MailboxMax, _passivateAfter) = (ownership, store, services, log, limits.MailboxMax, limits.PassivateAfter);
+        (Ownership, Store, Services, Log, MailboxMax) = (ownership, store, services, log, limits.MailboxMax);
         Journal = new JournalDriver(store, ownership, this);
-        var interval = TimeSpan.FromMilliseconds(Math.Clamp(_passivateAfter.TotalMilliseconds / 4, 50, 10_000));
+        var interval = TimeSpan.FromMilliseconds(Math.Clamp(limits.PassivateAfter.TotalMilliseconds / 4, 50, 10_000));
+        _idleRounds = (int)Math.Ceiling(limits.PassivateAfter / interval) + 1; // The round of the last use is not whole.
         _sweep = new Timer(_ => Passivate(), null, interval, interval);
     }
 
@@ -30,6 +32,9 @@ internal sealed class EntityHost : IAsyncDisposable
     public ILogger Log { get; }
 
     public int MailboxMax { get; }
+
+    /// <summary>Round of the sweep: what the use of an entity is dated by, so that no turn reads a clock.</summary>
+    public int Round => Volatile.Read(ref _round);
 
     public EntityTimers Timers { get; } = new();
 
@@ -82,7 +87,7 @@ internal sealed class EntityHost : IAsyncDisposable
 
     private void Passivate()
     {
-        var idleSince = Environment.TickCount64 - (long)_passivateAfter.TotalMilliseconds;
+        var idleSince = Interlocked.Increment(ref _round) - _idleRounds;
         foreach (var shard in _shards.Values) shard.Passivate(idleSince);
     }
 }

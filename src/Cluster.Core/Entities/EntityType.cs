@@ -1,4 +1,9 @@
 namespace ActorCluster.Entities;
 
 /// <summary>An entity type as registered on this node.</summary>
-internal sealed record EntityType(string Name, int ShardCount, MessageCatalog Messages, Func<Entity> Create);
+/// <param name="Name">Part of every entity's address.</param>
+/// <param name="ShardCount">Fixed for life.</param>
+/// <param name="Messages">What it takes.</param>
+/// <param name="Create">Makes an instance.</param>
+/// <param name="RemembersCommands">A repeat of a command with an id is harmless: the journal remembers it.</param>
+internal sealed record EntityType(string Name, int ShardCount, MessageCatalog Messages, Func<Entity> Create, bool RemembersCommands);

@@ -11,24 +11,43 @@ internal interface IReplySink
 }
 
 /// <summary>One message on its way to an entity; also its node in the mailbox.</summary>
-internal sealed class Envelope(EntityId target, object message, IReplySink? sink)
+internal class Envelope
 {
-    public EntityId Target { get; } = target;
+    /// <summary>As <see cref="After"/>: may run although a later command of its client has run.</summary>
+    public const long Unordered = -1;
 
-    public object Message { get; } = message;
+    public Envelope(EntityId target, object message, IReplySink? sink) => (Target, Message, Sink) = (target, message, sink);
+
+    /// <summary>For a message that is used again: <see cref="Address"/> comes before each use.</summary>
+    protected Envelope() => Message = "";
+
+    public EntityId Target { get; private set; }
+
+    public object Message { get; private set; }
 
     /// <summary>Who waits for the answer; null for a tell.</summary>
-    public IReplySink? Sink { get; } = sink;
+    public IReplySink? Sink { get; private set; }
 
     /// <summary>Makes a repeat harmless; null for a message without an id.</summary>
-    public CommandId? Command { get; init; }
+    public CommandId? Command { get; set; }
 
-    /// <summary>The client's command that must come first, 0 for none.</summary>
-    public long After { get; init; }
+    /// <summary>The client's command that must come first, 0 for none; <see cref="Unordered"/> where the client's commands have no order.</summary>
+    public long After { get; init; } = Unordered;
 
     /// <summary>The entity's turn has answered it.</summary>
     public bool IsAnswered { get; set; }
 
     /// <summary>The next in the mailbox.</summary>
     public Envelope? Next { get; set; }
+
+    /// <summary>To be called once, at the beginning of the turn: whatever has still to be done before there is a message.</summary>
+    /// <returns>Why there is none.</returns>
+    public virtual EntityFailure? Open() => null;
+
+    protected void Address(EntityId target, object message, IReplySink? sink, CommandId? command)
+    {
+        (Target, Message, Sink) = (target, message, sink);
+        if (command is not null || Command is not null) Command = command; // Large, and nearly always none.
+        (IsAnswered, Next) = (false, null);
+    }
 }

@@ -84,10 +84,14 @@ public abstract partial class JournaledEntity<TEvent> : Entity, IRowOwner
     internal override ValueTask TurnAsync(Envelope envelope)
     {
         var (sink, entity, ownership) = (envelope.Sink, Context.Id, Context.Cell.Host.Ownership);
+        var isOvertaken = false;
         if (envelope.Command is { } id)
         {
             switch (_window.Find(id, out var executed))
             {
+                case CommandKnowledge.Overtaken:
+                    isOvertaken = envelope.After != Envelope.Unordered;
+                    break;
                 case CommandKnowledge.Repeat:
                     AnswerRepeat(envelope, executed);
                     return ValueTask.CompletedTask;
@@ -122,6 +126,11 @@ public abstract partial class JournaledEntity<TEvent> : Entity, IRowOwner
             }
             decision = Decide(envelope.Message);
             if (isRead && decision.HasEvent) throw new InvalidOperationException($"{envelope.Message.GetType().Name} is a read request, but the entity decided an event for it.");
+            if (decision.HasEvent && isOvertaken)
+            {
+                Owe(sink, EntityFailure.TooOld(entity.StoreKey, envelope.Command!.Value.Sequence));
+                return ValueTask.CompletedTask;
+            }
             if (decision.HasEvent)
             {
                 Record(envelope, decision);

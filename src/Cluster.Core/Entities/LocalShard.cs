@@ -51,13 +51,19 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
         return false;
     }
 
+    /// <summary>The id as an active entity has it, so that no further string need be made; null when none is active.</summary>
+    public string? FindId(ReadOnlySpan<char> id) => _cells.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(id, out var cell) ? cell.Id.Id : null;
+
+    /// <summary>The entity's mailbox is less than half full; a hint.</summary>
+    public bool HasRoom(string id) => !_cells.TryGetValue(id, out var cell) || cell.Waiting < host.MailboxMax / 2;
+
     public void Remove(EntityCell cell) => _cells.TryRemove(new KeyValuePair<string, EntityCell>(cell.Id.Id, cell));
 
-    public void Passivate(long idleSinceMs)
+    public void Passivate(int idleSince)
     {
         foreach (var cell in _cells.Values)
         {
-            if (!cell.TryPassivate(idleSinceMs)) continue;
+            if (!cell.TryPassivate(idleSince)) continue;
             Remove(cell);
         }
     }

@@ -25,11 +25,22 @@ public interface IMessageCodec
 /// <summary>System.Text.Json with a source-generated contract: the default codec of users' messages.</summary>
 public sealed class JsonMessageCodec<T>(JsonTypeInfo<T> contract) : IMessageCodec
 {
+    private static readonly ArrayBufferWriter<byte> Nowhere = new();
+
+    [ThreadStatic]
+    private static Utf8JsonWriter? _writer;
+
     /// <inheritdoc />
     public void Encode(object message, IBufferWriter<byte> into)
     {
-        using var writer = new Utf8JsonWriter(into);
+        var writer = _writer;
+        if (writer is null) writer = new Utf8JsonWriter(into);
+        else writer.Reset(into);
+        _writer = null; // A converter of the message's may encode another one meanwhile.
         JsonSerializer.Serialize(writer, (T)message, contract);
+        writer.Flush();
+        writer.Reset(Nowhere);
+        _writer = writer;
     }
 
     /// <inheritdoc />
@@ -82,6 +93,8 @@ public sealed class MessageCatalog
     }
 
     internal MessageType? Find(string name) => _byName.GetValueOrDefault(name);
+
+    internal MessageType? Find(ReadOnlySpan<char> name) => _byName.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out var found) ? found : null;
 
     internal MessageType? Find(Type type) => _byType.GetValueOrDefault(type);
 

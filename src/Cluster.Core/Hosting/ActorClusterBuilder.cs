@@ -90,7 +90,7 @@ public sealed class ActorClusterBuilder
             throw new ArgumentException($"Entity type '{name}' or its class {typeof(T).Name} is registered already.", nameof(name));
         var catalog = new MessageCatalog();
         messages(catalog);
-        _types.Add(new EntityType(name, shards, catalog, create));
+        _types.Add(new EntityType(name, shards, catalog, create, RemembersCommands: typeof(T).IsAssignableTo(typeof(IRowOwner))));
         return this;
     }
 }

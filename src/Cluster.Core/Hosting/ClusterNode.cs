@@ -65,11 +65,18 @@ internal sealed class ClusterNode(
         return new EntityRef(this, entity);
     }
 
+    /// <summary>Entities of that type execute a command with an id at most once.</summary>
+    public bool RemembersCommands(string type) => builder.Types.Any(t => t.Name == type && t.RemembersCommands);
+
     public void Post(Envelope envelope)
     {
         if (_life is { } life) life.Regions.Post(envelope);
         else envelope.Sink?.Fail(EntityFailure.Unreachable(envelope.Target.StoreKey));
     }
+
+    public ValueTask PostWithRoomAsync(Envelope envelope, CancellationToken cancel) => _life is { } life
+        ? life.Regions.PostWithRoomAsync(envelope, AskTimeout, cancel)
+        : ValueTask.FromException(new EntityException(EntityFailure.Unreachable(envelope.Target.StoreKey)));
 
     public ClusterStatus Status()
     {

@@ -1,82 +1,72 @@
 using ActorCluster.Entities;
 using ActorCluster.Primitives;
-using ActorCluster.Sharding;
 
 namespace ActorCluster.Hosting;
 
-/// <summary>An entity's address, ready to be sent to.</summary>
-/// <remarks>Thread-safe. Messages of one sender arrive in the order in which their sends were begun.</remarks>
-public sealed class EntityRef
+/// <summary>An entity's address, ready to be sent to. A small value: it may be kept, or made anew for each message.</summary>
+/// <remarks>Thread-safe. Messages of one sender arrive in the order in which their sends were begun. Get one by <see cref="IActorCluster.Entity"/>.</remarks>
+public readonly struct EntityRef : IEquatable<EntityRef>
 {
-    private readonly ClusterNode _node;
+    private readonly ClusterNode? _node;
 
     internal EntityRef(ClusterNode node, EntityId id) => (_node, Id) = (node, id);
 
     /// <summary>The address.</summary>
     public EntityId Id { get; }
 
+    private ClusterNode Node => _node ?? throw new InvalidOperationException("This is the default EntityRef, which addresses nothing; get one by IActorCluster.Entity<T>(id).");
+
     /// <summary>Sends a request and waits for its reply, at most <c>Cluster:Limits:AskTimeout</c> (5 s).</summary>
     /// <param name="request">The request; not to be changed afterwards, since an entity of this process gets the very object.</param>
     /// <param name="cancel">Ends the wait; the request may still take effect.</param>
+    /// <returns>To be awaited once, or turned into a Task by <c>AsTask()</c>. The caller may be resumed on the thread that ran the entity's turn, after it.</returns>
     /// <exception cref="EntityException">No reply: its failure says why, and whether the request may have taken effect.</exception>
     /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
-    public Task<TReply> AskAsync<TReply>(IRequest<TReply> request, CancellationToken cancel = default) => AskAsync(request, null, cancel);
-
-    /// <summary>As the other overload, with a command id: however often it is sent, it takes effect at most once and is answered alike.</summary>
-    public Task<TReply> AskAsync<TReply>(IRequest<TReply> request, CommandId? command, CancellationToken cancel = default)
+    public ValueTask<TReply> AskAsync<TReply>(IRequest<TReply> request, CancellationToken cancel = default)
     {
-        if (cancel.IsCancellationRequested) return Task.FromCanceled<TReply>(cancel);
-        var promise = new AskPromise<TReply>(Id);
-        _node.Asks.Add(promise); // First, so that an answer finds it there to be taken out.
-        try
-        {
-            _node.Post(new Envelope(Id, request, promise) { Command = command });
-        }
-        catch
-        {
-            AskClock.Remove(promise);
-            throw;
-        }
-        return cancel.CanBeCanceled ? promise.WaitAsync(cancel) : promise.Task;
+        if (cancel.IsCancellationRequested) return ValueTask.FromCanceled<TReply>(cancel);
+        return Send(request, null, cancel);
+    }
+
+    /// <summary>As the other overload, with a command id: however often it is sent, it takes effect at most once and is answered alike. A client's commands may
+    /// run in any order; one that is sent while an earlier one is unanswered does not wait for it.</summary>
+    /// <exception cref="ArgumentException">The entity is not journaled: it would not remember what it has executed. Nothing was sent.</exception>
+    public ValueTask<TReply> AskAsync<TReply>(IRequest<TReply> request, CommandId command, CancellationToken cancel = default)
+    {
+        if (cancel.IsCancellationRequested) return ValueTask.FromCanceled<TReply>(cancel);
+        if (!Node.RemembersCommands(Id.Type)) throw new ArgumentException($"{Id} is not journaled and does not remember commands; ask it without a command id, or derive it from JournaledEntity.", nameof(command));
+        return Send(request, command, cancel);
     }
 
     /// <summary>Sends a message and does not wait. It is lost where an ask would fail.</summary>
-    public void Tell(object message) => _node.Post(new Envelope(Id, message, null));
+    public void Tell(object message) => Node.Post(new Envelope(Id, message, null));
 
-    private sealed class AskPromise<TReply>(EntityId target) : TaskCompletionSource<TReply>(TaskCreationOptions.RunContinuationsAsynchronously), IReplySink, IAbandonable, IAsk
+    /// <summary>Sends a message, after waiting while its entity's mailbox, or what waits for its shard, is more than half full: for those who send much. Whoever
+    /// awaits each of its tells loses none to a full mailbox as long as the others do so too.</summary>
+    /// <exception cref="EntityException">There was no room within <c>Cluster:Limits:AskTimeout</c>, or the node is not up; nothing was sent.</exception>
+    public ValueTask TellAsync(object message, CancellationToken cancel = default) => Node.PostWithRoomAsync(new Envelope(Id, message, null), cancel);
+
+    private ValueTask<TReply> Send<TReply>(IRequest<TReply> request, CommandId? command, CancellationToken cancel)
     {
-        private AskPlace _place;
-
-        public bool IsAbandoned => Task.IsCompleted;
-
-        public ref AskPlace Place => ref _place;
-
-        public void Reply(object reply)
-        {
-            AskClock.Remove(this);
-            if (reply is TReply expected) TrySetResult(expected);
-            else TrySetException(new EntityException(EntityFailure.Faulted("the entity", new InvalidCastException($"it replied a {reply.GetType().Name}, not a {typeof(TReply).Name}"), noEffect: false)));
-        }
-
-        public void Fail(EntityFailure failure)
-        {
-            AskClock.Remove(this);
-            TrySetException(new EntityException(failure));
-        }
-
-        public void TimeOut(TimeSpan limit) => Fail(EntityFailure.TimedOut(target.StoreKey, limit));
-
-        /// <summary>Waits until the caller has had enough; nobody waits for the answer then.</summary>
-        public async Task<TReply> WaitAsync(CancellationToken cancel)
-        {
-            await using var registration = cancel.UnsafeRegister(
-                static (promise, token) =>
-                {
-                    AskClock.Remove((AskPromise<TReply>)promise!);
-                    ((AskPromise<TReply>)promise!).TrySetCanceled(token);
-                },
-                this).ConfigureAwait(false);
-            return await Task.ConfigureAwait(false);
-        }
+        var node = Node;
+        var ask = Ask<TReply>.Rent(node.Asks);
+        var reply = ask.Start(Id, request, command, cancel);
+        node.Post(ask);
+        return reply;
     }
+
+    /// <inheritdoc />
+    public bool Equals(EntityRef other) => _node == other._node && Id == other.Id;
+
+    /// <inheritdoc />
+    public override bool Equals(object? obj) => obj is EntityRef other && Equals(other);
+
+    /// <inheritdoc />
+    public override int GetHashCode() => Id.GetHashCode();
+
+    /// <summary>The same entity of the same node.</summary>
+    public static bool operator ==(EntityRef left, EntityRef right) => left.Equals(right);
+
+    /// <summary>Not the same.</summary>
+    public static bool operator !=(EntityRef left, EntityRef right) => !left.Equals(right);
 }

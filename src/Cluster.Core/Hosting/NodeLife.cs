@@ -108,7 +108,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     /// <summary>A frame less the addresses and numbers around a message.</summary>
     public int PayloadBytesMax => _setup.Options.Limits.FrameBytes - (4 * 1024);
 
-    public bool Send(Incarnation peer, FrameType type, IMessage message)
+    public bool Send(Incarnation peer, FrameType type, IMessage message, LinkFlush flush)
     {
         var size = message.CalculateSize();
         if (size >= _setup.Options.Limits.FrameBytes) return false; // Only a push may be so large: what is missing is read from the journal.
@@ -116,13 +116,18 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         try
         {
             message.WriteTo(bytes.AsSpan(0, size));
-            return _links.Send(peer, LinkChannel.Data, (byte)type, bytes.AsSpan(0, size), LinkFlush.Soon) == LinkSend.Sent;
+            return Send(peer, type, bytes.AsSpan(0, size), flush);
         }
         finally
         {
             System.Buffers.ArrayPool<byte>.Shared.Return(bytes);
         }
     }
+
+    public bool Send(Incarnation peer, FrameType type, ReadOnlySpan<byte> frame, LinkFlush flush) =>
+        _links.Send(peer, LinkChannel.Data, (byte)type, frame, flush) == LinkSend.Sent;
+
+    public void Flush(Incarnation peer) => _links.Flush(peer, LinkChannel.Data);
 
     public void RouteWanted()
     {

@@ -27,6 +27,14 @@ public static class StableHash
 
     private static ulong Fnv(ulong hash, ReadOnlySpan<char> text)
     {
+        // Nearly all are ASCII, whose bytes are its characters.
+        var at = 0;
+        for (; at < text.Length && text[at] < 0x80; at++) hash = (hash ^ text[at]) * 1099511628211UL;
+        return at == text.Length ? hash : FnvUtf8(hash, text[at..]);
+    }
+
+    private static ulong FnvUtf8(ulong hash, ReadOnlySpan<char> text)
+    {
         Span<byte> buffer = stackalloc byte[384];
         while (!text.IsEmpty)
         {

@@ -100,7 +100,7 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
             Hold(seq, request, new RoomAnswer(RoomEnd.Done, seq, false, Now));
             return;
         }
-        if (known == CommandKnowledge.TooOld && cluster.Options.Mutation != SimMutation.IgnoresClientOrder)
+        if (known is CommandKnowledge.TooOld or CommandKnowledge.Overtaken && cluster.Options.Mutation != SimMutation.IgnoresClientOrder)
         {
             Hold(_rows.Count, request, new RoomAnswer(RoomEnd.TooOld, 0, false, Now));
             return;

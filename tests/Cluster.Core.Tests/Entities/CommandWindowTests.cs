@@ -31,7 +31,7 @@ public class CommandWindowTests
     {
         _window.NoteHandled(Id(1));
         _window.NoteExecuted(Id(2), 1, 0);
-        Assert.Equal(CommandKnowledge.TooOld, _window.Find(Id(1), out _));
+        Assert.Equal(CommandKnowledge.Overtaken, _window.Find(Id(1), out _));
     }
 
     [Fact]

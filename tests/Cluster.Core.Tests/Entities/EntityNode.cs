@@ -55,7 +55,7 @@ internal sealed class EntityNode : IOwnership, IAsyncDisposable
         await store.RegisterTypeAsync(type, 1);
         var catalog = new MessageCatalog();
         register(catalog);
-        var node = new EntityNode(new HeldStore(store), (await store.NextIncarnationAsync()).Value, new EntityType(type, 1, catalog, create), mailboxMax);
+        var node = new EntityNode(new HeldStore(store), (await store.NextIncarnationAsync()).Value, new EntityType(type, 1, catalog, create, RemembersCommands: true), mailboxMax);
         await node.TakeOverAsync();
         return node;
     }
@@ -106,7 +106,7 @@ internal sealed class EntityNode : IOwnership, IAsyncDisposable
     public Task PassivateAllAsync() => Waiting.Until(
         () =>
         {
-            Shard.Passivate(long.MaxValue);
+            Shard.Passivate(int.MaxValue);
             return Shard.ActiveEntities == 0;
         },
         () => $"no entity in memory, {Shard.ActiveEntities} are");

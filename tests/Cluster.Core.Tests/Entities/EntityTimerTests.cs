@@ -25,7 +25,7 @@ public class EntityTimerTests
         await using var node = await NodeAsync();
         await node.Send("e", new Set("t", 3_600_000, "never")).Is<string>();
         await node.Send("e", new Cancel("other")).Is<string>();
-        node.Shard.Passivate(long.MaxValue);
+        node.Shard.Passivate(int.MaxValue);
         Assert.Equal(1, node.Shard.ActiveEntities);
         await node.Send("e", new Cancel("t")).Is<string>();
         await node.PassivateAllAsync();

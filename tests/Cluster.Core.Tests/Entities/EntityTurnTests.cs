@@ -101,7 +101,7 @@ public class EntityTurnTests
         using var stop = new CancellationTokenSource();
         var passivating = Task.Run(() =>
         {
-            while (!stop.IsCancellationRequested) node.Shard.Passivate(long.MaxValue);
+            while (!stop.IsCancellationRequested) node.Shard.Passivate(int.MaxValue);
         });
         const int each = 3000;
         await Task.WhenAll(Enumerable.Range(0, 2).Select(s => Task.Run(() =>

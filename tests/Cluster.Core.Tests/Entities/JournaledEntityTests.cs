@@ -65,6 +65,27 @@ public class JournaledEntityTests
     }
 
     [Fact]
+    public async Task A_client_without_an_order_may_repeat_what_was_refused_although_a_later_command_ran()
+    {
+        await using var node = await EntityNode.OfLedgersAsync();
+        await node.Send("a", new Refuse(), Id(1), Envelope.Unordered).Is<Total>();
+        Assert.Equal(3, (await node.Send("a", new Add(3), Id(2), Envelope.Unordered).Is<Total>()).Sum);
+        Assert.Equal(8, (await node.Send("a", new Add(5), Id(1), Envelope.Unordered).Is<Total>()).Sum);
+        Assert.Equal(8, (await node.Send("a", new Add(5), Id(1), Envelope.Unordered).Is<Total>()).Sum); // Once.
+    }
+
+    [Fact]
+    public async Task An_overtaken_command_is_answered_again_where_it_has_no_effect_and_never_gets_one()
+    {
+        await using var node = await EntityNode.OfLedgersAsync();
+        await node.Send("a", new Refuse(), Id(1)).Is<Total>();
+        Assert.Equal(3, (await node.Send("a", new Add(3), Id(2), after: 1).Is<Total>()).Sum);
+        await node.Send("a", new Refuse(), Id(1)).Is<Total>(); // As after a fail-over, when both go again.
+        await node.Send("a", new Add(5), Id(1)).Fails(FailureKind.TooOld);
+        Assert.Equal(3, await node.SumAsync("a"));
+    }
+
+    [Fact]
     public async Task A_refused_or_faulted_command_counts_as_handled_for_the_next_one()
     {
         await using var node = await EntityNode.OfLedgersAsync();

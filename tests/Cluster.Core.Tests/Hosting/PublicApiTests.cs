@@ -1,6 +1,7 @@
 using ActorCluster.Entities;
 using ActorCluster.Hosting;
 using ActorCluster.Persistence;
+using ActorCluster.Primitives;
 using ActorCluster.TestKit;
 using ActorCluster.Tests.Entities;
 using Microsoft.Extensions.DependencyInjection;
@@ -13,6 +14,8 @@ public sealed record Increment(int By) : IRequest<int>;
 
 public sealed record Forget;
 
+public sealed record Tick;
+
 public sealed class Counter : Entity
 {
     private int _count;
@@ -20,6 +23,7 @@ public sealed class Counter : Entity
     protected internal override ValueTask ReceiveAsync(object message)
     {
         if (message is Increment increment) Context.Reply(_count += increment.By);
+        else if (message is Tick) _count++;
         else _count = 0;
         return ValueTask.CompletedTask;
     }
@@ -51,12 +55,55 @@ public sealed class PublicApiTests : IDisposable
         Assert.Throws<ArgumentException>(() => cluster.Entity<Ledgerless>("x"));
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => counter.AskAsync(new Increment(1), cancelled.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => counter.AskAsync(new Increment(1), cancelled.Token).AsTask());
         await host.StopAsync();
-        Assert.Equal(FailureKind.EntityUnavailable, (await Assert.ThrowsAsync<EntityException>(() => counter.AskAsync(new Increment(1)))).Failure.Kind);
+        Assert.Equal(FailureKind.EntityUnavailable, (await Assert.ThrowsAsync<EntityException>(() => counter.AskAsync(new Increment(1)).AsTask())).Failure.Kind);
     }
 
-    private IHost Build()
+    [Fact]
+    public async Task An_entity_in_memory_takes_no_command_ids_since_it_would_not_remember_them()
+    {
+        using var host = Build();
+        await host.StartAsync();
+        var cluster = host.Services.GetRequiredService<IActorCluster>();
+        await Waiting.Until(() => cluster.Mode == NodeMode.Serving, () => $"the node serves, it is {cluster.Mode}");
+        var counter = cluster.Entity<Counter>("c-1");
+        var refused = await Assert.ThrowsAsync<ArgumentException>(() => counter.AskAsync(new Increment(5), new CommandId(new ClientId(1), 1)).AsTask());
+        Assert.Contains("counter/c-1 is not journaled", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(1, await counter.AskAsync(new Increment(1)));
+        Assert.Throws<InvalidOperationException>(() => default(EntityRef).Tell(new Forget()));
+        await host.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_flood_of_awaited_tells_is_bounded_loses_none_and_lets_others_be_served()
+    {
+        using var host = Build();
+        await host.StartAsync();
+        var cluster = host.Services.GetRequiredService<IActorCluster>();
+        await Waiting.Until(() => cluster.Mode == NodeMode.Serving, () => $"the node serves, it is {cluster.Mode}");
+        const int Tells = 200_000;
+        var flooded = cluster.Entity<Counter>("flooded");
+        var flood = Task.Run(async () =>
+        {
+            for (var i = 0; i < Tells; i++) await flooded.TellAsync(new Tick());
+        });
+        var others = 0;
+        while (!flood.IsCompleted)
+        {
+            await cluster.Entity<Counter>("other").AskAsync(new Increment(1));
+            others++;
+        }
+        await flood;
+        Assert.Equal(Tells + 1, await flooded.AskAsync(new Increment(1)));
+        Assert.True(others > 10, $"Only {others} asks to another entity were served beside the flood.");
+        await host.StopAsync();
+    }
+
+    private IHost Build() => Build(_data);
+
+    /// <summary>A host with one node that has counters.</summary>
+    internal static IHost Build(string data)
     {
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders();
@@ -66,7 +113,7 @@ public sealed class PublicApiTests : IDisposable
             .WithStore((_, _) => new ModelStore())
             .Configure(options =>
             {
-                options.Data = _data;
+                options.Data = data;
                 options.Secret = "a secret of this test";
             })
             .WithPresence().WithChatRooms()
@@ -74,6 +121,7 @@ public sealed class PublicApiTests : IDisposable
             {
                 m.Add<Increment>("increment.v1");
                 m.Add<Forget>("forget.v1");
+                m.Add<Tick>("tick.v1");
             }));
         return builder.Build();
     }
