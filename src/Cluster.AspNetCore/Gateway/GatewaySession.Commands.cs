@@ -2,7 +2,6 @@ using ActorCluster.ChatRooms;
 using ActorCluster.Entities;
 using ActorCluster.Presence;
 using ActorCluster.Primitives;
-using ActorCluster.Sharding;
 
 namespace ActorCluster.AspNetCore.Gateway;
 

@@ -1,36 +1,53 @@
 using System.Buffers;
 using ActorCluster.Entities;
-using Google.Protobuf;
+using ActorCluster.Primitives;
 
 namespace ActorCluster.Sharding;
 
 /// <summary>A message to an entity of another node, from its outbox to its answer.</summary>
-internal sealed class OutgoingMessage(Envelope envelope, MessageType type, Action<OutgoingMessage> forget) : IOutgoing, IReplySink
+/// <remarks>Holds by itself whatever it is sent from: once it is answered, the envelope may be another message's.</remarks>
+internal sealed class OutgoingMessage : IOutgoing, IReplySink, IThreadPoolWorkItem
 {
+    private readonly IReplySink? _sink;
+    private readonly object _message;
+    private readonly Action<OutgoingMessage> _forget;
     private int _answered;
-    private ByteString? _payload;
+    private byte[]? _payload;
+    private byte[] _reply = [];
+    private int _replyBytes;
 
-    public Envelope Envelope { get; } = envelope;
+    public OutgoingMessage(Envelope envelope, EntityType entityType, MessageType type, Action<OutgoingMessage> forget)
+    {
+        (_sink, _message, Target, Command, After) = (envelope.Sink, envelope.Message, envelope.Target, envelope.Command, envelope.After);
+        (Type, _forget) = (type, forget);
+        IsRepeatable = _message is IReadRequest || (Command is not null && entityType.RemembersCommands);
+    }
 
-    public MessageType Type { get; } = type;
+    public EntityId Target { get; }
+
+    public CommandId? Command { get; }
+
+    public long After { get; }
+
+    public MessageType Type { get; }
 
     /// <summary>Finds the message when its reply comes; 0 for a tell.</summary>
     public long Correlation { get; init; }
 
     public TimeSpan PostedAt { get; init; }
 
-    public bool IsRepeatable => Envelope.Command is not null || Envelope.Message is IReadRequest;
+    public bool IsRepeatable { get; }
 
     public int Size => Payload.Length + 64;
 
-    public bool AwaitsReply => Envelope.Sink is not null && Volatile.Read(ref _answered) == 0 && Envelope.Sink is not IAbandonable { IsAbandoned: true };
+    public bool AwaitsReply => _sink is not null && Volatile.Read(ref _answered) == 0 && _sink is not IAbandonable { IsAbandoned: true };
 
     /// <summary>Encoded once, before it is posted: a message that stays in the process never is.</summary>
-    public ByteString Payload => _payload ??= Encode();
+    public byte[] Payload => _payload ??= Encode();
 
     public void Fail(Undelivered why)
     {
-        var entity = Envelope.Target.StoreKey;
+        var entity = Target.StoreKey;
         Fail(why switch
         {
             Undelivered.Busy => EntityFailure.Busy(entity),
@@ -41,32 +58,85 @@ internal sealed class OutgoingMessage(Envelope envelope, MessageType type, Actio
 
     public void Fail(EntityFailure failure)
     {
-        if (Interlocked.Exchange(ref _answered, 1) != 0) return;
-        forget(this);
-        Envelope.Sink?.Fail(failure);
+        if (!TryAnswer()) return;
+        _sink?.Fail(failure);
     }
 
     public void Reply(object reply)
     {
-        if (Interlocked.Exchange(ref _answered, 1) != 0) return;
-        forget(this);
-        Envelope.Sink?.Reply(reply);
+        if (!TryAnswer()) return;
+        _sink?.Reply(reply);
+    }
+
+    /// <summary>The reply as it came, on a reader thread. A user's ask is decoded and resumed elsewhere; what the engine itself asks is answered at once, so that it stays in order with what comes next.</summary>
+    public void Replied(ReadOnlySpan<byte> reply)
+    {
+        if (!TryAnswer()) return;
+        if (_sink is not Ask)
+        {
+            object decoded;
+            try { decoded = Type.ReplyCodec!.Decode(reply); }
+            catch (Exception cause)
+            {
+                _sink!.Fail(Unreadable(cause));
+                return;
+            }
+            _sink!.Reply(decoded);
+            return;
+        }
+        _reply = ArrayPool<byte>.Shared.Rent(reply.Length);
+        reply.CopyTo(_reply);
+        _replyBytes = reply.Length;
+        TurnQueue.Add(this);
+    }
+
+    void IThreadPoolWorkItem.Execute()
+    {
+        var ask = (Ask)_sink!;
+        object decoded;
+        try { decoded = Type.ReplyCodec!.Decode(_reply.AsSpan(0, _replyBytes)); }
+        catch (Exception cause)
+        {
+            ask.Fail(Unreadable(cause));
+            return;
+        }
+        ArrayPool<byte>.Shared.Return(_reply);
+        ask.ReplyAndResume(decoded);
     }
 
     /// <summary>The same message for an entity of this node, which answers by way of this one.</summary>
-    public Envelope HandOver() =>
-        new(Envelope.Target, Envelope.Message, Envelope.Sink is null ? null : this) { Command = Envelope.Command, After = Envelope.After };
+    public Envelope HandOver() => new(Target, _message, _sink is null ? null : this) { Command = Command, After = After };
 
-    private ByteString Encode()
+    private EntityFailure Unreadable(Exception cause) => EntityFailure.Faulted($"Reading the reply of {Target.StoreKey} to {Type.Name}", cause, noEffect: false);
+
+    private bool TryAnswer()
     {
-        var buffer = new ArrayBufferWriter<byte>(128);
-        Type.Codec.Encode(Envelope.Message, buffer);
-        return ByteString.CopyFrom(buffer.WrittenSpan);
+        if (Interlocked.Exchange(ref _answered, 1) != 0) return false;
+        _forget(this);
+        return true;
+    }
+
+    private byte[] Encode()
+    {
+        var buffer = EncodeBuffer.OfThread();
+        Type.Codec.Encode(_message, buffer);
+        return buffer.WrittenSpan.ToArray();
     }
 }
 
-/// <summary>A sink whose owner may stop waiting.</summary>
-internal interface IAbandonable
+/// <summary>What codecs write into: one for each thread, used again.</summary>
+internal static class EncodeBuffer
 {
-    bool IsAbandoned { get; }
+    private const int KeptBytesMax = 64 * 1024;
+
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? _own;
+
+    /// <summary>Empty; valid until this thread encodes the next thing.</summary>
+    public static ArrayBufferWriter<byte> OfThread()
+    {
+        if (_own is not { Capacity: <= KeptBytesMax }) _own = new ArrayBufferWriter<byte>(256);
+        _own.ResetWrittenCount();
+        return _own;
+    }
 }

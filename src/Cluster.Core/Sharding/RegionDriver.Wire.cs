@@ -1,6 +1,7 @@
 using System.Buffers;
-using System.Collections.Concurrent;
+using System.Text;
 using ActorCluster.Entities;
+using ActorCluster.Links;
 using ActorCluster.Primitives;
 using ActorCluster.Sharding.Wire;
 using Google.Protobuf;
@@ -11,7 +12,13 @@ namespace ActorCluster.Sharding;
 internal interface INodeLinks
 {
     /// <summary>Sends on the data channel; false when nothing was kept.</summary>
-    bool Send(Incarnation peer, FrameType type, IMessage message);
+    bool Send(Incarnation peer, FrameType type, ReadOnlySpan<byte> frame, LinkFlush flush);
+
+    /// <summary>As the other overload.</summary>
+    bool Send(Incarnation peer, FrameType type, IMessage message, LinkFlush flush);
+
+    /// <summary>Sends what was held on the data channel.</summary>
+    void Flush(Incarnation peer);
 
     /// <summary>Most bytes of a message's content in one frame.</summary>
     int PayloadBytesMax { get; }
@@ -38,6 +45,7 @@ internal sealed partial class RegionDriver
 {
     /// <summary>Some 20 bytes each: far below the smallest limit of a frame.</summary>
     private const int StreamsPerFrame = 1000;
+    private const int HeldMessages = 32;
 
     /// <summary>Takes a frame of the data channel. Whatever is wrong with it hurts only its sender.</summary>
     public void Received(Incarnation from, FrameType type, ReadOnlySpan<byte> payload)
@@ -45,10 +53,10 @@ internal sealed partial class RegionDriver
         switch (type)
         {
             case FrameType.EntityMessage:
-                Arrived(from, EntityMessage.Parser.ParseFrom(payload));
+                Arrived(from, new EntityMessageFrame(payload));
                 break;
             case FrameType.EntityReply:
-                Answered(EntityReply.Parser.ParseFrom(payload));
+                Answered(new EntityReplyFrame(payload));
                 break;
             case FrameType.StreamsTaken:
                 foreach (var stream in StreamsTaken.Parser.ParseFrom(payload).Streams)
@@ -56,6 +64,7 @@ internal sealed partial class RegionDriver
                     if (!_slots.TryGetValue(new ShardNo(stream.Shard), out var slot)) continue;
                     lock (slot.Lock) slot.Outbox.Taken(new Epoch(stream.Epoch), stream.UpTo);
                 }
+                _room.Open();
                 break;
             case FrameType.StreamRefused:
                 var refused = StreamRefused.Parser.ParseFrom(payload);
@@ -75,23 +84,39 @@ internal sealed partial class RegionDriver
     /// <summary>All frames of one receive are in: say what became of the streams that they touched. What the link does not take is said again later.</summary>
     public void ReceiveEnded(Incarnation from)
     {
-        if (!_touched.TryGetValue(from, out var touched) || touched.IsEmpty) return;
-        foreach (var some in touched.Keys.Chunk(StreamsPerFrame))
+        if (_streams.TryGetValue(from, out var streams)) Acknowledge(from, streams, isTick: false);
+    }
+
+    private void Acknowledge(Incarnation from, PeerStreams streams, bool isTick)
+    {
+        var touched = streams.Take(out var messages);
+        if (touched.Count == 0)
         {
-            var taken = new StreamsTaken();
-            foreach (var slot in some)
+            // Nothing else has left since: what was held goes now.
+            if (isTick && streams.IsHeld) _links.Flush(from);
+            if (isTick) streams.IsHeld = false;
+            return;
+        }
+        // Few messages: the news goes along with their replies, or at the next tick. Many: whoever sends them may be waiting for room.
+        var flush = isTick || messages >= HeldMessages ? LinkFlush.Soon : LinkFlush.Held;
+        streams.IsHeld |= flush == LinkFlush.Held;
+        for (var done = 0; done < touched.Count;)
+        {
+            var (taken, first) = (new StreamsTaken(), done);
+            for (; done < touched.Count && taken.Streams.Count < StreamsPerFrame; done++)
             {
-                touched.TryRemove(slot, out _);
+                var slot = touched[done];
                 lock (slot.Lock)
                 {
-                    if (!TellRefusal(from, slot)) touched.TryAdd(slot, 0);
+                    if (!TellRefusal(from, slot)) streams.Touch(slot);
                     var (epoch, upTo) = slot.Inbox.Taken(from, slot.No);
                     if (upTo > 0) taken.Streams.Add(new StreamsTaken.Types.Stream { Shard = slot.No.Value, Epoch = epoch.Value, UpTo = upTo });
                 }
             }
-            if (taken.Streams.Count == 0 || _links.Send(from, FrameType.StreamsTaken, taken)) continue;
-            foreach (var slot in some) touched.TryAdd(slot, 0);
+            if (taken.Streams.Count == 0 || _links.Send(from, FrameType.StreamsTaken, taken, flush)) continue;
+            for (var i = first; i < done; i++) streams.Touch(touched[i]);
         }
+        streams.Return(touched);
     }
 
     /// <summary>Under the shard's lock, so that it cannot be overtaken by news of what comes again; false when the link did not take it.</summary>
@@ -99,7 +124,7 @@ internal sealed partial class RegionDriver
     {
         if (slot.Inbox.OwedRefusal(from, slot.No) is not { } refusal) return true;
         var known = Math.Max(slot.Outbox.Epoch.Value, slot.Serving?.Epoch.Value ?? 0);
-        if (!_links.Send(from, FrameType.StreamRefused, new StreamRefused { Shard = slot.No.Value, Epoch = refusal.Epoch.Value, From = refusal.From, KnownEpoch = known })) return false;
+        if (!_links.Send(from, FrameType.StreamRefused, new StreamRefused { Shard = slot.No.Value, Epoch = refusal.Epoch.Value, From = refusal.From, KnownEpoch = known }, LinkFlush.Soon)) return false;
         slot.Inbox.Refused(from, slot.No);
         return true;
     }
@@ -114,113 +139,64 @@ internal sealed partial class RegionDriver
         }
         var buffer = new ArrayBufferWriter<byte>(256);
         listener.Codec.Encode(message, buffer);
-        _links.Send(node, FrameType.Fanout, new Fanout { Topic = topic, Key = key, Epoch = epoch.Value, Payload = UnsafeByteOperations.UnsafeWrap(buffer.WrittenMemory) });
+        _links.Send(node, FrameType.Fanout, new Fanout { Topic = topic, Key = key, Epoch = epoch.Value, Payload = UnsafeByteOperations.UnsafeWrap(buffer.WrittenMemory) }, LinkFlush.Soon);
     }
 
-    private void Arrived(Incarnation from, EntityMessage message)
+    /// <summary>Takes the answer to a message of another node back to it. Alone it leaves at once; with others behind it, together with theirs.</summary>
+    public void Tell(Incarnation to, long correlation, ReadOnlySpan<byte> reply) =>
+        _links.Send(to, FrameType.EntityReply, EntityFrames.WriteReply(correlation, reply), TurnQueue.NothingWaits is true ? LinkFlush.Now : LinkFlush.Soon);
+
+    /// <summary>As the other overload: why there is no reply.</summary>
+    public void Tell(Incarnation to, long correlation, EntityFailure failure) => _links.Send(
+        to, FrameType.EntityReply, new EntityReply { Correlation = correlation, Failure = (int)failure.Kind + 1, FailureMessage = failure.Message, NoEffect = failure.NoEffect }, LinkFlush.Soon);
+
+    private void Arrived(Incarnation from, in EntityMessageFrame message)
     {
-        var (no, epoch) = (new ShardNo(message.Shard), new Epoch(message.Epoch));
-        if (!_slots.TryGetValue(no, out var slot))
+        if (!_slots.TryGetValue(message.Shard, out var slot))
         {
-            _links.Send(from, FrameType.StreamRefused, new StreamRefused { Shard = message.Shard, Epoch = message.Epoch, From = message.Number });
+            _links.Send(from, FrameType.StreamRefused, new StreamRefused { Shard = message.Shard.Value, Epoch = message.Epoch.Value, From = message.Number }, LinkFlush.Soon);
             return;
         }
         lock (slot.Lock)
         {
             var local = slot.Local;
-            var verdict = slot.Inbox.Arrived(from, no, epoch, message.Number, local is { IsOpen: true } && local.Epoch == epoch);
-            if (verdict != StreamVerdict.Ignore) _touched.GetOrAdd(from, static _ => new ConcurrentDictionary<Slot, byte>()).TryAdd(slot, 0);
+            var verdict = slot.Inbox.Arrived(from, message.Shard, message.Epoch, message.Number, local is { IsOpen: true } && local.Epoch == message.Epoch);
+            if (verdict != StreamVerdict.Ignore) _streams.GetOrAdd(from, static _ => new PeerStreams()).Touch(slot);
             if (verdict == StreamVerdict.Take) Deliver(from, slot, local!, message);
         }
     }
 
-    private void Deliver(Incarnation from, Slot slot, LocalShard local, EntityMessage message)
+    private void Deliver(Incarnation from, Slot slot, LocalShard local, in EntityMessageFrame message)
     {
-        if (message.Entity.Length == 0) return; // A place in the stream whose message was given up.
-        var target = new EntityId(slot.Type.Name, message.Entity);
-        var type = slot.Type.Messages.Find(message.Name);
-        var sink = message.Correlation == 0 ? null : new RemoteSink(this, from, message.Correlation, target, type);
-        if (type is null)
+        if (message.Entity.IsEmpty) return; // A place in the stream whose message was given up.
+        Span<char> text = stackalloc char[256];
+        if (message.Entity.Length >= text.Length || message.Name.Length >= text.Length)
+            throw new InvalidDataException($"Node {from} addresses an entity by {message.Entity.Length} bytes and a message by {message.Name.Length}; neither is ever longer than 255.");
+        var length = Encoding.UTF8.GetChars(message.Entity, text);
+        var target = new EntityId(slot.Type.Name, local.FindId(text[..length]) ?? new string(text[..length]));
+        length = Encoding.UTF8.GetChars(message.Name, text);
+        if (slot.Type.Messages.Find(text[..length]) is not { } type)
         {
-            sink?.Fail(EntityFailure.Unknown(target.StoreKey, message.Name));
+            if (message.Correlation != 0) Tell(from, message.Correlation, EntityFailure.Unknown(target.StoreKey, new string(text[..length])));
             return;
         }
-        object content;
-        try { content = type.Codec.Decode(message.Payload.Span); }
-        catch (Exception cause)
-        {
-            sink?.Fail(EntityFailure.Unknown(target.StoreKey, $"{message.Name} ({cause.Message})"));
-            return;
-        }
-        CommandId? command = message.ClientSequence == 0 ? null : new CommandId(new ClientId(new UInt128(message.ClientHigh, message.ClientLow)), message.ClientSequence);
-        if (local.TryDeliver(new Envelope(target, content, sink) { Command = command, After = message.After })) return;
-        if (sink is null) Interlocked.Increment(ref _tellsDropped);
-        else sink.Fail(EntityFailure.Unreachable(target.StoreKey)); // Lost to another owner in this moment.
+        var incoming = new IncomingMessage(this, from, message.Correlation, target, type, message.Payload) { Command = message.Command, After = message.After };
+        if (local.TryDeliver(incoming)) return;
+        if (message.Correlation == 0) Interlocked.Increment(ref _tellsDropped);
+        else incoming.Fail(EntityFailure.Unreachable(target.StoreKey)); // Lost to another owner in this moment.
     }
 
-    private void Answered(EntityReply reply)
+    private void Answered(in EntityReplyFrame reply)
     {
         if (!_awaiting.TryGetValue(reply.Correlation, out var message)) return; // Answered already, or given up.
-        if (reply.Failure != 0)
-        {
-            message.Fail(new EntityFailure((FailureKind)(reply.Failure - 1), reply.FailureMessage, reply.NoEffect));
-            return;
-        }
-        try { message.Reply(message.Type.ReplyCodec!.Decode(reply.Payload.Span)); }
-        catch (Exception cause) { message.Fail(EntityFailure.Faulted($"Reading the reply of {message.Envelope.Target.StoreKey} to {message.Type.Name}", cause, noEffect: false)); }
+        if (reply.Failure is { } failure) message.Fail(failure);
+        else message.Replied(reply.Payload);
     }
 
     private bool SendTo(Incarnation owner, ShardNo shard, Epoch epoch, long number, OutgoingMessage? message)
     {
-        var wire = new EntityMessage { Shard = shard.Value, Epoch = epoch.Value, Number = number };
-        if (message is not null)
-        {
-            wire.Correlation = message.Correlation;
-            wire.Entity = message.Envelope.Target.Id;
-            wire.Name = message.Type.Name;
-            wire.Payload = message.Payload;
-            wire.After = message.Envelope.After;
-            if (message.Envelope.Command is { } id)
-                (wire.ClientHigh, wire.ClientLow, wire.ClientSequence) = ((ulong)(id.Client.Value >> 64), (ulong)id.Client.Value, id.Sequence);
-        }
-        return _links.Send(owner, FrameType.EntityMessage, wire);
-    }
-
-    /// <summary>Answers a message of another node. A reply that the link does not take is lost; its sender times out or asks again.</summary>
-    private sealed class RemoteSink(RegionDriver region, Incarnation to, long correlation, EntityId target, MessageType? type) : IReplySink
-    {
-        private int _answered;
-
-        public void Reply(object reply)
-        {
-            if (Interlocked.Exchange(ref _answered, 1) != 0) return;
-            if (type?.ReplyCodec is not { } codec)
-            {
-                Send(EntityFailure.Unanswered(target.StoreKey, $"{type?.Name}, which is registered without its reply"));
-                return;
-            }
-            var buffer = new ArrayBufferWriter<byte>(64);
-            try
-            {
-                codec.Encode(reply, buffer);
-            }
-            catch (Exception cause)
-            {
-                Send(EntityFailure.Faulted($"Encoding the reply of {target.StoreKey} to {type.Name}", cause, noEffect: false));
-                return;
-            }
-            if (buffer.WrittenCount > region._links.PayloadBytesMax)
-                Send(EntityFailure.TooLarge(target.StoreKey, $"the reply to {type.Name}", buffer.WrittenCount, region._links.PayloadBytesMax, noEffect: false));
-            else
-                region._links.Send(to, FrameType.EntityReply, new EntityReply { Correlation = correlation, Payload = UnsafeByteOperations.UnsafeWrap(buffer.WrittenMemory) });
-        }
-
-        public void Fail(EntityFailure failure)
-        {
-            if (Interlocked.Exchange(ref _answered, 1) == 0) Send(failure);
-        }
-
-        private void Send(EntityFailure failure) =>
-            region._links.Send(to, FrameType.EntityReply, new EntityReply { Correlation = correlation, Failure = (int)failure.Kind + 1, FailureMessage = failure.Message, NoEffect = failure.NoEffect });
+        // The only ask under way, or the last thing that this thread does for now: it leaves at once. Else others share its way, and nobody waits for a tell.
+        var isAlone = message is { Correlation: > 0 } && (TurnQueue.NothingWaits ?? Volatile.Read(ref _underWay) <= 1);
+        return _links.Send(owner, FrameType.EntityMessage, EntityFrames.Write(shard, epoch, number, message), isAlone ? LinkFlush.Now : LinkFlush.Soon);
     }
 }

@@ -24,9 +24,11 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     private readonly FrozenDictionary<ShardNo, Slot> _slots;
     private readonly FrozenDictionary<string, IFanoutListener> _listeners;
     private readonly ConcurrentDictionary<long, OutgoingMessage> _awaiting = new();
-    private readonly ConcurrentDictionary<Incarnation, ConcurrentDictionary<Slot, byte>> _touched = new();
+    private readonly ConcurrentDictionary<Incarnation, PeerStreams> _streams = new();
     private readonly Action<OutgoingMessage> _forget;
     private long _correlation;
+    private readonly RoomGate _room = new();
+    private int _underWay;
     private long _tellsDropped;
     private TimeSpan _nextReview;
     private volatile bool _closed;
@@ -34,7 +36,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     public RegionDriver(Incarnation self, IEnumerable<EntityType> types, ImmutableArray<ShardRow> rows, EntityHost entities, INodeLinks links, IEnumerable<IFanoutListener> listeners)
     {
         (_self, _entities, _links) = (self, entities, links);
-        _forget = message => _awaiting.TryRemove(message.Correlation, out _);
+        _forget = Forget;
         _listeners = listeners.ToFrozenDictionary(l => l.Topic);
         var slots = new Dictionary<ShardNo, Slot>();
         var regions = new Dictionary<string, Region>();
@@ -61,6 +63,9 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     /// <summary>Tells that could not be kept, since the life began.</summary>
     public long TellsDropped => Interlocked.Read(ref _tellsDropped);
 
+    /// <summary>Most bytes of a message's content in one frame.</summary>
+    public int PayloadBytesMax => _links.PayloadBytesMax;
+
     /// <summary>Messages whose answer is awaited from elsewhere.</summary>
     public int Awaiting => _awaiting.Count;
 
@@ -79,18 +84,23 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         }
         // The fast way: served here, and nothing of an earlier owner waits to be delivered first.
         if (slot.Local is { } local && local.TryDeliver(envelope)) return;
-        var outgoing = new OutgoingMessage(envelope, type, _forget) { Correlation = envelope.Sink is null ? 0 : Interlocked.Increment(ref _correlation), PostedAt = MonotonicClock.Now };
-        if (!Fits(outgoing)) return;
-        if (outgoing.Correlation != 0) _awaiting[outgoing.Correlation] = outgoing;
+        var now = MonotonicClock.Now;
+        var outgoing = new OutgoingMessage(envelope, slot.Type, type, _forget) { Correlation = envelope.Sink is null ? 0 : Interlocked.Increment(ref _correlation), PostedAt = now };
+        if (!Fits(envelope, outgoing)) return;
+        if (outgoing.Correlation != 0)
+        {
+            _awaiting[outgoing.Correlation] = outgoing;
+            Interlocked.Increment(ref _underWay);
+        }
         bool kept;
         lock (slot.Lock)
         {
-            if (slot.Local is { } now && now.TryDeliver(envelope))
+            if (slot.Local is { } here && here.TryDeliver(envelope))
             {
-                _awaiting.TryRemove(outgoing.Correlation, out _);
+                Forget(outgoing);
                 return;
             }
-            kept = slot.Outbox.Post(outgoing, MonotonicClock.Now);
+            kept = slot.Outbox.Post(outgoing, now);
         }
         if (!kept)
         {
@@ -101,6 +111,16 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         {
             outgoing.Fail(Undelivered.Unknown); // Whoever closed may not have seen it.
         }
+    }
+
+    /// <summary>As <see cref="Post"/>, but waits while the entity's mailbox, or what waits for its shard, is more than half full.</summary>
+    /// <exception cref="EntityException">There was no room within <paramref name="limit"/>; nothing was sent.</exception>
+    public ValueTask PostWithRoomAsync(Envelope envelope, TimeSpan limit, CancellationToken cancel)
+    {
+        var slot = SlotOf(envelope.Target);
+        if (!HasRoom(slot, envelope.Target.Id)) return WaitAndPostAsync(slot, envelope, limit, cancel);
+        Post(envelope);
+        return ValueTask.CompletedTask;
     }
 
     /// <summary>The shard and what is known of where it is served.</summary>
@@ -205,14 +225,14 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     {
         foreach (var slot in _slots.Values)
             lock (slot.Lock) slot.Inbox.Forget(peer);
-        _touched.TryRemove(peer, out _);
+        _streams.TryRemove(peer, out _);
     }
 
     /// <summary>To be called a few times a second.</summary>
     public void Tick()
     {
         var now = MonotonicClock.Now;
-        foreach (var peer in _touched.Keys) ReceiveEnded(peer); // What its link did not take before.
+        foreach (var (peer, streams) in _streams) Acknowledge(peer, streams, isTick: true); // What its link did not take, or holds.
         foreach (var slot in _slots.Values)
         {
             if (slot.Outbox.IsEmpty) continue;
@@ -220,10 +240,10 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         }
         if (now < _nextReview) return;
         _nextReview = now + ReviewEvery;
-        foreach (var (correlation, message) in _awaiting)
+        foreach (var message in _awaiting.Values)
         {
-            if (!message.AwaitsReply) _awaiting.TryRemove(correlation, out _); // Nobody waits any more.
-            else if (now - message.PostedAt > AnswerLimit) message.Fail(EntityFailure.TimedOut(message.Envelope.Target.StoreKey, AnswerLimit));
+            if (!message.AwaitsReply) Forget(message); // Nobody waits any more.
+            else if (now - message.PostedAt > AnswerLimit) message.Fail(EntityFailure.TimedOut(message.Target.StoreKey, AnswerLimit));
         }
     }
 
@@ -231,7 +251,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     public void Close()
     {
         _closed = true;
-        foreach (var message in _awaiting.Values) message.Fail(EntityFailure.Lost(message.Envelope.Target.StoreKey));
+        foreach (var message in _awaiting.Values) message.Fail(EntityFailure.Lost(message.Target.StoreKey));
     }
 
     bool IOutboxPort<OutgoingMessage>.Send(Incarnation owner, ShardNo shard, Epoch epoch, long number, OutgoingMessage? message) =>
@@ -254,6 +274,27 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         if (await shard.DrainAsync(intake, limit).ConfigureAwait(false)) drained(shard.No, shard.Epoch);
     }
 
+    private static bool HasRoom(Slot slot, string entity) => slot.Local is { } local ? local.HasRoom(entity) : slot.Outbox.HasRoom;
+
+    private async ValueTask WaitAndPostAsync(Slot slot, Envelope envelope, TimeSpan limit, CancellationToken cancel)
+    {
+        var until = MonotonicClock.Now + limit;
+        while (!HasRoom(slot, envelope.Target.Id))
+        {
+            cancel.ThrowIfCancellationRequested();
+            if (MonotonicClock.Now >= until) throw new EntityException(EntityFailure.Busy(envelope.Target.StoreKey));
+            // Here: behind the turns that make room. Elsewhere: until its node has taken something.
+            if (slot.Local is not null) await TurnQueue.Yield();
+            else await _room.WaitAsync().ConfigureAwait(false);
+        }
+        Post(envelope);
+    }
+
+    private void Forget(OutgoingMessage message)
+    {
+        if (message.Correlation != 0 && _awaiting.TryRemove(message.Correlation, out _)) Interlocked.Decrement(ref _underWay);
+    }
+
     private Slot SlotOf(EntityId entity)
     {
         if (!_regions.TryGetValue(entity.Type, out var region)) throw new ArgumentException($"Entity type '{entity.Type}' is not registered on this node; add it with WithEntity.");
@@ -262,9 +303,9 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     }
 
     /// <summary>Encodes it, here on the caller's stack where its faults belong; false when it failed.</summary>
-    private bool Fits(OutgoingMessage outgoing)
+    private bool Fits(Envelope envelope, OutgoingMessage outgoing)
     {
-        var (envelope, limit) = (outgoing.Envelope, _links.PayloadBytesMax);
+        var limit = _links.PayloadBytesMax;
         try
         {
             var bytes = outgoing.Payload.Length;
@@ -303,5 +344,69 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
 
         /// <summary>Set while messages may go straight into it.</summary>
         public volatile LocalShard? Local;
+    }
+
+    /// <summary>The streams of one node that news is owed of.</summary>
+    private sealed class PeerStreams
+    {
+        private readonly Lock _lock = new();
+        private HashSet<Slot> _touched = [];
+        private List<Slot> _spare = [];
+        private int _messages;
+
+        /// <summary>News waits in the link for something to go along with.</summary>
+        public bool IsHeld { get; set; }
+
+        public void Touch(Slot slot)
+        {
+            lock (_lock)
+            {
+                _touched.Add(slot);
+                _messages++;
+            }
+        }
+
+        /// <summary>All that were touched, and how many messages came; to be given back.</summary>
+        public List<Slot> Take(out int messages)
+        {
+            lock (_lock)
+            {
+                (messages, _messages) = (_messages, 0);
+                var taken = _spare;
+                _spare = [];
+                taken.AddRange(_touched);
+                _touched.Clear();
+                return taken;
+            }
+        }
+
+        public void Return(List<Slot> taken)
+        {
+            taken.Clear();
+            lock (_lock) _spare = taken;
+        }
+    }
+
+    /// <summary>Wakes those who wait for room each time that some may have come; they look again.</summary>
+    private sealed class RoomGate
+    {
+        private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(50);
+        private TaskCompletionSource? _waiting;
+
+        public async Task WaitAsync()
+        {
+            var gate = Volatile.Read(ref _waiting);
+            if (gate is null)
+            {
+                var mine = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                gate = Interlocked.CompareExchange(ref _waiting, mine, null) ?? mine;
+            }
+            await gate.Task.WaitAsync(LookAgain).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // The shard may have moved, or opened here.
+        }
+
+        public void Open()
+        {
+            if (Volatile.Read(ref _waiting) is not null) Interlocked.Exchange(ref _waiting, null)?.SetResult();
+        }
     }
 }

@@ -87,6 +87,9 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
 
     public bool IsEmpty => _entries.Count == 0;
 
+    /// <summary>Less than half full; may be read beside the owner's calls, as a hint.</summary>
+    public bool HasRoom => _held < MessagesMax / 2 && _bytes < BytesMax / 2;
+
     /// <summary>Takes a message; false when the bounds are reached (nothing was kept).</summary>
     public bool Post(T message, TimeSpan now)
     {

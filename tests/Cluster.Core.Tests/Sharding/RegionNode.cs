@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Threading.Channels;
 using ActorCluster.Entities;
+using ActorCluster.Links;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using ActorCluster.Sharding;
@@ -58,7 +59,7 @@ internal sealed class RegionNode : INodeLinks, IOwnership, IAsyncDisposable
             Assert.True((await store.ChangeViewAsync(new ViewChange { OpId = Guid.NewGuid(), By = inc, BasedOn = view, Members = [new MemberChange.Join(row), new MemberChange.Up(inc)], Reason = "test" })).IsOk);
             var catalog = new MessageCatalog();
             register(catalog);
-            nodes[i] = new RegionNode(inc, store, new EntityType(type, 1, catalog, create), rows, peers);
+            nodes[i] = new RegionNode(inc, store, new EntityType(type, 1, catalog, create, RemembersCommands: false), rows, peers);
         }
         return (store, nodes);
     }
@@ -103,12 +104,16 @@ internal sealed class RegionNode : INodeLinks, IOwnership, IAsyncDisposable
     /// <summary>What they took.</summary>
     public ConcurrentQueue<FrameType> Sent { get; } = new();
 
-    public bool Send(Incarnation peer, FrameType type, IMessage message)
+    public bool Send(Incarnation peer, FrameType type, IMessage message, LinkFlush flush) => Send(peer, type, message.ToByteArray(), flush);
+
+    public bool Send(Incarnation peer, FrameType type, ReadOnlySpan<byte> frame, LinkFlush flush)
     {
         if (!Takes(type)) return false;
         Sent.Enqueue(type);
-        lock (_peers) return _peers.TryGetValue(peer, out var node) && node._incoming.Writer.TryWrite((Self, type, message.ToByteArray()));
+        lock (_peers) return _peers.TryGetValue(peer, out var node) && node._incoming.Writer.TryWrite((Self, type, frame.ToArray()));
     }
+
+    public void Flush(Incarnation peer) { }
 
     public void RouteWanted() { }
 

@@ -1,0 +1,37 @@
+using ActorCluster.Bench;
+using ActorCluster.Bench.Nodes;
+using ActorCluster.Bench.Rows;
+
+var rows = new Dictionary<string, Func<BenchOptions, TempFolder, Task<Figure>>>(StringComparer.Ordinal)
+{
+    ["ask-local"] = AskLocal.RunAsync,
+    ["ask-remote"] = AskRemote.RunAsync,
+    ["tell-remote"] = TellRemote.RunAsync,
+};
+
+if (args is [PeerProcess.Command, var shared, var peer])
+{
+    await PeerProcess.ServeAsync(shared, peer);
+    return 0;
+}
+
+BenchOptions options;
+try
+{
+    options = BenchOptions.Parse(args);
+    if (options.Name != "all" && !rows.ContainsKey(options.Name)) throw new ArgumentException($"There is no bench '{options.Name}'; there are {string.Join(", ", rows.Keys)} and all.");
+}
+catch (ArgumentException wrong)
+{
+    Console.Error.WriteLine($"bench: {wrong.Message} Usage: {BenchOptions.Usage}");
+    return 2;
+}
+
+foreach (var (name, run) in rows)
+{
+    if (options.Name != "all" && options.Name != name) continue;
+    using var folder = new TempFolder();
+    if (!options.Json) Console.Error.WriteLine($"{name}: {options.Runs} runs of {options.Seconds} s");
+    Console.WriteLine((await run(options, folder)).ToJson());
+}
+return 0;

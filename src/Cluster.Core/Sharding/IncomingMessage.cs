@@ -1,0 +1,75 @@
+using System.Buffers;
+using ActorCluster.Entities;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Sharding;
+
+/// <summary>A message that another node sent, in its entity's mailbox; also takes its answer back to the sender.</summary>
+/// <remarks>Decoded in the entity's turn: the codec may be a user's, and what it does is no affair of the thread that reads the link.
+/// A reply that the link does not take is lost; its sender times out or asks again.</remarks>
+internal sealed class IncomingMessage : Envelope, IReplySink
+{
+    private readonly RegionDriver _region;
+    private readonly Incarnation _from;
+    private readonly long _correlation;
+    private readonly MessageType _type;
+    private readonly int _bytes;
+    private byte[]? _payload;
+    private int _answered;
+
+    public IncomingMessage(RegionDriver region, Incarnation from, long correlation, EntityId target, MessageType type, ReadOnlySpan<byte> payload)
+    {
+        (_region, _from, _correlation, _type, _bytes) = (region, from, correlation, type, payload.Length);
+        _payload = ArrayPool<byte>.Shared.Rent(_bytes);
+        payload.CopyTo(_payload);
+        Address(target, "", correlation == 0 ? null : this, null);
+    }
+
+    public override EntityFailure? Open()
+    {
+        if (_payload is not { } payload) return null;
+        _payload = null;
+        try
+        {
+            Address(Target, _type.Codec.Decode(payload.AsSpan(0, _bytes)), Sink, Command);
+            return null;
+        }
+        catch (Exception cause)
+        {
+            return EntityFailure.Unknown(Target.StoreKey, $"{_type.Name} ({cause.Message})");
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(payload);
+        }
+    }
+
+    public void Reply(object reply)
+    {
+        if (Interlocked.Exchange(ref _answered, 1) != 0) return;
+        if (_type.ReplyCodec is not { } codec)
+        {
+            _region.Tell(_from, _correlation, EntityFailure.Unanswered(Target.StoreKey, $"{_type.Name}, which is registered without its reply"));
+            return;
+        }
+        var buffer = EncodeBuffer.OfThread();
+        try
+        {
+            codec.Encode(reply, buffer);
+        }
+        catch (Exception cause)
+        {
+            _region.Tell(_from, _correlation, EntityFailure.Faulted($"Encoding the reply of {Target.StoreKey} to {_type.Name}", cause, noEffect: false));
+            return;
+        }
+        if (buffer.WrittenCount > _region.PayloadBytesMax)
+            _region.Tell(_from, _correlation, EntityFailure.TooLarge(Target.StoreKey, $"the reply to {_type.Name}", buffer.WrittenCount, _region.PayloadBytesMax, noEffect: false));
+        else
+            _region.Tell(_from, _correlation, buffer.WrittenSpan);
+    }
+
+    public void Fail(EntityFailure failure)
+    {
+        if (Interlocked.Exchange(ref _answered, 1) == 0) _region.Tell(_from, _correlation, failure);
+    }
+}
