@@ -120,6 +120,32 @@ public class ChatTests(SharedNode shared)
         Assert.Equal(5, (await shared.Cluster.JournalAsync(_room)).Count);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // The first copy had taken effect, and its answer was lost.
+    public async Task A_leave_that_is_sent_again_after_a_reconnect_shows_what_came_before_it(bool hadLeft)
+    {
+        string token;
+        await using (var first = await RawClient.GreetAsync(Url, "gone"))
+        {
+            token = first.Token;
+            await first.AskAsync(1, $"\"cmd\":\"join\",\"room\":\"{_room}\"");
+            await using var other = await RawClient.GreetAsync(Url, "other");
+            await other.AskAsync(1, $"\"cmd\":\"join\",\"room\":\"{_room}\"");
+            for (var id = 2; id < 6; id++) await other.AskAsync(id, $"\"cmd\":\"say\",\"room\":\"{_room}\",\"text\":\"{id}\"");
+            if (hadLeft) await first.AskAsync(2, $"\"prev\":1,\"cmd\":\"leave\",\"room\":\"{_room}\"");
+            if (hadLeft) await other.AskAsync(6, $"\"cmd\":\"say\",\"room\":\"{_room}\",\"text\":\"not for you\"");
+        }
+        await using var second = await RawClient.GreetAsync(Url, "gone", $$"""{"op":"hello","v":1,"token":"{{token}}","rooms":[{"room":"{{_room}}","after":2}]}""");
+        await second.SendAsync($"{{\"op\":\"cmd\",\"id\":2,\"prev\":1,\"cmd\":\"leave\",\"room\":\"{_room}\"}}");
+        var seen = new List<long>();
+        var frame = await second.NextAsync();
+        for (; (string?)frame!["op"] == "items"; frame = await second.NextAsync()) seen.AddRange(frame["items"]!.AsArray().Select(i => (long)i!["seq"]!));
+        Assert.Equal(("ok", 7), ((string?)frame["op"], (long)frame["seq"]!));
+        Assert.Equal([3L, 4, 5, 6], seen.Where(s => s < 7)); // The leave itself may be shown or not.
+        Assert.DoesNotContain(8, seen);
+    }
+
     [Fact]
     public async Task A_client_far_behind_is_caught_up_from_the_journal()
     {

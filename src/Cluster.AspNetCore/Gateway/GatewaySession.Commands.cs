@@ -13,6 +13,9 @@ internal sealed partial class GatewaySession
     private readonly Queue<Pending> _pending = new();
     private readonly Dictionary<long, long> _refusedHere = [];
     private readonly Dictionary<string, Stays> _stays = new(StringComparer.Ordinal);
+    /// <summary>A client sends what is unanswered right behind its hello.</summary>
+    private static readonly TimeSpan LeaveComesWithin = TimeSpan.FromMilliseconds(300);
+
     private readonly Dictionary<string, Resuming> _resuming = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _history = new(1);
     private int _unanswered;
@@ -167,10 +170,16 @@ internal sealed partial class GatewaySession
 
     private void Leave(string room, long seq, byte[] ok)
     {
+        // Sent again after a reconnect: what came before the leave was still the user's to see, and the room of the hello says from where on.
+        long? resumedFrom = null;
+        lock (_lock)
+        {
+            if (_resuming.Remove(room, out var resuming) && resuming.After > 0 && resuming.After < seq && !_rooms.ContainsKey(room)) resumedFrom = resuming.After;
+        }
+        if (resumedFrom is { } after) Follow(room, after);
         RoomCursor? cursor;
         lock (_lock)
         {
-            _resuming.Remove(room); // An answer that was given before the leave would stream a room that has ended.
             if (_rooms.TryGetValue(room, out cursor)) cursor.Turns.Enqueue(new RoomCursor.Turn(false, seq, ok, MonotonicClock.Now));
         }
         if (cursor is null) Answer(ok);
@@ -302,7 +311,14 @@ internal sealed partial class GatewaySession
         Resuming resuming;
         lock (_lock)
         {
-            if (!_resuming.Remove(room, out resuming)) return; // Answered already, or joined or left meanwhile.
+            if (!_resuming.TryGetValue(room, out resuming)) return; // Answered already, or joined or left meanwhile.
+            if (answer.JoinedSeq == 0 && (!resuming.IsGone || LeavesUnderWay(room) > 0))
+            {
+                // Perhaps by a leave whose answer the client did not get: it comes again, and its answer ends the stream as it should.
+                _resuming[room] = resuming with { IsGone = true, AskAt = MonotonicClock.Now + LeaveComesWithin };
+                return;
+            }
+            _resuming.Remove(room);
         }
         if (answer.JoinedSeq == 0) Answer(ServerFrames.Left(room, "NotInRoom", Explain(RoomRefusal.NotInRoom, room)));
         else Follow(room, resuming.After == 0 ? answer.JoinedSeq : resuming.After);
@@ -477,7 +493,10 @@ internal sealed partial class GatewaySession
     }
 
     /// <summary>A room of the hello whose membership is being asked.</summary>
-    private readonly record struct Resuming(long After, TimeSpan AskAt);
+    /// <param name="After">Where the client stands.</param>
+    /// <param name="AskAt">When to ask again.</param>
+    /// <param name="IsGone">The room has answered that the user is no member.</param>
+    private readonly record struct Resuming(long After, TimeSpan AskAt, bool IsGone = false);
 
     private TimeSpan AskTimeout => gateway.AskTimeout;
 }
