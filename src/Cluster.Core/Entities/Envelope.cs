@@ -29,10 +29,21 @@ internal class Envelope
     public IReplySink? Sink { get; private set; }
 
     /// <summary>Makes a repeat harmless; null for a message without an id.</summary>
-    public CommandId? Command { get; set; }
+    public CommandId? Command
+    {
+        get => Order?.Command;
+        init => Order = value is { } id ? new CommandOrder(id, After) : null;
+    }
 
     /// <summary>The client's command that must come first, 0 for none; <see cref="Unordered"/> where the client's commands have no order.</summary>
-    public long After { get; init; } = Unordered;
+    public long After
+    {
+        get => Order?.After ?? Unordered;
+        init => Order = Order is { } order ? order with { After = value } : null; // Without an id there is no order: give the id first.
+    }
+
+    /// <summary>Both of them, apart because few messages have any.</summary>
+    public CommandOrder? Order { get; protected set; }
 
     /// <summary>The entity's turn has answered it.</summary>
     public bool IsAnswered { get; set; }
@@ -44,10 +55,17 @@ internal class Envelope
     /// <returns>Why there is none.</returns>
     public virtual EntityFailure? Open() => null;
 
+    protected void Decoded(object message) => Message = message;
+
     protected void Address(EntityId target, object message, IReplySink? sink, CommandId? command)
     {
         (Target, Message, Sink) = (target, message, sink);
-        if (command is not null || Command is not null) Command = command; // Large, and nearly always none.
+        Order = command is { } id ? new CommandOrder(id, Unordered) : null;
         (IsAnswered, Next) = (false, null);
     }
 }
+
+/// <summary>A command's id and its place among those of its client.</summary>
+/// <param name="Command">The id.</param>
+/// <param name="After">As <see cref="Envelope.After"/>.</param>
+internal sealed record CommandOrder(CommandId Command, long After);

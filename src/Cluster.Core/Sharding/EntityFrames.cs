@@ -33,13 +33,13 @@ internal static class EntityFrames
         wire.Text(5, message.Target.Id);
         wire.Text(6, message.Type.Name);
         wire.Bytes(7, message.Payload);
-        if (message.Command is { } id)
+        if (message.Order is { Command: var id, After: var after })
         {
             wire.Fixed64(8, (ulong)(id.Client.Value >> 64));
             wire.Fixed64(9, (ulong)id.Client.Value);
             wire.Int64(10, id.Sequence);
+            wire.Int64(11, after + 1);
         }
-        wire.Int64(11, message.After + 1);
         return into[..wire.Length];
     }
 

@@ -31,7 +31,7 @@ internal sealed class IncomingMessage : Envelope, IReplySink
         _payload = null;
         try
         {
-            Address(Target, _type.Codec.Decode(payload.AsSpan(0, _bytes)), Sink, Command);
+            Decoded(_type.Codec.Decode(payload.AsSpan(0, _bytes)));
             return null;
         }
         catch (Exception cause)

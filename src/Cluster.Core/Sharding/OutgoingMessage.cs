@@ -6,7 +6,7 @@ namespace ActorCluster.Sharding;
 
 /// <summary>A message to an entity of another node, from its outbox to its answer.</summary>
 /// <remarks>Holds by itself whatever it is sent from: once it is answered, the envelope may be another message's.</remarks>
-internal sealed class OutgoingMessage : IOutgoing, IReplySink, IThreadPoolWorkItem
+internal sealed class OutgoingMessage : Outgoing, IReplySink, IThreadPoolWorkItem
 {
     private readonly IReplySink? _sink;
     private readonly object _message;
@@ -18,34 +18,30 @@ internal sealed class OutgoingMessage : IOutgoing, IReplySink, IThreadPoolWorkIt
 
     public OutgoingMessage(Envelope envelope, EntityType entityType, MessageType type, Action<OutgoingMessage> forget)
     {
-        (_sink, _message, Target, Command, After) = (envelope.Sink, envelope.Message, envelope.Target, envelope.Command, envelope.After);
+        (_sink, _message, Target, Order) = (envelope.Sink, envelope.Message, envelope.Target, envelope.Order);
         (Type, _forget) = (type, forget);
-        IsRepeatable = _message is IReadRequest || (Command is not null && entityType.RemembersCommands);
+        IsRepeatable = _message is IReadRequest || (Order is not null && entityType.RemembersCommands);
     }
 
     public EntityId Target { get; }
 
-    public CommandId? Command { get; }
-
-    public long After { get; }
+    public CommandOrder? Order { get; }
 
     public MessageType Type { get; }
 
     /// <summary>Finds the message when its reply comes; 0 for a tell.</summary>
     public long Correlation { get; init; }
 
-    public TimeSpan PostedAt { get; init; }
+    public override bool IsRepeatable { get; }
 
-    public bool IsRepeatable { get; }
+    public override int Size => Payload.Length + 64;
 
-    public int Size => Payload.Length + 64;
-
-    public bool AwaitsReply => _sink is not null && Volatile.Read(ref _answered) == 0 && _sink is not IAbandonable { IsAbandoned: true };
+    public override bool AwaitsReply => _sink is not null && Volatile.Read(ref _answered) == 0 && _sink is not IAbandonable { IsAbandoned: true };
 
     /// <summary>Encoded once, before it is posted: a message that stays in the process never is.</summary>
     public byte[] Payload => _payload ??= Encode();
 
-    public void Fail(Undelivered why)
+    public override void Fail(Undelivered why)
     {
         var entity = Target.StoreKey;
         Fail(why switch
@@ -105,7 +101,7 @@ internal sealed class OutgoingMessage : IOutgoing, IReplySink, IThreadPoolWorkIt
     }
 
     /// <summary>The same message for an entity of this node, which answers by way of this one.</summary>
-    public Envelope HandOver() => new(Target, _message, _sink is null ? null : this) { Command = Command, After = After };
+    public Envelope HandOver() => new(Target, _message, _sink is null ? null : this) { Command = Order?.Command, After = Order?.After ?? Envelope.Unordered };
 
     private EntityFailure Unreadable(Exception cause) => EntityFailure.Faulted($"Reading the reply of {Target.StoreKey} to {Type.Name}", cause, noEffect: false);
 

@@ -85,7 +85,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         // The fast way: served here, and nothing of an earlier owner waits to be delivered first.
         if (slot.Local is { } local && local.TryDeliver(envelope)) return;
         var now = MonotonicClock.Now;
-        var outgoing = new OutgoingMessage(envelope, slot.Type, type, _forget) { Correlation = envelope.Sink is null ? 0 : Interlocked.Increment(ref _correlation), PostedAt = now };
+        var outgoing = new OutgoingMessage(envelope, slot.Type, type, _forget) { Correlation = envelope.Sink is null ? 0 : Interlocked.Increment(ref _correlation) };
         if (!Fits(envelope, outgoing)) return;
         if (outgoing.Correlation != 0)
         {

@@ -15,20 +15,58 @@ internal enum Undelivered
     Unknown,
 }
 
-/// <summary>A message that an outbox carries.</summary>
-internal interface IOutgoing
+/// <summary>A message that an outbox carries, with what the outbox notes on it.</summary>
+internal abstract class Outgoing
 {
+    private bool _mayHaveRun;
+
     /// <summary>A repeat of it is harmless, so it may be sent again although an earlier copy may have arrived.</summary>
-    bool IsRepeatable { get; }
+    public abstract bool IsRepeatable { get; }
 
     /// <summary>Approximate size in bytes, for the bounds.</summary>
-    int Size { get; }
+    public abstract int Size { get; }
 
     /// <summary>Somebody waits for a reply and has not got one; false for a tell from the start.</summary>
-    bool AwaitsReply { get; }
+    public abstract bool AwaitsReply { get; }
 
     /// <summary>Ends it without an answer. Called at most once.</summary>
-    void Fail(Undelivered why);
+    public abstract void Fail(Undelivered why);
+
+    public TimeSpan PostedAt { get; set; }
+
+    /// <summary>The neighbours in its outbox; that of the last is null.</summary>
+    public Outgoing? Before { get; set; }
+
+    public Outgoing? Behind { get; set; }
+
+    /// <summary>Its place in the stream, 0 before it was first sent.</summary>
+    public long Number { get; set; }
+
+    /// <summary>Handed to the link, and neither refused nor lost with it since.</summary>
+    public bool Sent { get; set; }
+
+    public bool Taken { get; set; }
+
+    /// <summary>Refused for certain: no copy of it was taken, and none is under way.</summary>
+    public bool Refused { get; set; }
+
+    /// <summary>More than one copy of it may be under way, so the refusal of one says nothing of the others.</summary>
+    public bool IsDoubtful { get; set; }
+
+    public bool IsGivenUp { get; set; }
+
+    /// <summary>Sent before the link broke and not known to be taken.</summary>
+    public bool ReplyMayBeLost { get; set; }
+
+    /// <summary>Sent and not refused for certain, now or before it was reset: an end without an answer is unknown.</summary>
+    public bool MayHaveRun => _mayHaveRun || (Number > 0 && !Refused);
+
+    /// <summary>As if it had just been posted.</summary>
+    public void Reset()
+    {
+        _mayHaveRun = MayHaveRun;
+        (Number, Sent, Taken, Refused, IsDoubtful, ReplyMayBeLost) = (0, false, false, false, false, false);
+    }
 }
 
 /// <summary>Where an outbox sends.</summary>
@@ -45,7 +83,7 @@ internal interface IOutboxPort<T>
 /// <remarks>Not thread-safe. Numbers run from 1 per (sender, shard, epoch); the receiver takes only the next one, so whatever is refused or lost is sent
 /// again from there, oldest first, and order holds over retries. Bounded by count, bytes and age.</remarks>
 internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
-    where T : class, IOutgoing
+    where T : Outgoing
 {
     public const int MessagesMax = 1000;
     public const int BytesMax = 4 * 1024 * 1024;
@@ -54,7 +92,7 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     private static readonly TimeSpan RemindAfter = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Oldest first: taken by the owner and awaiting replies, then sent, then never sent.</summary>
-    private readonly LinkedList<Entry> _entries = new();
+    private Line _entries;
     private Epoch _epoch;
     private Epoch _atLeast;
     private Incarnation? _owner;
@@ -85,7 +123,7 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
 
     public Incarnation? Owner => _owner;
 
-    public bool IsEmpty => _entries.Count == 0;
+    public bool IsEmpty => _entries.First is null;
 
     /// <summary>Less than half full; may be read beside the owner's calls, as a hint.</summary>
     public bool HasRoom => _held < MessagesMax / 2 && _bytes < BytesMax / 2;
@@ -94,10 +132,10 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     public bool Post(T message, TimeSpan now)
     {
         if (_held >= MessagesMax || _bytes + message.Size > BytesMax) return false;
-        var entry = new Entry(message, now);
-        _entries.AddLast(entry);
-        Hold(entry);
-        if (_pace == Pace.Flowing) Transmit(entry);
+        message.PostedAt = now;
+        _entries.Add(message);
+        Hold(message);
+        if (_pace == Pace.Flowing) Transmit(message);
         else if (_pace != Pace.Probing && _retryAt == TimeSpan.MaxValue) AskForRoute(now);
         return true;
     }
@@ -109,18 +147,18 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         if (epoch < _atLeast || epoch < _epoch || (epoch == _epoch && _owner is not null)) return;
         (_epoch, _owner) = (epoch, owner);
         (_next, _watched) = (1, 0);
-        for (var node = _entries.First; node is not null;)
+        for (var entry = _entries.First; entry is not null;)
         {
-            var (entry, following) = (node.Value, node.Next);
+            var following = entry.Behind;
             // What the old owner may have executed is unknown, unless a repeat is harmless or it was refused for certain.
-            if (entry.IsGivenUp || (entry.Taken && !entry.Message.AwaitsReply)) Remove(node);
-            else if (entry.Number > 0 && !entry.Refused && !entry.Message.IsRepeatable) End(node, Undelivered.Unknown);
+            if (entry.IsGivenUp || (entry.Taken && !entry.AwaitsReply)) Remove(entry);
+            else if (entry.Number > 0 && !entry.Refused && !entry.IsRepeatable) End(entry, Undelivered.Unknown);
             else
             {
                 if (entry.Taken) Hold(entry);
                 entry.Reset();
             }
-            node = following;
+            entry = following;
         }
         Flow(all: true);
     }
@@ -130,20 +168,20 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     {
         if (epoch != _epoch) return;
         var isNews = false;
-        for (var node = _entries.First; node is not null && node.Value.Number != 0 && node.Value.Number <= upTo;)
+        for (var entry = _entries.First; entry is not null && entry.Number != 0 && entry.Number <= upTo;)
         {
-            var (entry, following) = (node.Value, node.Next);
+            var following = entry.Behind;
             isNews |= !entry.Taken;
-            var again = !entry.Taken && entry.ReplyMayBeLost && !entry.IsGivenUp && entry.Message.AwaitsReply;
-            if (again && entry.Message.IsRepeatable) AskAgain(node);
-            else if (again) End(node, Undelivered.Unknown);
-            else if (entry.IsGivenUp || !entry.Message.AwaitsReply) Remove(node);
+            var again = !entry.Taken && entry.ReplyMayBeLost && !entry.IsGivenUp && entry.AwaitsReply;
+            if (again && entry.IsRepeatable) AskAgain(entry);
+            else if (again) End(entry, Undelivered.Unknown);
+            else if (entry.IsGivenUp || !entry.AwaitsReply) Remove(entry);
             else
             {
                 Release(entry);
                 entry.Taken = true;
             }
-            node = following;
+            entry = following;
         }
         if (isNews && _pace == Pace.Probing) Flow(all: true);
     }
@@ -154,7 +192,7 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         if (epoch != _epoch) return;
         _pace = Pace.Refused;
         var isCertain = true;
-        foreach (var entry in _entries)
+        for (var entry = _entries.First; entry is not null; entry = entry.Behind)
         {
             if (entry.Number < from || entry.Taken) continue;
             // Where copies may be under way, this may be the answer to an earlier one: the next may still be taken, and what follows it.
@@ -172,14 +210,14 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     {
         if (_owner != peer) return;
         (_pace, _watched) = (Pace.Stopped, 0);
-        for (var node = _entries.First; node is not null;)
+        for (var entry = _entries.First; entry is not null;)
         {
-            var (entry, following) = (node.Value, node.Next);
+            var following = entry.Behind;
             // Taken, and the reply may have died with the link: only a repeatable one can be asked again.
-            if (entry.Taken && !entry.Message.AwaitsReply) _entries.Remove(node);
-            else if (entry.Taken && !entry.Message.IsRepeatable) End(node, Undelivered.Unknown);
+            if (entry.Taken && !entry.AwaitsReply) _entries.Remove(entry);
+            else if (entry.Taken && !entry.IsRepeatable) End(entry, Undelivered.Unknown);
             else if (entry.Sent) (entry.Sent, entry.IsDoubtful, entry.ReplyMayBeLost) = (false, true, true);
-            node = following;
+            entry = following;
         }
     }
 
@@ -187,7 +225,9 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     {
         if (_owner != peer) return;
         // Sent but not known to be taken goes again under its number; taken but unanswered goes again as a new message, last.
-        var again = _entries.Where(e => e.Taken && e.ReplyMayBeLost).ToList();
+        var again = new List<Outgoing>();
+        for (var entry = _entries.First; entry is not null; entry = entry.Behind)
+            if (entry is { Taken: true, ReplyMayBeLost: true }) again.Add(entry);
         foreach (var entry in again)
         {
             _entries.Remove(entry);
@@ -196,7 +236,7 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         }
         foreach (var entry in again)
         {
-            _entries.AddLast(entry);
+            _entries.Add(entry);
             if (_pace == Pace.Flowing) Transmit(entry);
         }
         if (_pace is Pace.Stopped or Pace.Refused) Flow(all: _pace == Pace.Stopped);
@@ -205,14 +245,14 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     /// <summary>To be called a few times a second while not empty: retries, and ends what is too old.</summary>
     public void Tick(TimeSpan now)
     {
-        for (var node = _entries.First; node is not null;)
+        for (var entry = _entries.First; entry is not null;)
         {
-            var (entry, following) = (node.Value, node.Next);
-            if (entry.Taken && !entry.Message.AwaitsReply) _entries.Remove(node);
-            else if (!entry.Taken && !entry.IsGivenUp && _pace != Pace.Flowing && now - entry.PostedAt >= AgeMax) GiveUp(node);
-            node = following;
+            var following = entry.Behind;
+            if (entry.Taken && !entry.AwaitsReply) _entries.Remove(entry);
+            else if (!entry.Taken && !entry.IsGivenUp && _pace != Pace.Flowing && now - entry.PostedAt >= AgeMax) GiveUp(entry);
+            entry = following;
         }
-        if (_entries.Count == 0) return;
+        if (_entries.First is null) return;
         if (_owner is not null) Remind(now);
         if (_pace is Pace.Flowing or Pace.Probing || now < _retryAt) return;
         if (_owner is not null) Flow(all: _pace == Pace.Stopped);
@@ -223,26 +263,26 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     private void Flow(bool all)
     {
         (_pace, _retryAt) = (all ? Pace.Flowing : Pace.Probing, TimeSpan.MaxValue);
-        for (var node = _entries.First; node is not null;)
+        for (var entry = _entries.First; entry is not null;)
         {
             // The port may say at once that the message is taken, which removes it.
-            var (entry, following) = (node.Value, node.Next);
+            var following = entry.Behind;
             if (!entry.Taken && !entry.Sent)
             {
                 Transmit(entry);
                 if (_pace != Pace.Flowing) return;
             }
-            node = following;
+            entry = following;
         }
         _pace = Pace.Flowing; // Nothing was left to probe with.
     }
 
-    private void Transmit(Entry entry)
+    private void Transmit(Outgoing entry)
     {
         var (isNew, wasSent) = (entry.Number == 0, entry.Sent);
         if (isNew) entry.Number = _next++;
         entry.Sent = true;
-        if (port.Send(_owner!.Value, shard, _epoch, entry.Number, entry.IsGivenUp ? null : entry.Message))
+        if (port.Send(_owner!.Value, shard, _epoch, entry.Number, entry.IsGivenUp ? null : (T)entry))
         {
             entry.Refused = false;
             return;
@@ -255,7 +295,9 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     /// <summary>The oldest message was sent a while ago and nothing is heard of it. The answer may have been lost where a link was full, so it goes again.</summary>
     private void Remind(TimeSpan now)
     {
-        if (_entries.FirstOrDefault(e => !e.Taken) is not { Sent: true } oldest) return;
+        var oldest = _entries.First;
+        while (oldest is { Taken: true }) oldest = oldest.Behind;
+        if (oldest is not { Sent: true }) return;
         if (oldest.Number != _watched)
         {
             (_watched, _watchedSince) = (oldest.Number, now);
@@ -274,90 +316,76 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     }
 
     /// <summary>A number that was sent keeps its place in the stream, or nothing after it would ever be taken.</summary>
-    private void GiveUp(LinkedListNode<Entry> node)
+    private void GiveUp(Outgoing entry)
     {
-        var entry = node.Value;
         var why = entry.MayHaveRun ? Undelivered.Unknown : Undelivered.Expired;
         if (entry.Number == 0)
         {
-            End(node, why);
+            End(entry, why);
             return;
         }
         Release(entry);
         entry.IsGivenUp = true;
-        entry.Message.Fail(why);
+        entry.Fail(why);
     }
 
-    private void End(LinkedListNode<Entry> node, Undelivered why)
+    private void End(Outgoing entry, Undelivered why)
     {
-        Remove(node);
-        node.Value.Message.Fail(why);
+        Remove(entry);
+        entry.Fail(why);
     }
 
-    private void Remove(LinkedListNode<Entry> node)
+    private void Remove(Outgoing entry)
     {
-        Release(node.Value);
-        _entries.Remove(node);
+        Release(entry);
+        _entries.Remove(entry);
     }
 
     /// <summary>The owner had taken it before the link broke, or has just now; a reply sent in between died with the link. Asked anew, it is answered.</summary>
-    private void AskAgain(LinkedListNode<Entry> node)
+    private void AskAgain(Outgoing entry)
     {
-        _entries.Remove(node);
-        node.Value.Reset();
-        _entries.AddLast(node);
-        if (_pace == Pace.Flowing) Transmit(node.Value);
+        _entries.Remove(entry);
+        entry.Reset();
+        _entries.Add(entry);
+        if (_pace == Pace.Flowing) Transmit(entry);
     }
 
-    private void Hold(Entry entry)
+    private void Hold(Outgoing entry)
     {
         _held++;
-        _bytes += entry.Message.Size;
+        _bytes += entry.Size;
     }
 
     /// <summary>Its bytes are the owner's now, or nobody's.</summary>
-    private void Release(Entry entry)
+    private void Release(Outgoing entry)
     {
         if (entry.Taken || entry.IsGivenUp) return;
         _held--;
-        _bytes -= entry.Message.Size;
+        _bytes -= entry.Size;
     }
 
-    private sealed class Entry(T message, TimeSpan postedAt)
+    /// <summary>The entries, oldest first, linked through themselves: a post makes nothing new.</summary>
+    private struct Line
     {
-        private bool _mayHaveRun;
+        public Outgoing? First { get; private set; }
 
-        public T Message { get; } = message;
+        private Outgoing? _last;
 
-        public TimeSpan PostedAt { get; } = postedAt;
-
-        /// <summary>Its place in the stream, 0 before it was first sent.</summary>
-        public long Number { get; set; }
-
-        /// <summary>Handed to the link, and neither refused nor lost with it since.</summary>
-        public bool Sent { get; set; }
-
-        public bool Taken { get; set; }
-
-        /// <summary>Refused for certain: no copy of it was taken, and none is under way.</summary>
-        public bool Refused { get; set; }
-
-        /// <summary>More than one copy of it may be under way, so the refusal of one says nothing of the others.</summary>
-        public bool IsDoubtful { get; set; }
-
-        public bool IsGivenUp { get; set; }
-
-        /// <summary>Sent before the link broke and not known to be taken.</summary>
-        public bool ReplyMayBeLost { get; set; }
-
-        /// <summary>Sent and not refused for certain, now or before it was reset: an end without an answer is unknown.</summary>
-        public bool MayHaveRun => _mayHaveRun || (Number > 0 && !Refused);
-
-        /// <summary>As if it had just been posted.</summary>
-        public void Reset()
+        public void Add(Outgoing entry)
         {
-            _mayHaveRun = MayHaveRun;
-            (Number, Sent, Taken, Refused, IsDoubtful, ReplyMayBeLost) = (0, false, false, false, false, false);
+            (entry.Before, entry.Behind) = (_last, null);
+            if (_last is null) First = entry;
+            else _last.Behind = entry;
+            _last = entry;
+        }
+
+        public void Remove(Outgoing entry)
+        {
+            if (entry.Before is null) First = entry.Behind;
+            else entry.Before.Behind = entry.Behind;
+            if (entry.Behind is null) _last = entry.Before;
+            else entry.Behind.Before = entry.Before;
+            (entry.Before, entry.Behind) = (null, null);
         }
     }
 }

@@ -173,19 +173,19 @@ internal sealed class SimRelay(string room, ShardNo shard)
 }
 
 /// <summary>A request on its way from a gateway to an owner.</summary>
-internal sealed class SimMessage(RoomRequest request, Action<RoomAnswer> answered, Func<TimeSpan> now) : IOutgoing
+internal sealed class SimMessage(RoomRequest request, Action<RoomAnswer> answered, Func<TimeSpan> now) : Outgoing
 {
     private bool _done;
 
     public RoomRequest Request => request;
 
-    public bool IsRepeatable => request.CommandId is not null;
+    public override bool IsRepeatable => request.CommandId is not null;
 
-    public int Size => 100;
+    public override int Size => 100;
 
-    public bool AwaitsReply => !_done;
+    public override bool AwaitsReply => !_done;
 
-    public void Fail(Undelivered why) => Answered(new RoomAnswer(RoomEnd.Unavailable, 0, true, now()));
+    public override void Fail(Undelivered why) => Answered(new RoomAnswer(RoomEnd.Unavailable, 0, true, now()));
 
     public void Answered(RoomAnswer answer)
     {

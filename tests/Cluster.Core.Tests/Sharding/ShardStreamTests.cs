@@ -156,23 +156,23 @@ public class ShardStreamTests
 
     private static TimeSpan Ms(double ms) => TimeSpan.FromMilliseconds(ms);
 
-    private sealed class Message(long id, bool repeatable) : IOutgoing
+    private sealed class Message(long id, bool repeatable) : Outgoing
     {
         public long Id => id;
 
         public bool Done { get; set; }
 
-        public bool IsRepeatable => repeatable;
+        public override bool IsRepeatable => repeatable;
 
-        public int Size => 10;
+        public override int Size => 10;
 
-        public bool AwaitsReply => !Done;
+        public override bool AwaitsReply => !Done;
 
         public int Ends { get; set; }
 
         public Undelivered? Ended { get; set; }
 
-        public void Fail(Undelivered why) => (Done, Ends, Ended) = (true, Ends + 1, why);
+        public override void Fail(Undelivered why) => (Done, Ends, Ended) = (true, Ends + 1, why);
     }
 
     private sealed class Port : IOutboxPort<Message>
