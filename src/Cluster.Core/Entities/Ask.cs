@@ -96,10 +96,19 @@ internal abstract class Ask : Envelope, IReplySink, IAbandonable, IThreadPoolWor
                 // A caller that does not take its answer; one that still comes for it gets it, but the object is not used again.
                 return round < Volatile.Read(ref _lateRound) || Interlocked.CompareExchange(ref _word, word - Answered + Dead, word) != word;
             case Free:
-                return true;
+                // Unused for so long that its thread may be gone, and nobody can rent it any more.
+                return round < Volatile.Read(ref _lateRound) + _clock.LimitRounds || Interlocked.CompareExchange(ref _word, word - Free + Dead, word) != word;
             default:
                 return false;
         }
+    }
+
+    /// <summary>The node is gone: nobody will answer, and the clock stops.</summary>
+    public void EndLost()
+    {
+        if (!TryEnd(GivenUp)) return;
+        Fault = new EntityException(EntityFailure.Lost(Target.StoreKey));
+        ResumeSoon();
     }
 
     /// <summary>It will not be used again.</summary>
@@ -107,11 +116,17 @@ internal abstract class Ask : Envelope, IReplySink, IAbandonable, IThreadPoolWor
 
     protected bool BelongsTo(AskClock clock) => _clock == clock;
 
+    /// <summary>Takes a free one for use; false when the clock has just given it up.</summary>
+    protected bool TryClaim()
+    {
+        Volatile.Write(ref _lateRound, _clock.LateRound); // First: from the claim on it may be found late.
+        var word = Volatile.Read(ref _word);
+        return (word & PhaseMask) == Free && Interlocked.CompareExchange(ref _word, word - Free + Pending, word) == word;
+    }
+
     protected void Begin(EntityId target, object message, CommandId? command, CancellationToken cancel)
     {
         Address(target, message, this, command);
-        Volatile.Write(ref _lateRound, _clock.LateRound);
-        Volatile.Write(ref _word, (_word & ~PhaseMask) | Pending);
         if (!cancel.CanBeCanceled) return;
         _hasRegistration = true;
         _registration = cancel.UnsafeRegister(static (ask, token) => ((Ask)ask!).Cancel(token), this);

@@ -7,22 +7,25 @@ internal sealed class AskClock : IDisposable
     private readonly Lock _lock = new();
     private readonly List<Ask> _asks = [];
     private readonly Timer _clock;
-    private readonly int _limitRounds;
+    private bool _disposed;
     private int _round;
 
     public AskClock(TimeSpan limit)
     {
         Limit = limit;
         var look = TimeSpan.FromMilliseconds(Math.Clamp(limit.TotalMilliseconds / 50, 5, 100));
-        _limitRounds = (int)Math.Ceiling(limit / look) + 1; // The round it begins in is not whole.
+        LimitRounds = (int)Math.Ceiling(limit / look) + 1; // The round it begins in is not whole.
         _clock = new Timer(_ => Look(), null, look, look);
     }
 
     /// <summary>How long an ask waits.</summary>
     public TimeSpan Limit { get; }
 
+    /// <summary>Rounds that an ask waits.</summary>
+    public int LimitRounds { get; }
+
     /// <summary>The round in which an ask that begins now is late. Rounds instead of time: no clock is read for an ask, and one that comes late makes none end early.</summary>
-    public int LateRound => Volatile.Read(ref _round) + _limitRounds;
+    public int LateRound => Volatile.Read(ref _round) + LimitRounds;
 
     /// <summary>Asks that are held.</summary>
     public int Watched
@@ -39,12 +42,23 @@ internal sealed class AskClock : IDisposable
         lock (_lock) _asks.Add(ask);
     }
 
-    public void Dispose() => _clock.Dispose();
+    /// <summary>Ends whatever is still waited for.</summary>
+    public void Dispose()
+    {
+        _clock.Dispose();
+        lock (_lock)
+        {
+            _disposed = true;
+            foreach (var ask in _asks) ask.EndLost();
+            _asks.Clear();
+        }
+    }
 
     private void Look()
     {
         lock (_lock)
         {
+            if (_disposed) return;
             var now = ++_round;
             var kept = 0;
             for (var i = 0; i < _asks.Count; i++)

@@ -19,10 +19,11 @@ internal sealed class Ask<TReply> : Ask, IValueTaskSource<TReply>
     {
         while (AskPool<TReply>.TryRent(out var ask))
         {
-            if (ask.BelongsTo(clock)) return ask;
-            ask.Discard(); // Of another node of this process.
+            if (!ask.BelongsTo(clock)) ask.Discard(); // Of another node of this process.
+            else if (ask.TryClaim()) return ask;
         }
-        return new Ask<TReply>(clock);
+        var made = new Ask<TReply>(clock);
+        return made.TryClaim() ? made : throw new System.Diagnostics.UnreachableException("An ask was given up before it was used.");
     }
 
     /// <summary>Begins anew; the answer may be awaited once.</summary>
@@ -55,10 +56,12 @@ internal sealed class Ask<TReply> : Ask, IValueTaskSource<TReply>
 
     TReply IValueTaskSource<TReply>.GetResult(short token)
     {
-        if (_promise.GetStatus(token) != ValueTaskSourceStatus.Succeeded)
+        var status = _promise.GetStatus(token);
+        if (status == ValueTaskSourceStatus.Pending) return _promise.GetResult(token); // Throws: whoever does not await waits for ever, and the ask goes on.
+        if (status != ValueTaskSourceStatus.Succeeded)
         {
             try { return _promise.GetResult(token); }
-            finally { TryFree(); } // What failed is not used again.
+            finally { if (TryFree()) Discard(); } // What failed is not used again.
         }
         var reply = _promise.GetResult(token);
         if (TryFree())

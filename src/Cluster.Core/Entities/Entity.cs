@@ -28,7 +28,16 @@ public abstract class Entity
     internal virtual ValueTask TurnAsync(Envelope envelope)
     {
         Context.Current = envelope;
-        var turn = ReceiveAsync(envelope.Message);
+        ValueTask turn;
+        try
+        {
+            turn = ReceiveAsync(envelope.Message);
+        }
+        catch
+        {
+            Context.Current = null; // Whatever the turn has started answers nothing any more.
+            throw;
+        }
         if (!turn.IsCompletedSuccessfully) return FinishAsync(turn, envelope);
         EndTurn(envelope);
         return ValueTask.CompletedTask;

@@ -4,7 +4,7 @@ using ActorCluster.Primitives;
 namespace ActorCluster.Hosting;
 
 /// <summary>An entity's address, ready to be sent to. A small value: it may be kept, or made anew for each message.</summary>
-/// <remarks>Thread-safe. Messages of one sender arrive in the order in which their sends were begun. Get one by <see cref="IActorCluster.Entity"/>.</remarks>
+/// <remarks>Thread-safe. Messages of one sender arrive in the order in which their sends were begun; a <see cref="TellAsync"/> is begun when it has been awaited. Get one by <see cref="IActorCluster.Entity"/>.</remarks>
 public readonly struct EntityRef : IEquatable<EntityRef>
 {
     private readonly ClusterNode? _node;

@@ -113,7 +113,7 @@ internal sealed class TurnQueue
         foreach (var queue in Queues) busy |= queue.Review();
         if (busy) return;
         Watch.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        Volatile.Write(ref _watching, 0);
+        Interlocked.Exchange(ref _watching, 0); // With a full fence: a hire either sees it, or is seen by the next line.
         // A worker hired while this look was under way relied on it.
         if (Queues.Any(q => Volatile.Read(ref q._worker) is not null) && Interlocked.Exchange(ref _watching, 1) == 0) Watch.Change(WatchEvery, WatchEvery);
     }

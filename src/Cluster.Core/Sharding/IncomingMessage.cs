@@ -52,7 +52,7 @@ internal sealed class IncomingMessage : Envelope, IReplySink
             _region.Tell(_from, _correlation, EntityFailure.Unanswered(Target.StoreKey, $"{_type.Name}, which is registered without its reply"));
             return;
         }
-        var buffer = EncodeBuffer.OfThread();
+        var buffer = EncodeBuffer.Lend();
         try
         {
             codec.Encode(reply, buffer);
@@ -66,6 +66,7 @@ internal sealed class IncomingMessage : Envelope, IReplySink
             _region.Tell(_from, _correlation, EntityFailure.TooLarge(Target.StoreKey, $"the reply to {_type.Name}", buffer.WrittenCount, _region.PayloadBytesMax, noEffect: false));
         else
             _region.Tell(_from, _correlation, buffer.WrittenSpan);
+        EncodeBuffer.Return(buffer);
     }
 
     public void Fail(EntityFailure failure)

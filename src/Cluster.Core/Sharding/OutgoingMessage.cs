@@ -114,13 +114,15 @@ internal sealed class OutgoingMessage : Outgoing, IReplySink, IThreadPoolWorkIte
 
     private byte[] Encode()
     {
-        var buffer = EncodeBuffer.OfThread();
+        var buffer = EncodeBuffer.Lend();
         Type.Codec.Encode(_message, buffer);
-        return buffer.WrittenSpan.ToArray();
+        var payload = buffer.WrittenSpan.ToArray();
+        EncodeBuffer.Return(buffer);
+        return payload;
     }
 }
 
-/// <summary>What codecs write into: one for each thread, used again.</summary>
+/// <summary>What codecs write into: one for each thread, used again. Lent, since what a codec runs may encode another message meanwhile.</summary>
 internal static class EncodeBuffer
 {
     private const int KeptBytesMax = 64 * 1024;
@@ -128,11 +130,19 @@ internal static class EncodeBuffer
     [ThreadStatic]
     private static ArrayBufferWriter<byte>? _own;
 
-    /// <summary>Empty; valid until this thread encodes the next thing.</summary>
-    public static ArrayBufferWriter<byte> OfThread()
+    /// <summary>An empty one. Where it is not given back, because the codec failed, the next one is new.</summary>
+    public static ArrayBufferWriter<byte> Lend()
     {
-        if (_own is not { Capacity: <= KeptBytesMax }) _own = new ArrayBufferWriter<byte>(256);
-        _own.ResetWrittenCount();
-        return _own;
+        var lent = _own ?? new ArrayBufferWriter<byte>(256);
+        _own = null;
+        return lent;
+    }
+
+    /// <summary>Its content is not needed any more.</summary>
+    public static void Return(ArrayBufferWriter<byte> buffer)
+    {
+        if (buffer.Capacity > KeptBytesMax) return;
+        buffer.ResetWrittenCount();
+        _own = buffer;
     }
 }

@@ -93,13 +93,11 @@ internal sealed partial class RegionDriver
         if (touched.Count == 0)
         {
             // Nothing else has left since: what was held goes now.
-            if (isTick && streams.IsHeld) _links.Flush(from);
-            if (isTick) streams.IsHeld = false;
+            if (isTick && streams.TakeHeld()) _links.Flush(from);
             return;
         }
         // Few messages: the news goes along with their replies, or at the next tick. Many: whoever sends them may be waiting for room.
         var flush = isTick || messages >= HeldMessages ? LinkFlush.Soon : LinkFlush.Held;
-        streams.IsHeld |= flush == LinkFlush.Held;
         for (var done = 0; done < touched.Count;)
         {
             var (taken, first) = (new StreamsTaken(), done);
@@ -117,6 +115,7 @@ internal sealed partial class RegionDriver
             for (var i = first; i < done; i++) streams.Touch(touched[i]);
         }
         streams.Return(touched);
+        if (flush == LinkFlush.Held) streams.Held(); // Now that it is in the link: a tick before would have flushed nothing.
     }
 
     /// <summary>Under the shard's lock, so that it cannot be overtaken by news of what comes again; false when the link did not take it.</summary>

@@ -85,20 +85,17 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         // The fast way: served here, and nothing of an earlier owner waits to be delivered first.
         if (slot.Local is { } local && local.TryDeliver(envelope)) return;
         var now = MonotonicClock.Now;
-        var outgoing = new OutgoingMessage(envelope, slot.Type, type, _forget) { Correlation = envelope.Sink is null ? 0 : Interlocked.Increment(ref _correlation) };
+        var outgoing = new OutgoingMessage(envelope, slot.Type, type, _forget) { Correlation = envelope.Sink is null ? 0 : Interlocked.Increment(ref _correlation), PostedAt = now };
         if (!Fits(envelope, outgoing)) return;
-        if (outgoing.Correlation != 0)
-        {
-            _awaiting[outgoing.Correlation] = outgoing;
-            Interlocked.Increment(ref _underWay);
-        }
         bool kept;
         lock (slot.Lock)
         {
-            if (slot.Local is { } here && here.TryDeliver(envelope))
+            if (slot.Local is { } here && here.TryDeliver(envelope)) return;
+            // Not before: whoever goes over those that are awaited may fail them, and the envelope may be another ask's once an entity has answered it.
+            if (outgoing.Correlation != 0)
             {
-                Forget(outgoing);
-                return;
+                _awaiting[outgoing.Correlation] = outgoing;
+                Interlocked.Increment(ref _underWay);
             }
             kept = slot.Outbox.Post(outgoing, now);
         }
@@ -279,12 +276,13 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     private async ValueTask WaitAndPostAsync(Slot slot, Envelope envelope, TimeSpan limit, CancellationToken cancel)
     {
         var until = MonotonicClock.Now + limit;
-        while (!HasRoom(slot, envelope.Target.Id))
+        for (var looks = 1; !HasRoom(slot, envelope.Target.Id); looks++)
         {
             cancel.ThrowIfCancellationRequested();
             if (MonotonicClock.Now >= until) throw new EntityException(EntityFailure.Busy(envelope.Target.StoreKey));
-            // Here: behind the turns that make room. Elsewhere: until its node has taken something.
-            if (slot.Local is not null) await TurnQueue.Yield();
+            // Here: behind the turns that make room, unless they wait for something themselves. Elsewhere: until its node has taken something.
+            if (slot.Local is not null && looks % 8 != 0) await TurnQueue.Yield();
+            else if (slot.Local is not null) await Task.Delay(1, cancel).ConfigureAwait(false);
             else await _room.WaitAsync().ConfigureAwait(false);
         }
         Post(envelope);
@@ -354,8 +352,13 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         private List<Slot> _spare = [];
         private int _messages;
 
+        private int _held;
+
         /// <summary>News waits in the link for something to go along with.</summary>
-        public bool IsHeld { get; set; }
+        public void Held() => Volatile.Write(ref _held, 1);
+
+        /// <summary>True once after <see cref="Held"/>.</summary>
+        public bool TakeHeld() => Volatile.Read(ref _held) != 0 && Interlocked.Exchange(ref _held, 0) != 0;
 
         public void Touch(Slot slot)
         {

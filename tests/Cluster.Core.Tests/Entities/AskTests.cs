@@ -88,6 +88,42 @@ public sealed class AskTests : IDisposable
     }
 
     [Fact]
+    public async Task Asking_for_the_result_too_early_fails_and_the_ask_goes_on()
+    {
+        var ask = Ask<int>.Rent(_clock);
+        var reply = ask.Start(Somebody, "question", null, CancellationToken.None);
+        Assert.Throws<InvalidOperationException>(() => reply.GetAwaiter().GetResult());
+        ask.Reply(7);
+        Assert.Equal(7, await reply.AsTask().Within("the reply"));
+    }
+
+    [Fact]
+    public async Task What_is_free_for_long_and_what_was_answered_wrongly_is_let_go_of()
+    {
+        var mistyped = Ask<long>.Rent(_clock);
+        var failing = mistyped.Start(Somebody, "question", null, CancellationToken.None);
+        Assert.True(mistyped.TryAnswerInTurn("seven"));
+        mistyped.Resume();
+        await Assert.ThrowsAsync<EntityException>(async () => await failing);
+        var free = Ask<long>.Rent(_clock);
+        var reply = free.Start(Somebody, "question", null, CancellationToken.None);
+        Assert.True(free.TryAnswerInTurn(7L));
+        free.Resume();
+        Assert.Equal(7, await reply);
+        await Waiting.Until(() => _clock.Watched == 0, () => $"nothing is watched, not {_clock.Watched}");
+        Assert.NotSame(free, Ask<long>.Rent(_clock));
+    }
+
+    [Fact]
+    public async Task Asks_under_way_end_with_their_node()
+    {
+        var clock = new AskClock(TimeSpan.FromMinutes(1));
+        var reply = Ask<int>.Rent(clock).Start(Somebody, "question", null, CancellationToken.None).AsTask();
+        clock.Dispose();
+        Assert.Equal(FailureKind.EntityUnavailable, (await Assert.ThrowsAsync<EntityException>(() => reply.Within("the ask ends"))).Failure.Kind);
+    }
+
+    [Fact]
     public async Task The_clock_lets_go_of_what_has_ended()
     {
         await EndManyAsync();

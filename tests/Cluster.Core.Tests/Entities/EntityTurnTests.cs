@@ -50,6 +50,34 @@ public class EntityTurnTests
     }
 
     [Fact]
+    public async Task What_a_turn_that_threw_has_started_answers_nothing_any_more()
+    {
+        await using var node = await EntityNode.OfAsync("thrower", m => m.Add<Show>("show.v1"), () => new Thrower());
+        Assert.Equal("first", await node.Send("e", new Show()).Is<string>());
+        var context = await Thrower.Left.Task.Within("the entity leaves its context behind");
+        await Waiting.Until(() => Throws(() => context.Reply("second")), () => "a reply after the turn is refused");
+
+        static bool Throws(Action what)
+        {
+            try { what(); }
+            catch (InvalidOperationException) { return true; }
+            return false;
+        }
+    }
+
+    private sealed class Thrower : Entity
+    {
+        public static readonly TaskCompletionSource<EntityContext> Left = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        protected internal override ValueTask ReceiveAsync(object message)
+        {
+            Context.Reply("first");
+            Left.TrySetResult(Context);
+            throw new InvalidOperationException("after the answer");
+        }
+    }
+
+    [Fact]
     public async Task An_entity_that_throws_hurts_the_sender_alone_and_lives_on()
     {
         await using var node = await NodeAsync();
