@@ -7,6 +7,7 @@ var rows = new Dictionary<string, Func<BenchOptions, TempFolder, Task<Figure>>>(
     ["ask-local"] = AskLocal.RunAsync,
     ["ask-remote"] = AskRemote.RunAsync,
     ["tell-remote"] = TellRemote.RunAsync,
+    ["persist-sqlite"] = PersistSqlite.RunAsync,
 };
 
 if (args is [PeerProcess.Command, var shared, var peer])
