@@ -7,6 +7,8 @@ var rows = new Dictionary<string, Func<BenchOptions, TempFolder, Task<Figure>>>(
     ["ask-local"] = AskLocal.RunAsync,
     ["ask-remote"] = AskRemote.RunAsync,
     ["tell-remote"] = TellRemote.RunAsync,
+    ["activate-memory"] = ActivateMemory.RunAsync,
+    ["activate-rate"] = ActivateRate.RunAsync,
     ["persist-sqlite"] = PersistSqlite.RunAsync,
 };
 
