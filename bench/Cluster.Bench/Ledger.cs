@@ -1,6 +1,9 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Diagnostics;
+using ActorCluster.Bench.Nodes;
 using ActorCluster.Entities;
+using ActorCluster.Hosting;
 
 namespace ActorCluster.Bench;
 
@@ -14,14 +17,26 @@ internal sealed record Entered(long Entries);
 internal sealed class Ledger : JournaledEntity<ReadOnlyMemory<byte>>
 {
     public const string EntryKind = "ledger.entry.v1";
+    public const int Shards = 64;
 
     private long _entries;
+
+    /// <summary>Is told when a ledger has been loaded; null for nobody.</summary>
+    public static Action<Step>? Tell { get; set; }
 
     protected override IEventCodec<ReadOnlyMemory<byte>> Events { get; } = new EntryCodec();
 
     protected override string? SnapshotSchema => "ledger.v1";
 
     public static void Register(MessageCatalog messages) => messages.Add(typeof(Enter), "enter.v1", new EnterCodec(), new EnteredCodec());
+
+    public static void Host(ActorClusterBuilder cluster) => cluster.WithEntity<Ledger>("ledger", Register, Shards);
+
+    protected internal override ValueTask ActivateAsync()
+    {
+        Tell?.Invoke(new Step(Stopwatch.GetTimestamp(), 0, Context.Id.Id));
+        return ValueTask.CompletedTask;
+    }
 
     protected override Decision<ReadOnlyMemory<byte>> Decide(object message) => Decision<ReadOnlyMemory<byte>>.Record(((Enter)message).Text);
 

@@ -10,7 +10,6 @@ namespace ActorCluster.Bench.Rows;
 internal static class PersistSqlite
 {
     private const int Rooms = 256;
-    private const int Shards = 64;
     private const int PayloadBytes = 100;
 
     public static async Task<Figure> RunAsync(BenchOptions options, TempFolder folder)
@@ -18,7 +17,7 @@ internal static class PersistSqlite
         var callers = options.Callers > 0 ? options.Callers : 1_024;
         CountedStore? count = null;
         await using var node = await BenchNode.StartAsync(folder.Path, "node1", cluster => cluster
-            .WithEntity<Ledger>("ledger", Ledger.Register, Shards)
+            .WithEntity<Ledger>("ledger", Ledger.Register, Ledger.Shards)
             .WithStore((_, settings) =>
             {
                 (var store, count) = CountedStore.Around(new SqliteStore(new SqliteStoreOptions { Path = settings.Store.Sqlite }));
@@ -58,7 +57,13 @@ internal static class PersistSqlite
             More = new Dictionary<string, double> { ["rowsPerCommit"] = Window.Median(perCommit), ["yardstickCpuUsPerOp"] = Window.Median(yardsticks.Select(w => w.CpuUsPerOp)) },
             Config = new Dictionary<string, JsonNode?>
             {
-                ["callers"] = callers, ["rooms"] = Rooms, ["shards"] = Shards, ["payloadBytes"] = PayloadBytes, ["synchronous"] = "FULL", ["seconds"] = options.Seconds, ["runs"] = options.Runs,
+                ["callers"] = callers,
+                ["rooms"] = Rooms,
+                ["shards"] = Ledger.Shards,
+                ["payloadBytes"] = PayloadBytes,
+                ["synchronous"] = "FULL",
+                ["seconds"] = options.Seconds,
+                ["runs"] = options.Runs,
             },
         };
 
