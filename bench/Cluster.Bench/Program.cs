@@ -18,6 +18,9 @@ var rows = new Dictionary<string, Func<BenchOptions, TempFolder, Task<Figure>>>(
 
 switch (args)
 {
+    case ["list"]:
+        foreach (var row in rows.Keys) Console.WriteLine(row);
+        return 0;
     case [PeerProcess.Command, var shared, var peer, .. var more]:
         await PeerProcess.ServeAsync(shared, peer, more);
         return 0;

@@ -35,7 +35,8 @@ internal static class FanOut
         var (single, together) = (new List<(Window Window, double Bytes)>(), new List<(Window Window, double Bytes)>());
         for (var run = -1; run < options.Runs; run++)
         {
-            var (one, some) = (await publisher.RunAsync(1, options.Seconds).ConfigureAwait(false), await publisher.RunAsync(Together, options.Seconds).ConfigureAwait(false));
+            var seconds = run < 0 ? Math.Min(0.5, options.Seconds) : options.Seconds;
+            var (one, some) = (await publisher.RunAsync(1, seconds).ConfigureAwait(false), await publisher.RunAsync(Together, seconds).ConfigureAwait(false));
             if (run < 0) continue;
             single.Add(one);
             together.Add(some);
