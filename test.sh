@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds everything, checks the formatting, runs every test, and ends with "N passed, N failed". Needs the .NET 10 SDK; installs the rest.
+# Builds everything, checks the formatting, tries every benchmark, runs every test, and ends with "N passed, N failed". Needs the .NET 10 SDK; installs the rest.
 set -u
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd) || exit 2
 cd "$root" || exit 2
@@ -25,6 +25,22 @@ dotnet format ActorCluster.sln --no-restore --verify-no-changes --severity warn 
 results=$(mktemp -d) || exit 2
 trap 'rm -rf "$results"' EXIT
 passed=0 failed=0
+
+say "Benchmarks: each once, small and without thresholds, so that none is found broken on the day it is wanted"
+bench="dotnet bench/Cluster.Bench/bin/Release/net10.0/Cluster.Bench.dll"
+rows=$($bench list) && [ -n "$rows" ] || fail "the bench does not list its rows."
+for row in $rows; do
+  case $row in gateway) size="--callers 50" ;; *) size="" ;; esac
+  line=$(timeout --kill-after=5 60 $bench "$row" --seconds 1 --runs 1 $size --json 2>"$results/bench")
+  if [ $? = 0 ] && [[ $line == "{\"bench\":\"$row\",\"value\":"[1-9]* || $line == "{\"bench\":\"$row\",\"value\":0."* ]]; then
+    passed=$((passed + 1))
+  else
+    echo "test: bench $row failed: $line" >&2
+    cat "$results/bench" >&2
+    failed=$((failed + 1))
+  fi
+done
+
 for project in tests/*/*.csproj; do
   name=$(basename "$project" .csproj)
   say "$name"

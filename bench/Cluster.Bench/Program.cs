@@ -1,3 +1,4 @@
+using System.Globalization;
 using ActorCluster.Bench;
 using ActorCluster.Bench.Nodes;
 using ActorCluster.Bench.Rows;
@@ -7,12 +8,25 @@ var rows = new Dictionary<string, Func<BenchOptions, TempFolder, Task<Figure>>>(
     ["ask-local"] = AskLocal.RunAsync,
     ["ask-remote"] = AskRemote.RunAsync,
     ["tell-remote"] = TellRemote.RunAsync,
+    ["activate-memory"] = ActivateMemory.RunAsync,
+    ["activate-rate"] = ActivateRate.RunAsync,
+    ["persist-sqlite"] = PersistSqlite.RunAsync,
+    ["fan-out"] = FanOut.RunAsync,
+    ["failover"] = Failover.RunAsync,
+    ["gateway"] = Gateway.RunAsync,
 };
 
-if (args is [PeerProcess.Command, var shared, var peer])
+switch (args)
 {
-    await PeerProcess.ServeAsync(shared, peer);
-    return 0;
+    case ["list"]:
+        foreach (var row in rows.Keys) Console.WriteLine(row);
+        return 0;
+    case [PeerProcess.Command, var shared, var peer, .. var more]:
+        await PeerProcess.ServeAsync(shared, peer, more);
+        return 0;
+    case [LoadProcess.Command, var url, var idle, var active]:
+        await LoadProcess.RunAsync(new Uri(url), int.Parse(idle, CultureInfo.InvariantCulture), int.Parse(active, CultureInfo.InvariantCulture));
+        return 0;
 }
 
 BenchOptions options;

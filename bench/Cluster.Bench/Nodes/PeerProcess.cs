@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
@@ -6,10 +7,11 @@ using ActorCluster.Bench.Yardsticks;
 
 namespace ActorCluster.Bench.Nodes;
 
-/// <summary>The other node: a process of its own, of this very program, with the yardstick's echo beside it.</summary>
+/// <summary>Another node: a process of its own, of this very program, with the yardstick's echo beside it.</summary>
 internal sealed class PeerProcess : IAsyncDisposable
 {
     public const string Command = "--serve";
+    private const string WithLedgers = "ledgers";
 
     private readonly Process _process;
 
@@ -20,26 +22,40 @@ internal sealed class PeerProcess : IAsyncDisposable
     /// <summary>Where the raw echo listens.</summary>
     public IPEndPoint Echo { get; }
 
+    /// <summary>What happened in the node's life, if it hosts ledgers.</summary>
+    public ConcurrentQueue<Step> Steps { get; } = new();
+
     /// <summary>Starts it; it has joined when this returns.</summary>
-    public static async Task<PeerProcess> StartAsync(string folder, string name)
+    /// <param name="folder">Of the cluster.</param>
+    /// <param name="name">Of the node.</param>
+    /// <param name="withLedgers">It hosts ledgers beside counters, and tells its steps.</param>
+    public static async Task<PeerProcess> StartAsync(string folder, string name, bool withLedgers = false)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardInput = true };
         foreach (var argument in new[] { typeof(PeerProcess).Assembly.Location, Command, folder, name }) start.ArgumentList.Add(argument);
+        if (withLedgers) start.ArgumentList.Add(WithLedgers);
         var process = Process.Start(start) ?? throw new InvalidOperationException("dotnet did not start.");
-        var line = await process.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60)).ConfigureAwait(false);
-        return line is not null && line.StartsWith("ready ", StringComparison.Ordinal)
-            ? new PeerProcess(process, int.Parse(line[6..], CultureInfo.InvariantCulture))
-            : throw new InvalidOperationException($"The other node said '{line}' instead of being ready.");
+        string? line;
+        do line = await process.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60)).ConfigureAwait(false);
+        while (line is not null && Step.FromLine(line) is not null);
+        if (line?.StartsWith("ready ", StringComparison.Ordinal) != true) throw new InvalidOperationException($"The other node said '{line}' instead of being ready.");
+        var peer = new PeerProcess(process, int.Parse(line[6..], CultureInfo.InvariantCulture));
+        _ = peer.ReadStepsAsync();
+        return peer;
     }
 
     /// <summary>What the other process does: serves until its standard input ends.</summary>
-    public static async Task ServeAsync(string folder, string name)
+    public static async Task ServeAsync(string folder, string name, string[] more)
     {
         using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen();
         new Thread(() => RawEcho.Serve(listener)) { IsBackground = true }.Start();
-        await using var node = await BenchNode.StartAsync(folder, name).ConfigureAwait(false);
+        var withLedgers = more.Contains(WithLedgers);
+        if (withLedgers) Ledger.Tell = step => Console.WriteLine(step.ToLine());
+        await using var node = await (withLedgers
+            ? BenchNode.StartAsync(folder, name, Ledger.Host, new StepLog(Ledger.Tell!))
+            : BenchNode.StartAsync(folder, name)).ConfigureAwait(false);
         Console.WriteLine($"ready {((IPEndPoint)listener.LocalEndPoint!).Port}");
         await Console.In.ReadToEndAsync().ConfigureAwait(false);
     }
@@ -53,5 +69,11 @@ internal sealed class PeerProcess : IAsyncDisposable
         try { await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(40)).ConfigureAwait(false); }
         catch (TimeoutException) { _process.Kill(); }
         _process.Dispose();
+    }
+
+    private async Task ReadStepsAsync()
+    {
+        while (await _process.StandardOutput.ReadLineAsync().ConfigureAwait(false) is { } line)
+            if (Step.FromLine(line) is { } step) Steps.Enqueue(step);
     }
 }

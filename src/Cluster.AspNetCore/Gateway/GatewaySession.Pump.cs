@@ -6,14 +6,16 @@ using ActorCluster.Primitives;
 namespace ActorCluster.AspNetCore.Gateway;
 
 /// <summary>What is sent: answers first, then rooms, each from its cursor.</summary>
-internal sealed partial class GatewaySession : IRoomFollower
+internal sealed partial class GatewaySession
 {
     private const int ItemsPerFrame = 256;
     private const int FrameBytesSoft = 256 * 1024;
-    private const int FrameBytesKept = 64 * 1024;
+    private const int FrameBytesUsual = 1024;
     private static readonly TimeSpan LeaveShownWithin = TimeSpan.FromSeconds(4);
 
-    private readonly List<RoomItem> _items = new(64);
+    private readonly List<RoomItem> _items = [];
+    private byte[] _block = []; // The frame that is being written or sent; the pump's.
+    private int _written;
 
     private enum Sent
     {
@@ -24,11 +26,17 @@ internal sealed partial class GatewaySession : IRoomFollower
         Last,
     }
 
-    void IRoomFollower.RoomChanged(RoomRelay room)
+    /// <summary>A room has news. Sends it on this thread, if no other one is sending: it works off such turns.</summary>
+    public void LookAt(RoomCursor cursor)
     {
-        RoomCursor? cursor;
-        lock (_lock) _rooms.TryGetValue(room.Name, out cursor);
-        if (cursor is not null) MarkDirty(cursor);
+        if (cursor.IsDirty) return; // The pump has not begun to look.
+        lock (_lock)
+        {
+            if (cursor.IsDirty || cursor.HasEnded) return;
+            cursor.IsDirty = true;
+            _dirty.Enqueue(cursor);
+        }
+        if (MustStartPump()) _ = PumpAsync();
     }
 
     void IThreadPoolWorkItem.Execute() => _ = PumpAsync();
@@ -85,14 +93,14 @@ internal sealed partial class GatewaySession : IRoomFollower
         lock (_lock)
         {
             if (_closing || _rooms.ContainsKey(room)) return; // Streamed already: it goes on where it is.
-            if (_rooms.Count < GatewayLimits.RoomsPerSession) _rooms.Add(room, cursor = new RoomCursor(room, after));
+            if (_rooms.Count < GatewayLimits.RoomsPerSession) _rooms.Add(room, cursor = new RoomCursor(this, room, after));
         }
         if (cursor is null)
         {
             Answer(ServerFrames.Left(room, "TooManyRooms", $"One connection follows at most {GatewayLimits.RoomsPerSession} rooms; leave one, or open another connection."));
             return;
         }
-        var relay = life.Rooms!.Follow(room, this);
+        var relay = life.Rooms!.Follow(room, cursor);
         bool ended;
         lock (_lock)
         {
@@ -101,7 +109,7 @@ internal sealed partial class GatewaySession : IRoomFollower
         }
         // 1. The cursor is in the table, its relay not yet known. 2. The session ends and finds no relay to take itself off.
         // 3. Here it is known: whoever comes last takes the session off, or the relay would call it for ever.
-        if (ended) relay.Remove(this);
+        if (ended) relay.Remove(cursor);
         else MarkDirty(cursor);
     }
 
@@ -109,7 +117,7 @@ internal sealed partial class GatewaySession : IRoomFollower
     {
         RoomRelay? relay;
         lock (_lock) relay = End(cursor);
-        relay?.Remove(this);
+        relay?.Remove(cursor);
     }
 
     /// <summary>Ends a stream, under the lock; returns the relay to be taken off, outside of it.</summary>
@@ -134,9 +142,26 @@ internal sealed partial class GatewaySession : IRoomFollower
 
     private void Wake()
     {
+        if (MustStartPump()) TurnQueue.Add(this);
+    }
+
+    /// <summary>True when the caller is to start the pump; else it looks again by itself.</summary>
+    private bool MustStartPump()
+    {
         // 0 idle, 1 running, 2 running and to look again.
-        if (Interlocked.CompareExchange(ref _pump, 2, 1) == 1) return;
-        if (Interlocked.CompareExchange(ref _pump, 1, 0) == 0) ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        while (true)
+        {
+            switch (Interlocked.CompareExchange(ref _pump, 1, 0))
+            {
+                case 0:
+                    return true;
+                case 2:
+                    return false;
+                default:
+                    if (Interlocked.CompareExchange(ref _pump, 2, 1) == 1) return false;
+                    break; // It has just ended, or was told by another.
+            }
+        }
     }
 
     private async Task PumpAsync()
@@ -209,9 +234,17 @@ internal sealed partial class GatewaySession : IRoomFollower
         if (cursor is null) return Sent.Nothing;
         if (await FillFrameAsync(cursor).ConfigureAwait(false))
         {
-            await SendAsync(_frame.WrittenMemory).ConfigureAwait(false);
+            try
+            {
+                await SendAsync(_block.AsMemory(0, _written)).ConfigureAwait(false);
+            }
+            finally
+            {
+                // Kept by the pool and not by the session: most sessions are silent most of the time.
+                ArrayPool<byte>.Shared.Return(_block);
+                (_block, _written) = ([], 0);
+            }
             cursor.SentAt = MonotonicClock.Now;
-            if (_frame.Capacity > FrameBytesKept) _frame = new ArrayBufferWriter<byte>(1024); // One long catch-up must not keep its buffer for the life of the session.
         }
         TakeTurns(cursor);
         return Sent.Something;
@@ -219,9 +252,9 @@ internal sealed partial class GatewaySession : IRoomFollower
 
     private async ValueTask SendAsync(ReadOnlyMemory<byte> frame)
     {
-        lock (_lock) _sendingSince = MonotonicClock.Now;
+        Volatile.Write(ref _sendingSince, MonotonicClock.Now.Ticks);
         await socket.SendAsync(frame, WebSocketMessageType.Text, endOfMessage: true, _closed.Token).ConfigureAwait(false);
-        lock (_lock) _sendingSince = TimeSpan.MaxValue;
+        Volatile.Write(ref _sendingSince, long.MaxValue);
     }
 
     /// <summary>Writes what follows the cursor into the frame; false when there is nothing to send.</summary>
@@ -229,10 +262,11 @@ internal sealed partial class GatewaySession : IRoomFollower
     {
         RoomRelay? relay;
         lock (_lock) relay = cursor.HasEnded || cursor.HasLeft ? null : cursor.Relay;
-        if (relay is null || relay.State is not { IsLive: true } state) return false;
+        if (relay is null) return false;
         _items.Clear();
-        if (!relay.TryRead(cursor.After, _items, ItemsPerFrame))
+        if (!relay.TryRead(cursor.After, _items, ItemsPerFrame, out var last))
         {
+            if (last is null) return false; // It is told when the stream begins.
             // Further behind than this node remembers: the journal has it.
             IReadOnlyList<RoomItem>? rows = null;
             try { rows = await relay.ReadAsync(cursor.After, ItemsPerFrame).ConfigureAwait(false); }
@@ -242,7 +276,7 @@ internal sealed partial class GatewaySession : IRoomFollower
                 _ = AgainLaterAsync(cursor);
                 return false;
             }
-            foreach (var row in rows) if (row.Seq <= state.Last) _items.Add(row);
+            foreach (var row in rows) if (row.Seq <= last) _items.Add(row);
         }
         long end;
         lock (_lock) end = cursor.Turns.TryPeek(out var turn) ? turn.Seq : long.MaxValue;
@@ -251,10 +285,9 @@ internal sealed partial class GatewaySession : IRoomFollower
 
     private bool Write(RoomCursor cursor, long end)
     {
-        _frame.ResetWrittenCount();
         var wrote = false;
         var now = MonotonicClock.Now;
-        for (var i = 0; i < _items.Count && _items[i].Seq <= end && _frame.WrittenCount < FrameBytesSoft;)
+        for (var i = 0; i < _items.Count && _items[i].Seq <= end && _written < FrameBytesSoft;)
         {
             var run = i;
             while (run < _items.Count && _items[run].Seq <= end && MayDigest(_items[run])) run++;
@@ -278,7 +311,7 @@ internal sealed partial class GatewaySession : IRoomFollower
         }
         if (!wrote) return false;
         Put("]}"u8);
-        if (_items.Count == ItemsPerFrame || _frame.WrittenCount >= FrameBytesSoft) MarkDirty(cursor);
+        if (_items.Count == ItemsPerFrame || _written >= FrameBytesSoft) MarkDirty(cursor);
         return true;
     }
 
@@ -307,8 +340,17 @@ internal sealed partial class GatewaySession : IRoomFollower
 
     private void Put(ReadOnlySpan<byte> bytes)
     {
-        bytes.CopyTo(_frame.GetSpan(bytes.Length));
-        _frame.Advance(bytes.Length);
+        if (bytes.Length > _block.Length - _written) Enlarge(bytes.Length);
+        bytes.CopyTo(_block.AsSpan(_written));
+        _written += bytes.Length;
+    }
+
+    private void Enlarge(int bytes)
+    {
+        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(FrameBytesUsual, 2 * (_written + bytes)));
+        _block.AsSpan(0, _written).CopyTo(larger);
+        if (_block.Length > 0) ArrayPool<byte>.Shared.Return(_block);
+        _block = larger;
     }
 
     private bool IsOwnLeave(RoomItem item) => item.Event is RoomEvent.Left left && left.User == user;
@@ -351,7 +393,7 @@ internal sealed partial class GatewaySession : IRoomFollower
             // In one moment with the last turn: a join or leave that is answered next must find the room gone, or it would take its turn in a stream that ends.
             if (cursor.HasLeft) ended = End(cursor);
         }
-        ended?.Remove(this);
+        ended?.Remove(cursor);
         if (again) MarkDirty(cursor);
     }
 

@@ -17,12 +17,11 @@ internal sealed partial class GatewaySession(ClusterGateway gateway, GatewayLife
     private readonly Dictionary<string, RoomCursor> _rooms = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _closed = new();
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private ArrayBufferWriter<byte> _frame = new(1024);
     private TaskCompletionSource? _roomy;
     private int _answerBytes;
     private int _pump;
     private volatile bool _closing;
-    private TimeSpan _sendingSince = TimeSpan.MaxValue;
+    private long _sendingSince = long.MaxValue; // In ticks, since a TimeSpan cannot be written at once.
     private TimeSpan _fullSince = TimeSpan.MaxValue;
     private TimeSpan _tokenAt;
     private int _badFrames;
@@ -83,7 +82,7 @@ internal sealed partial class GatewaySession(ClusterGateway gateway, GatewayLife
             Answer(ServerFrames.Token(gateway.Tokens.Issue(user, _client, DateTimeOffset.UtcNow)));
         }
         bool slow;
-        lock (_lock) slow = now - _sendingSince >= GatewayLimits.UnsentFor || now - _fullSince >= GatewayLimits.UnsentFor;
+        lock (_lock) slow = now.Ticks - Volatile.Read(ref _sendingSince) >= GatewayLimits.UnsentFor.Ticks || now - _fullSince >= GatewayLimits.UnsentFor;
         if (!slow || _closing) return;
         log.TooSlow(user);
         _ = GoAwayAsync(ServerFrames.Bye("TooSlow", "The connection takes data too slowly; connect again."), Farewell, atOnce: true);

@@ -4,8 +4,10 @@ namespace ActorCluster.AspNetCore.Gateway;
 
 /// <summary>How far one session has been sent one room.</summary>
 /// <remarks>Owned by the session's pump, but for the fields that say so.</remarks>
-internal sealed class RoomCursor(string room, long after)
+internal sealed class RoomCursor(GatewaySession session, string room, long after) : IRoomFollower
 {
+    private bool _isDirty;
+
     public string Room { get; } = room;
 
     public byte[] Prefix { get; } = ServerFrames.ItemsPrefix(room);
@@ -27,11 +29,17 @@ internal sealed class RoomCursor(string room, long after)
     /// <summary>Leaves that wait until the stream has reached them, and joins that were answered behind one. Under the session's lock.</summary>
     public Queue<Turn> Turns { get; } = [];
 
-    /// <summary>In the session's queue of rooms to look at. Under the session's lock.</summary>
-    public bool IsDirty { get; set; }
+    /// <summary>In the session's queue of rooms to look at. Set under the session's lock; whoever reads true without it knows that what was there before is still to be looked at.</summary>
+    public bool IsDirty
+    {
+        get => Volatile.Read(ref _isDirty);
+        set => Volatile.Write(ref _isDirty, value);
+    }
 
     /// <summary>The stream has ended. Under the session's lock.</summary>
     public bool HasEnded { get; set; }
+
+    void IRoomFollower.RoomChanged(RoomRelay room) => session.LookAt(this);
 
     /// <summary>A leave ends the stream at its sequence, a join begins it again after its own; either is answered then.</summary>
     internal readonly record struct Turn(bool IsJoin, long Seq, byte[] Ok, TimeSpan Since);

@@ -82,7 +82,10 @@ internal static class ServerFrames
         Encoding.UTF8.GetBytes($"{{\"op\":\"items\",\"room\":\"{JavaScriptEncoder.UnsafeRelaxedJsonEscaping.Encode(room)}\",\"items\":[");
 
     /// <summary>An item as JSON, encoded once for all sessions of the node.</summary>
-    public static byte[] Item(RoomItem item) => item.Encoded ??= Write(w =>
+    public static byte[] Item(RoomItem item) => item.Encoded ??= Encode(item);
+
+    /// <summary>By itself, since what it captures would be allocated at each call, encoded before or not.</summary>
+    private static byte[] Encode(RoomItem item) => Write(w =>
     {
         w.WriteNumber("seq", item.Seq);
         w.WriteString("kind", item.Event switch

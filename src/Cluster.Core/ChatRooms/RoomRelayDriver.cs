@@ -10,7 +10,7 @@ namespace ActorCluster.ChatRooms;
 /// <summary>Somebody on this node who follows a room.</summary>
 internal interface IRoomFollower
 {
-    /// <summary>The room has news, or its stream became readable. Called under no lock of the room; return fast.</summary>
+    /// <summary>The room has news, or its stream became readable. Called under no lock of the room, on a thread that works off turns: others wait behind it.</summary>
     void RoomChanged(RoomRelay room);
 }
 
@@ -114,8 +114,8 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
 
     private readonly Lock _lock = new();
     private readonly RoomStream _stream = new();
-    private readonly List<IRoomFollower> _followers = [];
-    private IRoomFollower[] _followersCopy = [];
+    private readonly List<FollowerGroup> _groups = [];
+    private volatile FollowerGroup[] _groupsCopy = [];
     private bool _filling;
     private bool _later;
     private bool _laterEvenIfLive;
@@ -125,26 +125,19 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
 
     public ShardNo Shard { get; } = shard;
 
-    public (long Last, bool IsLive) State
-    {
-        get
-        {
-            lock (_lock) return (_stream.Last, _stream.IsLive);
-        }
-    }
-
     public bool Add(IRoomFollower follower)
     {
         bool first;
+        FollowerGroup group;
         lock (_lock)
         {
             if (_dead) return false;
-            _followers.Add(follower);
-            _followersCopy = [.. _followers];
-            first = _followers.Count == 1;
+            first = _groups.Count == 0;
+            group = _groups.Find(g => !g.IsFull) ?? AddGroup();
+            group.Add(follower);
         }
         if (first) driver.Subscribe(this);
-        else follower.RoomChanged(this);
+        else group.Schedule();
         return true;
     }
 
@@ -152,9 +145,12 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
     {
         lock (_lock)
         {
-            _followers.Remove(follower);
-            _followersCopy = [.. _followers];
-            if (_followers.Count > 0) return;
+            if (_groups.Find(g => g.Remove(follower)) is { IsEmpty: true } empty)
+            {
+                _groups.Remove(empty);
+                _groupsCopy = [.. _groups];
+            }
+            if (_groups.Count > 0) return;
             _dead = true;
         }
         driver.Forget(this);
@@ -169,10 +165,18 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
         Act(wish);
     }
 
-    /// <summary>Copies items after a cursor; false when they must be read from the journal (<see cref="ReadAsync"/>).</summary>
-    public bool TryRead(long after, List<RoomItem> into, int max)
+    /// <summary>Copies items after a cursor; false when they must be read from the journal (<see cref="ReadAsync"/>), or nothing is known yet.</summary>
+    /// <param name="after">Sequence that the reader has.</param>
+    /// <param name="into">Gets them.</param>
+    /// <param name="max">At most so many.</param>
+    /// <param name="last">Sequence of the newest item here; null while nothing is known of the room.</param>
+    public bool TryRead(long after, List<RoomItem> into, int max, out long? last)
     {
-        lock (_lock) return _stream.TryRead(after, into, max);
+        lock (_lock)
+        {
+            last = _stream.IsLive ? _stream.Last : null;
+            return _stream.TryRead(after, into, max);
+        }
     }
 
     /// <inheritdoc cref="RoomRelayDriver.ReadAsync" />
@@ -211,7 +215,20 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
     {
         if (wish == RoomStreamWish.SubscribeLater) _ = SubscribeLaterAsync(evenIfLive: true); // Not at once: until the route is learned the same one would answer.
         else if (wish == RoomStreamWish.Fill) Fill();
-        foreach (var follower in _followersCopy) follower.RoomChanged(this);
+        TellAll();
+    }
+
+    private void TellAll()
+    {
+        foreach (var group in _groupsCopy) group.Schedule();
+    }
+
+    private FollowerGroup AddGroup()
+    {
+        var group = new FollowerGroup(this);
+        _groups.Add(group);
+        _groupsCopy = [.. _groups];
+        return group;
     }
 
     private void Fill()
@@ -243,9 +260,44 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
                     break;
                 }
             }
-            foreach (var follower in _followersCopy) follower.RoomChanged(this);
+            TellAll();
             if (items is null || items.Count == 0) await Task.Delay(RetryAfter).ConfigureAwait(false);
         }
-        foreach (var follower in _followersCopy) follower.RoomChanged(this);
+        TellAll();
+    }
+
+    /// <summary>Some followers that are told as one item of the <see cref="TurnQueue"/>: to queue each of a thousand would cost more than what they do.</summary>
+    private sealed class FollowerGroup(RoomRelay room) : IThreadPoolWorkItem
+    {
+        private const int Size = 32; // What waits behind a group waits for its sends, a few microseconds each.
+
+        private volatile IRoomFollower[] _followers = [];
+        private int _isScheduled;
+
+        public bool IsFull => _followers.Length >= Size;
+
+        public bool IsEmpty => _followers.Length == 0;
+
+        public void Add(IRoomFollower follower) => _followers = [.. _followers, follower];
+
+        public bool Remove(IRoomFollower follower)
+        {
+            var before = _followers;
+            var at = Array.IndexOf(before, follower);
+            if (at < 0) return false;
+            _followers = [.. before.AsSpan(0, at), .. before.AsSpan(at + 1)];
+            return true;
+        }
+
+        public void Schedule()
+        {
+            if (Volatile.Read(ref _isScheduled) == 0 && Interlocked.Exchange(ref _isScheduled, 1) == 0) TurnQueue.Add(this);
+        }
+
+        void IThreadPoolWorkItem.Execute()
+        {
+            Interlocked.Exchange(ref _isScheduled, 0); // First: what comes while the followers look is told again.
+            foreach (var follower in _followers) follower.RoomChanged(room);
+        }
     }
 }

@@ -49,6 +49,15 @@ internal static partial class HostingLog
     [LoggerMessage(1015, LogLevel.Warning, "{Peer} could not be probed: {Reason}")]
     public static partial void ProbeFailed(this ILogger log, Incarnation peer, string reason);
 
+    [LoggerMessage(1016, LogLevel.Debug, "Nobody listens at the link of {Peer} any more")]
+    public static partial void LinkGone(this ILogger log, Incarnation peer);
+
+    [LoggerMessage(1017, LogLevel.Debug, "The lock file of {Peer} is free")]
+    public static partial void LockFree(this ILogger log, Incarnation peer);
+
+    [LoggerMessage(1018, LogLevel.Debug, "Asks for a view change: {Reason}")]
+    public static partial void AsksForView(this ILogger log, string reason);
+
     [LoggerMessage(1012, LogLevel.Information, "Rejoining as a new incarnation in {Wait}")]
     public static partial void Rejoining(this ILogger log, TimeSpan wait);
 }

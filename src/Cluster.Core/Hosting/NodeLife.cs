@@ -225,6 +225,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         switch (effect)
         {
             case NodeEffect.Call(var call):
+                if (call is ControlCall.ChangeView(var change)) _log.AsksForView(change.Reason);
                 _ = CallAsync(call);
                 break;
             case NodeEffect.Beat(var to, var channel, var beat):
@@ -237,7 +238,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 _ = ProbeLinkAsync(peer);
                 break;
             case NodeEffect.ProbeLock(var peer):
-                ThreadPool.UnsafeQueueUserWorkItem(_ => Tell(new NodeInput.LockProbed(peer.Inc, NodeLock.IsFree(peer.LockFile!))), null);
+                ThreadPool.UnsafeQueueUserWorkItem(_ => ProbeLock(peer), null);
                 break;
             case NodeEffect.Decided(var what):
                 _log.Decided(what);
@@ -290,7 +291,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         try
         {
             var outcome = await _links.ProbeAsync(new LinkPeer(peer.Inc, peer.Name, peer.LinkAddress), TimeSpan.FromSeconds(1), CancellationToken.None).ConfigureAwait(false);
-            Tell(new NodeInput.LinkProbed(peer.Inc, outcome is ProbeOutcome.Refused or ProbeOutcome.ClosedBeforeHello or ProbeOutcome.OtherIncarnation));
+            var gone = outcome is ProbeOutcome.Refused or ProbeOutcome.ClosedBeforeHello or ProbeOutcome.OtherIncarnation;
+            if (gone) _log.LinkGone(peer.Inc);
+            Tell(new NodeInput.LinkProbed(peer.Inc, gone));
         }
         catch (ObjectDisposedException)
         {
@@ -300,6 +303,13 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         {
             _log.ProbeFailed(peer.Inc, cause.Message); // Asked again while the peer is missing.
         }
+    }
+
+    private void ProbeLock(MemberRow peer)
+    {
+        var free = NodeLock.IsFree(peer.LockFile!);
+        if (free) _log.LockFree(peer.Inc);
+        Tell(new NodeInput.LockProbed(peer.Inc, free));
     }
 
     private void Broadcast(FrameType type, IMessage? message)
