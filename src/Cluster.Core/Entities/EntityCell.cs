@@ -4,13 +4,12 @@ namespace ActorCluster.Entities;
 
 /// <summary>One active entity: its mailbox and its turns.</summary>
 /// <remarks>The mailbox is a chain of envelopes under a short lock; no channel, task or timer belongs to an idle cell. At most one turn runs: whoever finds the cell
-/// unscheduled schedules it on the pool's global queue. What the entity holds is touched by its turns alone, or under the lock while none is scheduled; no
+/// unscheduled schedules it on the <see cref="TurnQueue"/>. The lock is the object itself: there may be millions, nearly all idle. What the entity holds is touched by its turns alone, or under the lock while none is scheduled; no
 /// answer is given and no other lock but that of the timers is taken under it.</remarks>
-internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id, Entity entity, int generation) : IThreadPoolWorkItem
+internal sealed class EntityCell(LocalShard shard, string id, Entity entity, int generation) : IThreadPoolWorkItem
 {
     private const int TurnsPerSlice = 64;
 
-    private readonly Lock _lock = new();
     private Envelope? _first;
     private Envelope? _last;
     private int _count;
@@ -18,15 +17,17 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
     private bool _attention;
     private bool _started;
     private bool _stopped;
-    private int _lastUsed = host.Round;
+    private int _lastUsed = shard.Host.Round;
     private Func<string, EntityFailure>? _owedFailure;
     private int _turnThread;
 
-    public EntityHost Host { get; } = host;
+    public EntityHost Host => Shard.Host;
 
     public LocalShard Shard { get; } = shard;
 
-    public EntityId Id { get; } = id;
+    public string Key { get; } = id;
+
+    public EntityId Id => new(Shard.Type.Name, Key);
 
     public Entity Entity { get; } = entity;
 
@@ -46,7 +47,7 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
     public bool Enqueue(Envelope envelope)
     {
         var full = false;
-        lock (_lock)
+        lock (this)
         {
             if (_stopped) return false;
             if (_count >= Host.MailboxMax && envelope.Message is not EntityContext.TimerFired)
@@ -75,7 +76,7 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
     /// <summary>Asks for a turn without a message: something committed.</summary>
     public void Attend()
     {
-        lock (_lock)
+        lock (this)
         {
             if (_stopped) return;
             _attention = true;
@@ -90,7 +91,7 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
     {
         get
         {
-            lock (_lock) return IsQuiet;
+            lock (this) return IsQuiet;
         }
     }
 
@@ -99,7 +100,7 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
     /// <summary>Stops the cell if it is idle and was not used after that round of the sweep; messages that come meanwhile find a new cell.</summary>
     public bool TryPassivate(int idleSince)
     {
-        lock (_lock)
+        lock (this)
         {
             if (_stopped || !IsQuiet || _lastUsed > idleSince) return false;
             if (_started && (Entity.HasTimers || WantsToStay())) return false;
@@ -110,7 +111,7 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
     /// <summary>Stops the cell if it is idle, however lately and whatever it would like: its shard moves.</summary>
     public bool TryStop()
     {
-        lock (_lock)
+        lock (this)
         {
             if (_stopped) return true;
             if (!IsQuiet) return false;
@@ -125,7 +126,7 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
     {
         Envelope? chain;
         bool turnRuns;
-        lock (_lock)
+        lock (this)
         {
             if (_stopped) return;
             _stopped = true;
@@ -166,7 +167,7 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
     {
         envelope = null;
         bool attention, stopped;
-        lock (_lock)
+        lock (this)
         {
             stopped = _stopped;
             (attention, _attention) = (_attention, false);
@@ -233,7 +234,7 @@ internal sealed class EntityCell(EntityHost host, LocalShard shard, EntityId id,
 
     private async ValueTask StartAsync()
     {
-        lock (_lock)
+        lock (this)
         {
             if (_stopped) return; // Its shard was lost before it began: nobody waits for it any more.
             _started = true;

@@ -15,6 +15,8 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
     private int _generation;
     private int _intake;
 
+    public EntityHost Host => host;
+
     public ShardNo No { get; } = acquired.No;
 
     public Epoch Epoch { get; } = acquired.Epoch;
@@ -52,12 +54,12 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
     }
 
     /// <summary>The id as an active entity has it, so that no further string need be made; null when none is active.</summary>
-    public string? FindId(ReadOnlySpan<char> id) => _cells.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(id, out var cell) ? cell.Id.Id : null;
+    public string? FindId(ReadOnlySpan<char> id) => _cells.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(id, out var cell) ? cell.Key : null;
 
     /// <summary>The entity's mailbox is less than half full; a hint.</summary>
     public bool HasRoom(string id) => !_cells.TryGetValue(id, out var cell) || cell.Waiting < host.MailboxMax / 2;
 
-    public void Remove(EntityCell cell) => _cells.TryRemove(new KeyValuePair<string, EntityCell>(cell.Id.Id, cell));
+    public void Remove(EntityCell cell) => _cells.TryRemove(new KeyValuePair<string, EntityCell>(cell.Key, cell));
 
     public void Passivate(int idleSince)
     {
@@ -168,7 +170,7 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
         {
             if (!_open) return null;
             if (_cells.TryGetValue(id, out var active)) return active;
-            return _cells[id] = new EntityCell(host, this, new EntityId(Type.Name, id), Type.Create(), _generation);
+            return _cells[id] = new EntityCell(this, id, Type.Create(), _generation);
         }
     }
 }

@@ -12,12 +12,13 @@ public static class StableHash
     public const int Version = 1;
 
     /// <summary>Hash of a type and a key: FNV-1a over the UTF-8 bytes of type, 0x00, key, then the finaliser.</summary>
-    public static ulong Of(ReadOnlySpan<char> type, ReadOnlySpan<char> key)
-    {
-        var hash = Fnv(14695981039346656037UL, type);
-        hash = (hash ^ 0) * 1099511628211UL;
-        return Finish(Fnv(hash, key));
-    }
+    public static ulong Of(ReadOnlySpan<char> type, ReadOnlySpan<char> key) => Finish(Fnv(OfType(type), key));
+
+    /// <summary>The part of the hash that is the same for all keys of a type.</summary>
+    internal static ulong OfType(ReadOnlySpan<char> type) => (Fnv(14695981039346656037UL, type) ^ 0) * 1099511628211UL;
+
+    /// <summary>As <see cref="ShardOf(EntityId, int)"/>, for one who has the type's part.</summary>
+    internal static int ShardOf(ulong ofType, ReadOnlySpan<char> key, int shardCount) => (int)(Finish(Fnv(ofType, key)) % (ulong)shardCount);
 
     /// <summary>Returns the shard of an entity among its type's hashed shards.</summary>
     /// <param name="entity">The entity's address.</param>

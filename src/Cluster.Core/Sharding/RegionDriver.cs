@@ -48,7 +48,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
                 var slot = slots[row.No] = new Slot(row.No, type, new ShardOutbox<OutgoingMessage>(row.No, this));
                 shards[int.Parse(row.Key, CultureInfo.InvariantCulture)] = slot;
             }
-            regions[type.Name] = new Region(type, shards);
+            regions[type.Name] = new Region(type, shards, StableHash.OfType(type.Name));
         }
         _slots = slots.ToFrozenDictionary();
         _regions = regions.ToFrozenDictionary(StringComparer.Ordinal);
@@ -297,7 +297,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     {
         if (!_regions.TryGetValue(entity.Type, out var region)) throw new ArgumentException($"Entity type '{entity.Type}' is not registered on this node; add it with WithEntity.");
         entity.Check();
-        return region.Shards[StableHash.ShardOf(entity, region.Type.ShardCount)];
+        return region.Shards[StableHash.ShardOf(region.Hash, entity.Id, region.Shards.Length)];
     }
 
     /// <summary>Encodes it, here on the caller's stack where its faults belong; false when it failed.</summary>
@@ -323,7 +323,10 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         else Interlocked.Increment(ref _tellsDropped);
     }
 
-    private sealed record Region(EntityType Type, Slot[] Shards);
+    /// <param name="Type">The entity type.</param>
+    /// <param name="Shards">One for each shard.</param>
+    /// <param name="Hash">The type's part of the hash of its entities.</param>
+    private sealed record Region(EntityType Type, Slot[] Shards, ulong Hash);
 
     private sealed class Slot(ShardNo no, EntityType type, ShardOutbox<OutgoingMessage> outbox)
     {
