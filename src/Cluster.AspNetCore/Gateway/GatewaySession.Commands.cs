@@ -318,10 +318,10 @@ internal sealed partial class GatewaySession
                 _resuming[room] = resuming with { IsGone = true, AskAt = MonotonicClock.Now + LeaveComesWithin };
                 return;
             }
-            _resuming.Remove(room);
+            if (answer.JoinedSeq == 0) _resuming.Remove(room);
         }
         if (answer.JoinedSeq == 0) Answer(ServerFrames.Left(room, "NotInRoom", Explain(RoomRefusal.NotInRoom, room)));
-        else Follow(room, resuming.After == 0 ? answer.JoinedSeq : resuming.After);
+        else Follow(room, resuming.After == 0 ? answer.JoinedSeq : resuming.After, isResumption: true);
     }
 
     /// <summary>A question about a room of the hello that failed, or whose answer was lost on the way, is asked again.</summary>

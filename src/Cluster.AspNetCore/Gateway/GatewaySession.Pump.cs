@@ -87,11 +87,16 @@ internal sealed partial class GatewaySession
         }
     }
 
-    private void Follow(string room, long after)
+    /// <param name="room">Name of the room.</param>
+    /// <param name="after">What the client has.</param>
+    /// <param name="isResumption">Only if the room of the hello is still to be resumed. 1. The room answers that the user is a member. 2. The client's leave and join are
+    /// executed. 3. Following from where the hello stood, now, would show that leave as the end, and nothing after the join.</param>
+    private void Follow(string room, long after, bool isResumption = false)
     {
         RoomCursor? cursor = null;
         lock (_lock)
         {
+            if (isResumption && !_resuming.Remove(room)) return;
             if (_closing || _rooms.ContainsKey(room)) return; // Streamed already: it goes on where it is.
             if (_rooms.Count < GatewayLimits.RoomsPerSession) _rooms.Add(room, cursor = new RoomCursor(this, room, after));
         }
