@@ -6,7 +6,7 @@ namespace ActorCluster.Links;
 /// <summary>One authenticated connection: what waits to leave it, who is sending, and why it ended.</summary>
 /// <remarks>
 /// Sends come from any thread. At most one of them flushes; the others leave their frames to it. Who flushes is a state:
-/// idle, queued (a thread-pool item will), flushing (somebody does), stalled (the transport's flusher will, once the system
+/// idle, queued (an item of the turn queue will), flushing (somebody does), stalled (the transport's flusher will, once the system
 /// takes bytes again). A send that cannot wait for the pool takes a queued flush over. The reader thread alone disposes the socket.
 /// </remarks>
 internal sealed class LinkConnection(Incarnation peer, LinkChannel channel, LinkSocket socket, LinkOptions options, LinkFlusher flusher) : IThreadPoolWorkItem

@@ -67,7 +67,7 @@ internal enum LinkFlush
     /// <summary>On the caller's stack, unless a flush is under way that takes them along. Never waits for the thread pool.</summary>
     Now,
 
-    /// <summary>Behind the work that is runnable now, as one thread-pool item: many callers then share one send.</summary>
+    /// <summary>Behind the turns that are runnable now, as one item of the turn queue: many callers then share one send.</summary>
     Soon,
 
     /// <summary>Not before the next send of that channel or <see cref="LinkTransport.Flush"/>; for replies held back while one receive is parsed.</summary>
