@@ -325,7 +325,7 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
 
         public void Schedule()
         {
-            if (Volatile.Read(ref _isScheduled) == 0 && Interlocked.Exchange(ref _isScheduled, 1) == 0) TurnQueue.Add(this);
+            if (Volatile.Read(ref _isScheduled) == 0 && Interlocked.Exchange(ref _isScheduled, 1) == 0) TurnQueue.Deal(this);
         }
 
         void IThreadPoolWorkItem.Execute()

@@ -127,8 +127,6 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     public bool Send(Incarnation peer, FrameType type, ReadOnlySpan<byte> frame, LinkFlush flush) =>
         _links.Send(peer, LinkChannel.Data, (byte)type, frame, flush) == LinkSend.Sent;
 
-    public void Flush(Incarnation peer) => _links.Flush(peer, LinkChannel.Data);
-
     public void RouteWanted()
     {
         if (Interlocked.Exchange(ref _routeWanted, 1) == 0) Tell(new NodeInput.RouteWanted());

@@ -4,7 +4,7 @@ namespace ActorCluster.Links;
 /// <remarks>Threads of their own instead of the pool, so that links live on while user code starves it.</remarks>
 internal sealed class LinkThreads
 {
-    private const int StackBytes = 512 * 1024;
+    private const int StackBytes = 1536 * 1024; // As the pool's: readers run turns.
 
     private readonly Lock _gate = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -13,11 +13,12 @@ internal sealed class TurnQueue
 {
     private const int SliceItems = 512;
     private const int SharedFrom = 8;
-    private const uint DealtInARow = 16; // To wake a thread for each of a few would cost more than they take.
+    public const int DealtInARow = 16; // To wake a thread for each of a few would cost more than they take.
     private static readonly TimeSpan WatchEvery = TimeSpan.FromMilliseconds(4);
     private static readonly TurnQueue[] Queues = [.. Enumerable.Range(0, Environment.ProcessorCount).Select(_ => new TurnQueue())];
     private static readonly Timer Watch = new(static _ => WatchAll());
     private static int _watching;
+    private static volatile ReaderTurns[] _readers = []; // Replaced under a lock, never changed.
 
     [ThreadStatic]
     private static TurnQueue? _own;
@@ -29,14 +30,48 @@ internal sealed class TurnQueue
     private Batch _waiting = new();
     private Worker? _worker;
 
-    /// <summary>Has an item executed soon, on a thread of the pool: behind what this thread works off, or dealt to the queues in turn, a few in a row.</summary>
-    public static void Add(IThreadPoolWorkItem item) => (_own ?? Queues[_deals++ / DealtInARow % (uint)Queues.Length]).Append(item);
+    /// <summary>Has an item executed soon: behind what this thread works off, or else by whoever is free.</summary>
+    public static void Add(IThreadPoolWorkItem item)
+    {
+        if (_own is { } own) own.Append(item);
+        else if (ReaderTurns.Current is { } turns) turns.Add(item);
+        else Deal(item);
+    }
+
+    /// <summary>As <see cref="Add"/>, but never by a thread that reads a link: for what takes longer than a usual turn.</summary>
+    public static void Deal(IThreadPoolWorkItem item) => (_own ?? Next()).Append(item);
+
+    /// <summary>Deals all of them to the queues in turn, a few in a row.</summary>
+    public static void Deal(Queue<IThreadPoolWorkItem> items)
+    {
+        while (items.Count > 0) Next().Append(items);
+    }
+
+    /// <summary>From now on a reader that stands still is found by the watch.</summary>
+    public static void Watched(ReaderTurns reader)
+    {
+        lock (Queues) _readers = [.. _readers, reader];
+    }
+
+    public static void Unwatched(ReaderTurns reader)
+    {
+        lock (Queues) _readers = [.. _readers.Where(r => r != reader)];
+    }
+
+    /// <summary>Somebody has begun something that may stand still.</summary>
+    public static void KeepWatch()
+    {
+        if (Volatile.Read(ref _watching) == 0 && Interlocked.Exchange(ref _watching, 1) == 0) Watch.Change(WatchEvery, WatchEvery);
+    }
 
     /// <summary>Goes on behind what waits now.</summary>
     public static YieldAwaitable Yield() => default;
 
     /// <summary>Null on a thread that works off no queue; else whether nothing waits behind the item that it executes.</summary>
-    public static bool? NothingWaits => _own is { } own ? Volatile.Read(ref own._waiting).Count == 0 && Volatile.Read(ref own._worker) is not { HasMore: true } : null;
+    public static bool? NothingWaits =>
+        _own is { } own ? Volatile.Read(ref own._waiting).Count == 0 && Volatile.Read(ref own._worker) is not { HasMore: true } : ReaderTurns.Current?.NothingWaits;
+
+    private static TurnQueue Next() => Queues[_deals++ / (uint)DealtInARow % (uint)Queues.Length];
 
     private void Append(IThreadPoolWorkItem item)
     {
@@ -49,10 +84,22 @@ internal sealed class TurnQueue
         if (hired is not null) Hire(hired);
     }
 
+    private void Append(Queue<IThreadPoolWorkItem> items)
+    {
+        Worker? hired = null;
+        lock (_lock)
+        {
+            for (var i = 0; i < DealtInARow && items.TryDequeue(out var item); i++) _waiting.Add(item);
+            if (_worker is null) hired = _worker = new Worker(this);
+        }
+        _deals += (uint)DealtInARow;
+        if (hired is not null) Hire(hired);
+    }
+
     private static void Hire(Worker worker)
     {
         ThreadPool.UnsafeQueueUserWorkItem(worker, preferLocal: false);
-        if (Volatile.Read(ref _watching) == 0 && Interlocked.Exchange(ref _watching, 1) == 0) Watch.Change(WatchEvery, WatchEvery);
+        KeepWatch();
     }
 
     /// <summary>Takes what waits, here or else in another queue, in exchange for a batch that is done with; null when the worker may go.</summary>
@@ -111,11 +158,12 @@ internal sealed class TurnQueue
     {
         var busy = false;
         foreach (var queue in Queues) busy |= queue.Review();
+        foreach (var reader in _readers) busy |= reader.Review();
         if (busy) return;
         Watch.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         Interlocked.Exchange(ref _watching, 0); // With a full fence: a hire either sees it, or is seen by the next line.
-        // A worker hired while this look was under way relied on it.
-        if (Queues.Any(q => Volatile.Read(ref q._worker) is not null) && Interlocked.Exchange(ref _watching, 1) == 0) Watch.Change(WatchEvery, WatchEvery);
+        // What began while this look was under way relied on it.
+        if ((Queues.Any(q => Volatile.Read(ref q._worker) is not null) || _readers.Any(r => r.IsExecuting)) && Interlocked.Exchange(ref _watching, 1) == 0) Watch.Change(WatchEvery, WatchEvery);
     }
 
     /// <summary>Replaces a worker that stands still while others wait. False when there is no worker.</summary>

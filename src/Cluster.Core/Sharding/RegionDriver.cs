@@ -229,7 +229,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     public void Tick()
     {
         var now = MonotonicClock.Now;
-        foreach (var (peer, streams) in _streams) Acknowledge(peer, streams, isTick: true); // What its link did not take, or holds.
+        foreach (var (peer, streams) in _streams) Acknowledge(peer, streams); // What could wait until now, or its link did not take.
         foreach (var slot in _slots.Values)
         {
             if (slot.Outbox.IsEmpty) continue;
@@ -350,34 +350,39 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     /// <summary>The streams of one node that news is owed of.</summary>
     private sealed class PeerStreams
     {
+        private const int MessagesMax = 32;
+        private const int BytesMax = 64 * 1024;
+
         private readonly Lock _lock = new();
         private HashSet<Slot> _touched = [];
         private List<Slot> _spare = [];
         private int _messages;
+        private int _bytes;
+        private bool _isAwaited;
 
-        private int _held;
+        /// <summary>So much has come that its sender may be waiting for room, or it holds others back until it hears.</summary>
+        public bool IsUrgent
+        {
+            get { lock (_lock) return _isAwaited || _messages >= MessagesMax || _bytes >= BytesMax; }
+        }
 
-        /// <summary>News waits in the link for something to go along with.</summary>
-        public void Held() => Volatile.Write(ref _held, 1);
-
-        /// <summary>True once after <see cref="Held"/>.</summary>
-        public bool TakeHeld() => Volatile.Read(ref _held) != 0 && Interlocked.Exchange(ref _held, 0) != 0;
-
-        public void Touch(Slot slot)
+        public void Touch(Slot slot, int bytes, bool isAwaited)
         {
             lock (_lock)
             {
                 _touched.Add(slot);
                 _messages++;
+                _bytes += bytes;
+                _isAwaited |= isAwaited;
             }
         }
 
-        /// <summary>All that were touched, and how many messages came; to be given back.</summary>
-        public List<Slot> Take(out int messages)
+        /// <summary>All that were touched; to be given back.</summary>
+        public List<Slot> Take()
         {
             lock (_lock)
             {
-                (messages, _messages) = (_messages, 0);
+                (_messages, _bytes, _isAwaited) = (0, 0, false);
                 var taken = _spare;
                 _spare = [];
                 taken.AddRange(_touched);

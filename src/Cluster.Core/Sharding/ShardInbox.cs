@@ -25,6 +25,9 @@ internal sealed class ShardInbox
 {
     private readonly Dictionary<(Incarnation Sender, ShardNo Shard), Stream> _streams = [];
 
+    /// <summary>The message that was taken last had been refused before: its sender holds what follows back until it hears.</summary>
+    public bool TookWhatWasRefused { get; private set; }
+
     /// <summary>Judges a message. <paramref name="open"/>: this node serves the shard under <paramref name="epoch"/> and takes messages now.</summary>
     public StreamVerdict Arrived(Incarnation sender, ShardNo shard, Epoch epoch, long number, bool open)
     {
@@ -34,6 +37,7 @@ internal sealed class ShardInbox
         if (number < stream.Expected) return StreamVerdict.Duplicate;
         if (number == stream.Expected && open)
         {
+            TookWhatWasRefused = stream.PassedOver >= stream.Expected;
             stream.Expected++;
             return StreamVerdict.Take;
         }

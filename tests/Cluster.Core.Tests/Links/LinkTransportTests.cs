@@ -86,22 +86,6 @@ public class LinkTransportTests
         await younger.SeesAsync("last");
     }
 
-    [Fact]
-    public async Task Held_frames_leave_with_the_flush()
-    {
-        var (older, younger) = await PairAsync();
-        await using var a = older;
-        await using var b = younger;
-        older.Transport.Send(younger.Inc, LinkChannel.Data, 1, [1], LinkFlush.Held);
-        older.Transport.Send(younger.Inc, LinkChannel.Data, 1, [2], LinkFlush.Held);
-        older.Transport.Send(younger.Inc, LinkChannel.Control, 1, [9]);
-        await younger.SeesAsync("frame #1 Control 1 09");
-        Assert.DoesNotContain("end #1 Data", younger.Events);
-        older.Transport.Flush(younger.Inc, LinkChannel.Data);
-        await younger.SeesAsync("frame #1 Data 1 02");
-        Assert.Single(younger.Events, "end #1 Data"); // Both in one send.
-    }
-
     [Theory]
     [InlineData((int)LinkChannel.Control, (int)LinkChannel.Data)]
     [InlineData((int)LinkChannel.Data, (int)LinkChannel.Control)]

@@ -113,8 +113,6 @@ internal sealed class RegionNode : INodeLinks, IOwnership, IAsyncDisposable
         lock (_peers) return _peers.TryGetValue(peer, out var node) && node._incoming.Writer.TryWrite((Self, type, frame.ToArray()));
     }
 
-    public void Flush(Incarnation peer) { }
-
     public void RouteWanted() { }
 
     public bool IsLive(Incarnation inc) => true;

@@ -1,0 +1,116 @@
+namespace ActorCluster.Primitives;
+
+/// <summary>What the frames of one link have to be executed: gathered over one receive; a few are executed by the thread that reads, many are dealt to the <see cref="TurnQueue"/> together.</summary>
+/// <remarks>
+/// To wake a thread for one turn takes longer than most turns, so the reader of a quiet link takes its turns itself. One that blocks it costs it the link: the watch of
+/// the queue has another thread read on, a few milliseconds later. Called by the thread that reads, but for <see cref="Review"/>.
+/// </remarks>
+internal sealed class ReaderTurns
+{
+    private const int OwnMax = 4;
+    private const int OwnInARowMax = 32; // What a turn causes is executed here as well, but not for ever.
+    private const int QuietFrom = 8;
+
+    private readonly Lock _lock = new();
+    private readonly Queue<IThreadPoolWorkItem> _waiting = new();
+    private readonly Func<bool> _replaceReader;
+    private bool _isExecuting;
+    private bool _isReplaced;
+    private bool _hasDealt;
+    private int _quietReceives;
+    private int _steps;
+    private int _stepsSeen;
+
+    [ThreadStatic]
+    private static ReaderTurns? _current;
+
+    /// <param name="replaceReader">Has another thread read on, with turns of its own; false when there is none to be had.</param>
+    public ReaderTurns(Func<bool> replaceReader)
+    {
+        _replaceReader = replaceReader;
+        TurnQueue.Watched(this);
+    }
+
+    /// <summary>Those of the calling thread; null when it is no reader, or between two receives.</summary>
+    public static ReaderTurns? Current => _current;
+
+    /// <summary>Whether nothing waits behind the item that is executed; null when none is.</summary>
+    public bool? NothingWaits => _isExecuting ? _waiting.Count == 0 : null;
+
+    /// <summary>A turn is under way.</summary>
+    public bool IsExecuting => Volatile.Read(ref _isExecuting);
+
+    public void BeginReceive() => _current = this;
+
+    public void Add(IThreadPoolWorkItem item)
+    {
+        lock (_lock)
+        {
+            if (!_isReplaced)
+            {
+                _waiting.Enqueue(item);
+                if (_isExecuting || _waiting.Count < TurnQueue.DealtInARow) return;
+                _hasDealt = true;
+                TurnQueue.Deal(_waiting); // Others begin while this thread reads on.
+                return;
+            }
+        }
+        TurnQueue.Deal(item);
+    }
+
+    /// <summary>Executes what the receive has brought, or deals it. False when another thread reads by now: the caller must not.</summary>
+    public bool EndReceive()
+    {
+        // A busy link is left to the pool even where a receive happens to be small: who runs turns reads nothing meanwhile.
+        _quietReceives = _waiting.Count <= OwnMax && !_hasDealt ? _quietReceives + 1 : 0;
+        _hasDealt = false;
+        var clean = ExecutionContext.Capture()!;
+        for (var done = 0; _quietReceives >= QuietFrom && done < OwnInARowMax && _waiting.Count <= OwnMax && TryTake(out var item); done++)
+        {
+            item.Execute();
+            ExecutionContext.Restore(clean);
+            lock (_lock)
+            {
+                _isExecuting = false;
+                if (!_isReplaced) continue;
+            }
+            _current = null;
+            return false;
+        }
+        _current = null;
+        if (_waiting.Count > 0) TurnQueue.Deal(_waiting);
+        return true;
+    }
+
+    /// <summary>The link is read no more, or by another thread.</summary>
+    public void End() => TurnQueue.Unwatched(this);
+
+    /// <summary>To be called by the watch: replaces a reader that was in the same turn at the last look. False when there is nothing to watch.</summary>
+    public bool Review()
+    {
+        lock (_lock)
+        {
+            var (steps, seen) = (_steps, _stepsSeen);
+            _stepsSeen = steps;
+            if (steps != seen) return true;
+            if (!_isExecuting || _isReplaced) return false;
+            if (!_replaceReader()) return true; // The transport ends, and waits for the turn as it is.
+            _isReplaced = true;
+            if (_waiting.Count > 0) TurnQueue.Deal(_waiting);
+        }
+        End();
+        return true;
+    }
+
+    private bool TryTake(out IThreadPoolWorkItem item)
+    {
+        lock (_lock)
+        {
+            if (!_waiting.TryDequeue(out item!)) return false;
+            _isExecuting = true;
+            _steps++;
+        }
+        TurnQueue.KeepWatch();
+        return true;
+    }
+}
