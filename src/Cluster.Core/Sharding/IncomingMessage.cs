@@ -1,4 +1,3 @@
-using System.Buffers;
 using ActorCluster.Entities;
 using ActorCluster.Primitives;
 
@@ -13,25 +12,23 @@ internal sealed class IncomingMessage : Envelope, IReplySink
     private readonly Incarnation _from;
     private readonly long _correlation;
     private readonly MessageType _type;
-    private readonly int _bytes;
-    private byte[]? _payload;
+    private Held _payload;
     private int _answered;
 
     public IncomingMessage(RegionDriver region, Incarnation from, long correlation, EntityId target, MessageType type, ReadOnlySpan<byte> payload)
     {
-        (_region, _from, _correlation, _type, _bytes) = (region, from, correlation, type, payload.Length);
-        _payload = ArrayPool<byte>.Shared.Rent(_bytes);
-        payload.CopyTo(_payload);
+        (_region, _from, _correlation, _type, _payload) = (region, from, correlation, type, new Held(payload));
         Address(target, "", correlation == 0 ? null : this, null);
     }
 
     public override EntityFailure? Open()
     {
-        if (_payload is not { } payload) return null;
-        _payload = null;
+        if (_payload.IsEmpty) return null;
+        var payload = _payload;
+        _payload = default;
         try
         {
-            Decoded(_type.Codec.Decode(payload.AsSpan(0, _bytes)));
+            Decoded(_type.Codec.Decode(payload.Bytes));
             return null;
         }
         catch (Exception cause)
@@ -40,7 +37,7 @@ internal sealed class IncomingMessage : Envelope, IReplySink
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(payload);
+            payload.Return();
         }
     }
 

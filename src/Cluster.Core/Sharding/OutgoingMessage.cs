@@ -13,8 +13,7 @@ internal sealed class OutgoingMessage : Outgoing, IReplySink, IThreadPoolWorkIte
     private readonly Action<OutgoingMessage> _forget;
     private int _answered;
     private byte[]? _payload;
-    private byte[] _reply = [];
-    private int _replyBytes;
+    private Held _reply;
 
     public OutgoingMessage(Envelope envelope, EntityType entityType, MessageType type, Action<OutgoingMessage> forget)
     {
@@ -80,9 +79,7 @@ internal sealed class OutgoingMessage : Outgoing, IReplySink, IThreadPoolWorkIte
             _sink!.Reply(decoded);
             return;
         }
-        _reply = ArrayPool<byte>.Shared.Rent(reply.Length);
-        reply.CopyTo(_reply);
-        _replyBytes = reply.Length;
+        _reply = new Held(reply);
         TurnQueue.Add(this);
     }
 
@@ -90,13 +87,13 @@ internal sealed class OutgoingMessage : Outgoing, IReplySink, IThreadPoolWorkIte
     {
         var ask = (Ask)_sink!;
         object decoded;
-        try { decoded = Type.ReplyCodec!.Decode(_reply.AsSpan(0, _replyBytes)); }
+        try { decoded = Type.ReplyCodec!.Decode(_reply.Bytes); }
         catch (Exception cause)
         {
             ask.Fail(Unreadable(cause));
             return;
         }
-        ArrayPool<byte>.Shared.Return(_reply);
+        _reply.Return();
         ask.ReplyAndResume(decoded);
     }
 
