@@ -28,6 +28,7 @@ internal sealed class TurnQueue
 
     private readonly Lock _lock = new();
     private Batch _waiting = new();
+    private Batch? _spare; // Of the worker that went last, for the next one.
     private Worker? _worker;
 
     /// <summary>Has an item executed soon: behind what this thread works off, or else by whoever is free.</summary>
@@ -121,7 +122,9 @@ internal sealed class TurnQueue
         lock (_lock)
         {
             if (_worker == worker && _waiting.Count > 0) return Exchange(done);
-            if (_worker == worker) _worker = null;
+            if (_worker != worker) return null;
+            _worker = null;
+            _spare = done ?? _spare;
             return null;
         }
     }
@@ -150,7 +153,8 @@ internal sealed class TurnQueue
     private Batch Exchange(Batch? empty)
     {
         var batch = _waiting;
-        _waiting = empty ?? new Batch();
+        _waiting = empty ?? _spare ?? new Batch();
+        if (_waiting == _spare) _spare = null;
         return batch;
     }
 
