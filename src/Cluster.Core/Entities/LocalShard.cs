@@ -53,8 +53,8 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
         return false;
     }
 
-    /// <summary>The id as an active entity has it, so that no further string need be made; null when none is active.</summary>
-    public string? FindId(ReadOnlySpan<char> id) => _cells.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(id, out var cell) ? cell.Key : null;
+    /// <summary>An active entity; null when there is none, or the shard takes no messages now.</summary>
+    public EntityCell? Find(ReadOnlySpan<char> id) => _open && _cells.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(id, out var cell) ? cell : null;
 
     /// <summary>The entity's mailbox is less than half full; a hint.</summary>
     public bool HasRoom(string id) => !_cells.TryGetValue(id, out var cell) || cell.Waiting < host.MailboxMax / 2;

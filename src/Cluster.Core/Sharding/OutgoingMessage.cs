@@ -22,6 +22,13 @@ internal sealed class OutgoingMessage : Outgoing, IReplySink, IThreadPoolWorkIte
         IsRepeatable = _message is IReadRequest || (Order is not null && entityType.RemembersCommands);
     }
 
+    /// <summary>A tell.</summary>
+    public OutgoingMessage(EntityId target, object message, MessageType type, Action<OutgoingMessage> forget)
+    {
+        (_message, Target, Type, _forget) = (message, target, type, forget);
+        IsRepeatable = _message is IReadRequest;
+    }
+
     public EntityId Target { get; }
 
     public CommandOrder? Order { get; }

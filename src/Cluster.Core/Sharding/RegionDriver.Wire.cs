@@ -100,7 +100,8 @@ internal sealed partial class RegionDriver
                 }
             }
             if (taken.Streams.Count == 0 || _links.Send(from, FrameType.StreamsTaken, taken, LinkFlush.Soon)) continue;
-            for (var i = first; i < done; i++) streams.Touch(touched[i], 0, isAwaited: false);
+            for (var i = first; i < done; i++)
+                lock (touched[i].Lock) streams.Touch(touched[i], 0, isAwaited: false);
         }
         streams.Return(touched);
     }
@@ -148,7 +149,10 @@ internal sealed partial class RegionDriver
             var local = slot.Local;
             var verdict = slot.Inbox.Arrived(from, message.Shard, message.Epoch, message.Number, local is { IsOpen: true } && local.Epoch == message.Epoch);
             if (verdict != StreamVerdict.Ignore)
-                _streams.GetOrAdd(from, static _ => new PeerStreams()).Touch(slot, message.Payload.Length, isAwaited: verdict != StreamVerdict.Take || slot.Inbox.TookWhatWasRefused);
+            {
+                if (slot.Heard is not { } heard || heard.Peer != from) slot.Heard = heard = (from, _streams.GetOrAdd(from, static _ => new PeerStreams()));
+                heard.Streams.Touch(slot, message.Payload.Length, isAwaited: verdict != StreamVerdict.Take || slot.Inbox.TookWhatWasRefused);
+            }
             if (verdict == StreamVerdict.Take) Deliver(from, slot, local!, message);
         }
     }
@@ -160,7 +164,8 @@ internal sealed partial class RegionDriver
         if (message.Entity.Length >= text.Length || message.Name.Length >= text.Length)
             throw new InvalidDataException($"Node {from} addresses an entity by {message.Entity.Length} bytes and a message by {message.Name.Length}; neither is ever longer than 255.");
         var length = Encoding.UTF8.GetChars(message.Entity, text);
-        var target = new EntityId(slot.Type.Name, local.FindId(text[..length]) ?? new string(text[..length]));
+        var cell = local.Find(text[..length]);
+        var target = new EntityId(slot.Type.Name, cell?.Key ?? new string(text[..length]));
         length = Encoding.UTF8.GetChars(message.Name, text);
         if (slot.Type.Messages.Find(text[..length]) is not { } type)
         {
@@ -168,7 +173,7 @@ internal sealed partial class RegionDriver
             return;
         }
         var incoming = new IncomingMessage(this, from, message.Correlation, target, type, message.Payload) { Command = message.Command, After = message.After };
-        if (local.TryDeliver(incoming)) return;
+        if (cell?.Enqueue(incoming) == true || local.TryDeliver(incoming)) return;
         if (message.Correlation == 0) Interlocked.Increment(ref _tellsDropped);
         else incoming.Fail(EntityFailure.Unreachable(target.StoreKey)); // Lost to another owner in this moment.
     }
