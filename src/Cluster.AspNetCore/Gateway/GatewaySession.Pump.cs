@@ -50,13 +50,13 @@ internal sealed partial class GatewaySession
     {
         try
         {
-            while (cursor.IsPlain && room.Frame is { } frame && frame.After == cursor.After && !_closing)
+            while (cursor.IsPlain && room.Frame is { } frame && frame.After == cursor.After && !_closing && Volatile.Read(ref _pump) == 1) // 2: an answer goes first.
             {
                 cursor.After = frame.Last;
                 var sending = SendAsync(frame.Bytes);
                 if (!sending.IsCompletedSuccessfully)
                 {
-                    _ = PumpAsync(sending);
+                    _ = PumpAsync(sending, cursor);
                     return;
                 }
                 sending.GetAwaiter().GetResult(); // Nothing is waited for; what may be pooled behind it goes back.
@@ -209,11 +209,14 @@ internal sealed partial class GatewaySession
         }
     }
 
-    private async Task PumpAsync(ValueTask before)
+    /// <param name="before">What is being sent already.</param>
+    /// <param name="of">The room that it is of.</param>
+    private async Task PumpAsync(ValueTask before, RoomCursor? of = null)
     {
         try
         {
             await before.ConfigureAwait(false);
+            if (of is not null) of.SentAt = MonotonicClock.Now;
             while (true)
             {
                 switch (await SendNextAsync().ConfigureAwait(false))

@@ -120,7 +120,12 @@ internal sealed class LinkRegistry(LinkOptions options, ILinkHandler handler, Li
     /// <summary>The reading of one connection, by one thread at a time.</summary>
     private sealed class Reading(LinkRegistry registry, PeerLinks links, LinkConnection connection, Action afterwards)
     {
+        private static readonly TimeSpan RestFirst = TimeSpan.FromSeconds(1);
+        private static readonly TimeSpan RestMax = TimeSpan.FromMinutes(1);
+
         private readonly FrameBuffer _buffer = new(registry._options.FrameBytesMax);
+        private TimeSpan _rest;
+        private TimeSpan _ownFrom;
 
         public bool Begin(Func<bool> unwanted)
         {
@@ -142,7 +147,7 @@ internal sealed class LinkRegistry(LinkOptions options, ILinkHandler handler, Li
         /// <summary>Reads to the end and cleans up; false when another thread has taken over.</summary>
         private bool GoOn()
         {
-            var turns = new ReaderTurns(Replace);
+            var turns = new ReaderTurns(Replace, _ownFrom);
             try
             {
                 if (Read(turns) is not { } loss) return false;
@@ -164,10 +169,16 @@ internal sealed class LinkRegistry(LinkOptions options, ILinkHandler handler, Li
             return true;
         }
 
-        private bool Replace() => registry._threads.Start($"link-{connection.Channel}-{connection.Peer}", () =>
+        /// <summary>By the watch, while the thread that reads stands in a turn. Each time the next one takes turns later: each costs a thread for as long as it blocks.</summary>
+        private bool Replace()
         {
-            if (GoOn()) afterwards();
-        });
+            _rest = _rest == default ? RestFirst : TimeSpan.FromTicks(Math.Min(2 * _rest.Ticks, RestMax.Ticks));
+            _ownFrom = MonotonicClock.Now + _rest;
+            return registry._threads.Start($"link-{connection.Channel}-{connection.Peer}", () =>
+            {
+                if (GoOn()) afterwards();
+            });
+        }
 
         private ChannelLoss? Read(ReaderTurns turns)
         {
@@ -179,15 +190,15 @@ internal sealed class LinkRegistry(LinkOptions options, ILinkHandler handler, Li
                 var discard = registry.Filter is { } filter && !filter.Passes(connection.Peer, connection.Channel, LinkDirection.Incoming);
                 turns.BeginReceive();
                 var isSound = links.Deliver(connection, _buffer, discard);
-                if (!turns.EndReceive()) return null;
-                if (isSound)
+                if (!isSound)
                 {
-                    if (connection.LostReported) return ChannelLoss.Closed;
-                    continue;
+                    _buffer.TryPeek(out var type, out var payload);
+                    registry._log.FrameBroken(connection.Channel, connection.Peer, (long?)_buffer.BadLength ?? payload.Length + 1, type, registry._options.FrameBytesMax);
+                    connection.End(ChannelLoss.Protocol); // Now: the turns may cost this thread the link.
                 }
-                _buffer.TryPeek(out var type, out var payload);
-                registry._log.FrameBroken(connection.Channel, connection.Peer, (long?)_buffer.BadLength ?? payload.Length + 1, type, registry._options.FrameBytesMax);
-                return ChannelLoss.Protocol;
+                if (!turns.EndReceive()) return null;
+                if (!isSound) return ChannelLoss.Protocol;
+                if (connection.LostReported) return ChannelLoss.Closed;
             }
         }
 

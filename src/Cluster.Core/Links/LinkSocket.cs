@@ -54,8 +54,10 @@ internal sealed partial class LinkSocket
                 fault = SocketError.Success;
                 if (read >= 0) return (int)read;
                 fault = FaultOf(Marshal.GetLastPInvokeError());
-                if (fault is SocketError.Interrupted) continue;
-                return 0;
+                if (fault == SocketError.Interrupted) continue;
+                if (fault != SocketError.WouldBlock) return 0;
+                _socket.Poll(Timeout.InfiniteTimeSpan, SelectMode.SelectRead);
+                continue;
             }
             var count = _socket.Receive(target, SocketFlags.None, out fault);
             if (fault == SocketError.Success) return count;

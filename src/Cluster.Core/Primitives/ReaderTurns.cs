@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using System.Runtime.ExceptionServices;
+
 namespace ActorCluster.Primitives;
 
 /// <summary>What the frames of one link have to be executed: gathered over one receive; a few are executed by the thread that reads, many are dealt to the <see cref="TurnQueue"/> together.</summary>
@@ -10,12 +13,15 @@ internal sealed class ReaderTurns
     private const int OwnMax = 4;
     private const int OwnInARowMax = 32; // What a turn causes is executed here as well, but not for ever.
     private const int QuietFrom = 8;
+    private static readonly TimeSpan OwnFor = TimeSpan.FromMilliseconds(2); // Longer, and the link would notice.
 
     private readonly Lock _lock = new();
     private readonly Queue<IThreadPoolWorkItem> _waiting = new();
     private readonly Func<bool> _replaceReader;
+    private readonly TimeSpan _ownFrom;
     private bool _isExecuting;
     private bool _isReplaced;
+    private bool _hasEnded;
     private bool _hasDealt;
     private int _quietReceives;
     private int _steps;
@@ -25,9 +31,10 @@ internal sealed class ReaderTurns
     private static ReaderTurns? _current;
 
     /// <param name="replaceReader">Has another thread read on, with turns of its own; false when there is none to be had.</param>
-    public ReaderTurns(Func<bool> replaceReader)
+    /// <param name="ownFrom">By the monotonic clock: until then all turns are dealt, because one has blocked the reader before.</param>
+    public ReaderTurns(Func<bool> replaceReader, TimeSpan ownFrom)
     {
-        _replaceReader = replaceReader;
+        (_replaceReader, _ownFrom) = (replaceReader, ownFrom);
         TurnQueue.Watched(this);
     }
 
@@ -61,29 +68,40 @@ internal sealed class ReaderTurns
     /// <summary>Executes what the receive has brought, or deals it. False when another thread reads by now: the caller must not.</summary>
     public bool EndReceive()
     {
-        // A busy link is left to the pool even where a receive happens to be small: who runs turns reads nothing meanwhile.
-        _quietReceives = _waiting.Count <= OwnMax && !_hasDealt ? _quietReceives + 1 : 0;
-        _hasDealt = false;
-        var clean = ExecutionContext.Capture()!;
-        for (var done = 0; _quietReceives >= QuietFrom && done < OwnInARowMax && _waiting.Count <= OwnMax && TryTake(out var item); done++)
+        if (MayOwn())
         {
-            item.Execute();
-            ExecutionContext.Restore(clean);
-            lock (_lock)
+            var (clean, started) = (ExecutionContext.Capture()!, Stopwatch.GetTimestamp());
+            for (var done = 0; done < OwnInARowMax && _waiting.Count <= OwnMax && TryTake(out var item); done++)
             {
-                _isExecuting = false;
-                if (!_isReplaced) continue;
+                Execute(item, clean);
+                lock (_lock)
+                {
+                    _isExecuting = false;
+                    if (_isReplaced)
+                    {
+                        _current = null;
+                        return false;
+                    }
+                }
+                if (Stopwatch.GetElapsedTime(started) > OwnFor) break;
             }
-            _current = null;
-            return false;
         }
         _current = null;
         if (_waiting.Count > 0) TurnQueue.Deal(_waiting);
         return true;
     }
 
-    /// <summary>The link is read no more, or by another thread.</summary>
-    public void End() => TurnQueue.Unwatched(this);
+    /// <summary>The link is read no more, or by another thread. What a receive had brought when it failed is executed all the same.</summary>
+    public void End()
+    {
+        _current = null;
+        lock (_lock)
+        {
+            _hasEnded = true;
+            if (!_isReplaced && _waiting.Count > 0) TurnQueue.Deal(_waiting);
+        }
+        TurnQueue.Unwatched(this);
+    }
 
     /// <summary>To be called by the watch: replaces a reader that was in the same turn at the last look. False when there is nothing to watch.</summary>
     public bool Review()
@@ -92,14 +110,25 @@ internal sealed class ReaderTurns
         {
             var (steps, seen) = (_steps, _stepsSeen);
             _stepsSeen = steps;
+            if (_hasEnded || _isReplaced) return false;
             if (steps != seen) return true;
-            if (!_isExecuting || _isReplaced) return false;
-            if (!_replaceReader()) return true; // The transport ends, and waits for the turn as it is.
+            if (!_isExecuting || !_replaceReader()) return false; // Where no thread is to be had, the link waits for the turn.
             _isReplaced = true;
             if (_waiting.Count > 0) TurnQueue.Deal(_waiting);
         }
-        End();
+        TurnQueue.Unwatched(this);
         return true;
+    }
+
+    /// <summary>A busy link is left to the pool even where a receive happens to be small: who runs turns reads nothing meanwhile.</summary>
+    private bool MayOwn()
+    {
+        var isQuiet = _waiting.Count <= OwnMax && !_hasDealt;
+        _hasDealt = false;
+        _quietReceives = isQuiet ? _quietReceives + 1 : 0;
+        if (_quietReceives < QuietFrom) return false;
+        if (_quietReceives == QuietFrom && MonotonicClock.Now < _ownFrom) _quietReceives = 0;
+        return _quietReceives > 0;
     }
 
     private bool TryTake(out IThreadPoolWorkItem item)
@@ -112,5 +141,20 @@ internal sealed class ReaderTurns
         }
         TurnQueue.KeepWatch();
         return true;
+    }
+
+    private static void Execute(IThreadPoolWorkItem item, ExecutionContext clean)
+    {
+        try
+        {
+            item.Execute();
+        }
+        catch (Exception cause)
+        {
+            // As loud as on the pool, and no affair of the link's.
+            ThreadPool.UnsafeQueueUserWorkItem(static fault => fault.Throw(), ExceptionDispatchInfo.Capture(cause), preferLocal: false);
+        }
+        ExecutionContext.Restore(clean);
+        if (SynchronizationContext.Current is not null) SynchronizationContext.SetSynchronizationContext(null);
     }
 }

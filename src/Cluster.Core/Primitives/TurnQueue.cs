@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace ActorCluster.Primitives;
 
-/// <summary>Where turns of entities, and callers to be resumed, wait for a thread of the pool: one queue per processor, each first in, first out.</summary>
+/// <summary>Where turns of entities, and callers to be resumed, wait to be run: one queue per processor, each first in, first out.</summary>
 /// <remarks>
 /// Thread-safe. The pool's global queue is fair too, but all processors contend for it item by item. Its local queues are fast, but last in, first out: a few
 /// callers spin while others wait. Here what a turn causes stays on the processor that ran it, behind what waited there before; one item of the pool works
@@ -16,9 +16,11 @@ internal sealed class TurnQueue
     public const int DealtInARow = 16; // To wake a thread for each of a few would cost more than they take.
     private static readonly TimeSpan WatchEvery = TimeSpan.FromMilliseconds(4);
     private static readonly TurnQueue[] Queues = [.. Enumerable.Range(0, Environment.ProcessorCount).Select(_ => new TurnQueue())];
-    private static readonly Timer Watch = new(static _ => WatchAll());
+    private static readonly AutoResetEvent WatchWanted = new(false);
     private static int _watching;
     private static volatile ReaderTurns[] _readers = []; // Replaced under a lock, never changed.
+
+    static TurnQueue() => new Thread(WatchAll) { IsBackground = true, Name = "turn-watch" }.UnsafeStart();
 
     [ThreadStatic]
     private static TurnQueue? _own;
@@ -62,7 +64,7 @@ internal sealed class TurnQueue
     /// <summary>Somebody has begun something that may stand still.</summary>
     public static void KeepWatch()
     {
-        if (Volatile.Read(ref _watching) == 0 && Interlocked.Exchange(ref _watching, 1) == 0) Watch.Change(WatchEvery, WatchEvery);
+        if (Volatile.Read(ref _watching) == 0 && Interlocked.Exchange(ref _watching, 1) == 0) WatchWanted.Set();
     }
 
     /// <summary>Goes on behind what waits now.</summary>
@@ -158,16 +160,25 @@ internal sealed class TurnQueue
         return batch;
     }
 
+    /// <summary>On a thread of its own: links are read on also while user code has all threads of the pool.</summary>
     private static void WatchAll()
+    {
+        while (true)
+        {
+            WatchWanted.WaitOne();
+            do Thread.Sleep(WatchEvery); while (IsBusy());
+        }
+    }
+
+    private static bool IsBusy()
     {
         var busy = false;
         foreach (var queue in Queues) busy |= queue.Review();
         foreach (var reader in _readers) busy |= reader.Review();
-        if (busy) return;
-        Watch.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        if (busy) return true;
         Interlocked.Exchange(ref _watching, 0); // With a full fence: a hire either sees it, or is seen by the next line.
         // What began while this look was under way relied on it.
-        if ((Queues.Any(q => Volatile.Read(ref q._worker) is not null) || _readers.Any(r => r.IsExecuting)) && Interlocked.Exchange(ref _watching, 1) == 0) Watch.Change(WatchEvery, WatchEvery);
+        return (Queues.Any(q => Volatile.Read(ref q._worker) is not null) || _readers.Any(r => r.IsExecuting)) && Interlocked.Exchange(ref _watching, 1) == 0;
     }
 
     /// <summary>Replaces a worker that stands still while others wait. False when there is no worker.</summary>

@@ -4,7 +4,7 @@ using ActorCluster.Primitives;
 namespace ActorCluster.Sharding;
 
 /// <summary>A message that another node sent, in its entity's mailbox; also takes its answer back to the sender.</summary>
-/// <remarks>Decoded in the entity's turn: the codec may be a user's, and what it does is no affair of the thread that reads the link.
+/// <remarks>Decoded in the entity's turn: the codec may be a user's, and a link is read on while it works.
 /// A reply that the link does not take is lost; its sender times out or asks again.</remarks>
 internal sealed class IncomingMessage : Envelope, IReplySink
 {

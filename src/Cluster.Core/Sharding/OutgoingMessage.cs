@@ -70,7 +70,7 @@ internal sealed class OutgoingMessage : Outgoing, IReplySink, IThreadPoolWorkIte
         _sink?.Reply(reply);
     }
 
-    /// <summary>The reply as it came, on a reader thread. A user's ask is decoded and resumed elsewhere; what the engine itself asks is answered at once, so that it stays in order with what comes next.</summary>
+    /// <summary>The reply as it came, on a reader thread. A user's ask is decoded and resumed as a turn; what the engine itself asks is answered at once, so that it stays in order with what comes next.</summary>
     public void Replied(ReadOnlySpan<byte> reply)
     {
         if (!TryAnswer()) return;

@@ -130,6 +130,30 @@ public class LinkTransportTests
     }
 
     [Fact]
+    public async Task What_a_receive_brought_is_executed_although_a_frame_behind_it_ends_the_link()
+    {
+        for (var round = 0; round < 5; round++)
+        {
+            var (older, younger) = await PairAsync();
+            await using var a = older;
+            await using var b = younger;
+            older.OnFrame = (_, type, _) =>
+            {
+                if (type == 2) throw new InvalidDataException("a frame of a newer release");
+                TurnQueue.Add(new Turn(() => older.Note("done")));
+            };
+            TurnQueue.Add(new Turn(() =>
+            {
+                // They leave behind this turn, and so in one send.
+                younger.Transport.Send(older.Inc, LinkChannel.Data, 1, [], LinkFlush.Soon);
+                younger.Transport.Send(older.Inc, LinkChannel.Data, 2, [], LinkFlush.Soon);
+            }));
+            await older.SeesAsync("done");
+            await older.SeesAsync($"lost {younger.Inc} Data Local");
+        }
+    }
+
+    [Fact]
     public async Task The_thread_that_reads_on_dials_again_when_the_link_ends()
     {
         var (older, younger) = await PairAsync();
