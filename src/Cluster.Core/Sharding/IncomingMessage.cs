@@ -21,6 +21,8 @@ internal sealed class IncomingMessage : Envelope, IReplySink
         Address(target, "", correlation == 0 ? null : this, null);
     }
 
+    public override bool IsFromElsewhere => true;
+
     public override EntityFailure? Open()
     {
         if (_payload.IsEmpty) return null;

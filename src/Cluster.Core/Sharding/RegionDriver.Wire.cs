@@ -95,6 +95,12 @@ internal sealed partial class RegionDriver
                 lock (slot.Lock)
                 {
                     if (!TellRefusal(from, slot)) streams.Touch(slot, 0, isAwaited: false);
+                    if (slot.Serving is { IsCrowded: true })
+                    {
+                        // Unacknowledged, it fills its sender's outbox, and whoever awaits its tells there waits.
+                        streams.Touch(slot, 0, isAwaited: false);
+                        continue;
+                    }
                     var (epoch, upTo) = slot.Inbox.Taken(from, slot.No);
                     if (upTo > 0) taken.Streams.Add(new StreamsTaken.Types.Stream { Shard = slot.No.Value, Epoch = epoch.Value, UpTo = upTo });
                 }
@@ -104,6 +110,23 @@ internal sealed partial class RegionDriver
                 lock (touched[i].Lock) streams.Touch(touched[i], 0, isAwaited: false);
         }
         streams.Return(touched);
+    }
+
+    /// <summary>A mailbox has room again: acknowledge what was left unacknowledged, not on the thread that has the next turn to run.</summary>
+    private void HasRoomAgain(ShardNo shard)
+    {
+        if (Interlocked.Exchange(ref _isAcknowledging, 1) == 0) TurnQueue.Deal(_acknowledging);
+    }
+
+    private void AcknowledgeAll()
+    {
+        Interlocked.Exchange(ref _isAcknowledging, 0); // First: what has room from now on is looked at again.
+        foreach (var (peer, streams) in _streams) Acknowledge(peer, streams);
+    }
+
+    private sealed class Acknowledging(RegionDriver driver) : IThreadPoolWorkItem
+    {
+        public void Execute() => driver.AcknowledgeAll();
     }
 
     /// <summary>Under the shard's lock, so that it cannot be overtaken by news of what comes again; false when the link did not take it.</summary>

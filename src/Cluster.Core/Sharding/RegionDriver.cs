@@ -28,6 +28,8 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     private readonly Action<OutgoingMessage> _forget;
     private long _correlation;
     private readonly RoomGate _room = new();
+    private readonly Acknowledging _acknowledging;
+    private int _isAcknowledging;
     private int _underWay;
     private long _tellsDropped;
     private TimeSpan _nextReview;
@@ -37,6 +39,8 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     {
         (_self, _entities, _links) = (self, entities, links);
         _forget = Forget;
+        _acknowledging = new Acknowledging(this);
+        entities.RoomAgain = HasRoomAgain;
         _listeners = listeners.ToFrozenDictionary(l => l.Topic);
         var slots = new Dictionary<ShardNo, Slot>();
         var regions = new Dictionary<string, Region>();
