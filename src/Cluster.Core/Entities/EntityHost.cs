@@ -14,9 +14,9 @@ internal sealed class EntityHost : IAsyncDisposable
     private readonly Timer _sweep;
     private int _round;
 
-    public EntityHost(IOwnership ownership, IJournalStore store, IServiceProvider services, EntityLimits limits, ILogger log)
+    public EntityHost(IOwnership ownership, IJournalStore store, IServiceProvider services, EntityLimits limits, ILogger log, PauseGate? gate = null)
     {
-        (Ownership, Store, Services, Log, MailboxMax) = (ownership, store, services, log, limits.MailboxMax);
+        (Ownership, Store, Services, Log, MailboxMax, Gate) = (ownership, store, services, log, limits.MailboxMax, gate);
         Journal = new JournalDriver(store, ownership, this);
         var interval = TimeSpan.FromMilliseconds(Math.Clamp(limits.PassivateAfter.TotalMilliseconds / 4, 50, 10_000));
         _idleRounds = (int)Math.Ceiling(limits.PassivateAfter / interval) + 1; // The round of the last use is not whole.
@@ -32,6 +32,9 @@ internal sealed class EntityHost : IAsyncDisposable
     public ILogger Log { get; }
 
     public int MailboxMax { get; }
+
+    /// <summary>Where a test holds turns up; null in production.</summary>
+    public PauseGate? Gate { get; }
 
     /// <summary>Round of the sweep: what the use of an entity is dated by, so that no turn reads a clock.</summary>
     public int Round => Volatile.Read(ref _round);

@@ -32,6 +32,7 @@ internal sealed class ClusterNode(
     private Task _lives = Task.CompletedTask;
     private volatile bool _leaving;
     private bool _disposed;
+    private readonly NodeFaults? _faults = services.GetService<NodeFaults>();
     private ImmutableArray<INodeParticipant> _participants = [];
 
     public ClusterOptions Options => _options;
@@ -165,6 +166,7 @@ internal sealed class ClusterNode(
         }
         catch (ClusterStartException refused)
         {
+            _lastEnd = refused.Message;
             log.StartRefused(refused.Message);
             Exit(refused.ExitCode);
         }
@@ -181,7 +183,7 @@ internal sealed class ClusterNode(
 
     private void Exit(int code)
     {
-        Environment.ExitCode = code;
+        if (_faults is null) Environment.ExitCode = code; // The process of a test is not this node's.
         host.StopApplication();
     }
 
@@ -253,7 +255,7 @@ internal sealed class ClusterNode(
             LockFile = _lock!.Proof,
         };
         log.NodeStarts(draft.Name, inc, _store.Description, address);
-        var life = new NodeLife(new LifeSetup(draft, cluster, _options, new KeepMajority(), _store, [.. builder.Types], rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
+        var life = new NodeLife(new LifeSetup(draft, cluster, _options, new KeepMajority(), _store, [.. builder.Types], rows, listener, [.. services.GetServices<IFanoutListener>()], services, log, _faults));
         metrics.Lives.Add(1);
         life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
         await using (life.ConfigureAwait(false))

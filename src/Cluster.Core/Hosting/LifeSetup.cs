@@ -19,4 +19,5 @@ internal sealed record LifeSetup(
     LinkListener Listener,
     ImmutableArray<IFanoutListener> Listeners,
     IServiceProvider Services,
-    ILogger Log);
+    ILogger Log,
+    NodeFaults? Faults);

@@ -47,7 +47,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
         _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid);
         _published = new Published(NodeMode.Joining, TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], []);
-        Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter), setup.Log);
+        Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter), setup.Log, setup.Faults?.Gate);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
         Entities.Fanout = Regions;
         _links = new LinkTransport(
@@ -55,7 +55,8 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             new LinkIdentity(setup.Cluster.Uuid, setup.Cluster.StoreGeneration, setup.Draft.Inc, setup.Draft.Name, setup.Draft.ProtoMin, setup.Draft.ProtoMax),
             new LinkOptions { Secrets = setup.Options.Secrets, AllowPlaintext = setup.Options.AllowPlaintext, FrameBytesMax = setup.Options.Limits.FrameBytes },
             this,
-            setup.Log);
+            setup.Log,
+            setup.Faults?.Links);
         _thread = new Thread(Run) { IsBackground = true, Name = $"cluster-control {setup.Draft.Inc}", Priority = ThreadPriority.AboveNormal };
         _thread.Start();
     }
@@ -165,6 +166,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             var next = MonotonicClock.Now;
             while (!_stopping && !_ended.Task.IsCompleted)
             {
+                _setup.Faults?.Gate.Wait();
                 var wait = next - MonotonicClock.Now;
                 if (!_inbox.TryTake(out var input, wait > TimeSpan.Zero ? wait : TimeSpan.Zero)) input = new NodeInput.Tick();
                 var now = MonotonicClock.Now;

@@ -1,0 +1,47 @@
+using ActorCluster.Primitives;
+
+namespace ActorCluster.TestKit;
+
+/// <summary>How a <see cref="TestCluster"/> runs.</summary>
+public sealed record TestClusterOptions
+{
+    /// <summary>
+    /// Factor on every time in <see cref="ProtocolTimes"/>, 0.25 to 10; 1, the times that production has, by default. Below 1 leases and silences end sooner, and a busy machine is sooner
+    /// taken for a dead node. Times that are no settings stay as they are: 1 s of stable reachability before a node is judged, about 1 s between dials, ticks of 50 ms, 2 s until a cut connection breaks.
+    /// </summary>
+    public double TimeScale
+    {
+        get;
+        init => field = value is >= 0.25 and <= 10 ? value : throw new ArgumentOutOfRangeException(nameof(TimeScale), value, "Give a time scale of 0.25 to 10.");
+    } = 1;
+
+    /// <summary>How long <see cref="TestCluster.Until(string, Func{bool}, TimeSpan?, CancellationToken)"/> waits where it is not told, and how long the start may take; 30 s by default, above 0.</summary>
+    public TimeSpan Patience
+    {
+        get;
+        init => field = value > TimeSpan.Zero ? value : throw new ArgumentOutOfRangeException(nameof(Patience), value, "Give a patience above 0.");
+    } = TimeSpan.FromSeconds(30);
+
+    internal ProtocolTimes Scaled(ProtocolTimes times) => times with
+    {
+        Heartbeat = times.Heartbeat * TimeScale,
+        Pause = times.Pause * TimeScale,
+        DeviationMin = times.DeviationMin * TimeScale,
+        RowFresh = times.RowFresh * TimeScale,
+        LeaseTtl = times.LeaseTtl * TimeScale,
+        Renew = times.Renew * TimeScale,
+        CallTimeout = times.CallTimeout * TimeScale,
+        ServeLimit = times.ServeLimit * TimeScale,
+        StopBudget = times.StopBudget * TimeScale,
+        Tie = times.Tie * TimeScale,
+        RankStep = times.RankStep * TimeScale,
+        Unresolved = times.Unresolved * TimeScale,
+        StableWithEvidence = times.StableWithEvidence * TimeScale,
+        PollCalm = times.PollCalm * TimeScale,
+        PollUnsettled = times.PollUnsettled * TimeScale,
+        Leave = times.Leave * TimeScale,
+        Handoff = times.Handoff * TimeScale,
+        RebalanceDelay = times.RebalanceDelay * TimeScale,
+        SweepPatience = times.SweepPatience * TimeScale,
+    };
+}
