@@ -94,6 +94,12 @@ internal sealed partial class Membership
             else if (_leases.IsStale(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "lease stale and silent", _leases.LeaseSeq(voter.Inc)));
             else blocked.Add($"{voter.Name}{voter.Inc} at {voter.LinkAddress} {(OtherSecret(voter.Inc) ? "has another Cluster:Secret" : _detector.Hears(voter.Inc) ? "does not hear this node" : "is not heard")}");
         }
+        var votes = Snapshot.Members.Where(m => m.IsVoter && Votes(m)).ToList();
+        var connected = votes.Count(v => _detector.IsUp(v.Inc)) + 1;
+        if (Votes(draft) && votes.Count - changes.Count >= resolver.VotersMax)
+            blocked.Add($"{resolver.Name} allows {resolver.VotersMax} voters and there are {votes.Count}; stop one, or raise Cluster:Downing:QuorumSize on all nodes");
+        else if (changes.Count > 0 && connected < resolver.VotersMin)
+            blocked.Add($"{resolver.Name} needs {resolver.VotersMin} voters and this node reaches {connected}, itself counted; start or connect the others");
         JoinBlockedBy = blocked.ToImmutable();
         if (StandsAloneWithItsSecret())
         {
@@ -112,6 +118,8 @@ internal sealed partial class Membership
         var alive = Snapshot!.Members.Where(m => m.IsVoter && !_detector.IsProvedDead(m.Inc) && !_leases.IsStale(m.Inc)).ToList();
         return alive.Count > 0 && alive.All(m => OtherSecret(m.Inc));
     }
+
+    private bool Votes(MemberRow row) => resolver.Role.Length == 0 || row.Roles.Contains(resolver.Role, StringComparer.Ordinal);
 
     private bool OtherSecret(Incarnation inc) => _peers.TryGetValue(inc, out var peer) && peer.SecretDiffers;
 
