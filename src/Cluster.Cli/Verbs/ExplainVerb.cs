@@ -2,18 +2,14 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using ActorCluster.Downing;
+using ActorCluster.Cli.Explain;
 using ActorCluster.Hosting;
-using ActorCluster.Persistence;
-using ActorCluster.Primitives;
 
 namespace ActorCluster.Cli.Verbs;
 
 /// <summary>Walks all cuts of a cluster of equal nodes, n1 the oldest, with the code that decides at run time.</summary>
 internal sealed class ExplainVerb : Verb
 {
-    private static readonly ProtocolTimes Times = new();
-
     public override string Name => "explain";
 
     public override string Summary => "Shows who lives after each cut of the network, and how soon.";
@@ -27,6 +23,7 @@ internal sealed class ExplainVerb : Verb
         new("referee", "NODE", "As in Cluster:Downing:Referee; n1 by default."),
         new("stores", null, "Also vary which groups reach the store; else all do."),
         new("json", null, "For programs."),
+        new("html", "FILE", "Writes one page for people instead."),
     ];
 
     public override async Task<int> RunAsync(VerbArguments arguments, TextWriter output, CancellationToken stopping)
@@ -39,46 +36,36 @@ internal sealed class ExplainVerb : Verb
             QuorumSize = arguments.Number("quorum", (nodes / 2) + 1, 1, 1000),
             Referee = arguments.Text("referee") ?? "n1",
         };
-        if (ResolverChoice.Faults(options, [.. Members(nodes).Select(m => m.Name)]).FirstOrDefault() is { } fault) throw new UsageException(fault);
-        var cuts = Walk(ResolverChoice.Make(options), nodes, arguments.Has("stores"));
-        var recommendation = Recommend(nodes);
-        await output.WriteLineAsync(arguments.Has("json") ? Json(cuts, recommendation) : Text(cuts, recommendation)).ConfigureAwait(false);
+        if (ResolverChoice.Faults(options, [.. CutTable.Members(nodes).Select(m => m.Name)]).FirstOrDefault() is { } fault) throw new UsageException(fault);
+        if (arguments.Has("json") && arguments.Has("html")) throw new UsageException("--json and --html are given; give one of them.");
+        var cuts = CutTable.All(ResolverChoice.Make(options), nodes, arguments.Has("stores"));
+        var scores = CutTable.Compare(nodes);
+        if (arguments.Text("html") is { } file) await Write(file, CutPage.Of(Described(options), nodes, cuts, scores), stopping).ConfigureAwait(false);
+        else await output.WriteLineAsync(arguments.Has("json") ? Json(cuts, scores) : Text(cuts, scores)).ConfigureAwait(false);
         return 0;
     }
 
-    private static List<Cut> Walk(SplitBrainResolver resolver, int nodes, bool allStores)
+    private static async Task Write(string file, string page, CancellationToken stopping)
     {
-        var members = Members(nodes);
-        var cuts = new List<Cut>();
-        foreach (var groups in PartitionTrial.PartitionsOf(nodes).Where(g => g.Max() > 0))
+        try
         {
-            var sides = groups.Max() + 1;
-            for (var reach = (1 << sides) - 1; reach >= (allStores ? 0 : (1 << sides) - 1); reach--)
-            {
-                var outcome = PartitionTrial.Run(resolver, Times, members, groups, [.. groups.Select(g => (reach & (1 << g)) != 0)]);
-                var lives = outcome.Lives.Select(inc => groups[inc.Value - 1]).Distinct().Count();
-                var flag = reach == 0 ? (lives == 0 ? "all stop" : "no store: all freeze")
-                    : lives == 0 ? "all stop"
-                    : lives > 1 ? "undecided"
-                    : outcome.Seconds >= Times.Unresolved.TotalSeconds ? "all wait" : "";
-                var named = Enumerable.Range(0, sides).Select(s => string.Join(' ', members.Where((_, i) => groups[i] == s).Select(m => m.Name))).ToImmutableArray();
-                cuts.Add(new Cut(
-                    named, [.. named.Where((_, s) => (reach & (1 << s)) != 0)], Names(outcome.Lives), Names(members.Select(m => m.Inc).Except(outcome.Lives)), outcome.Seconds, flag));
-            }
+            await File.WriteAllTextAsync(file, page, stopping).ConfigureAwait(false);
         }
-        return cuts;
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new UsageException($"--html is '{file}' and cannot be written: {e.Message}");
+        }
     }
 
-    /// <summary>The strategy with the fewest flagged cuts over all sets of groups that reach the store, then the soonest.</summary>
-    private static string Recommend(int nodes) =>
-        new SplitBrainResolver[] { new KeepMajority(), new LeaseMajority(), new KeepOldest(), new StaticQuorum((nodes / 2) + 1) }
-            .Select(r => (r.Name, Cuts: Walk(r, nodes, allStores: true)))
-            .Select(r => (r.Name, Flagged: r.Cuts.Count(c => c.Flag.Length > 0), r.Cuts.Count, Mean: r.Cuts.Average(c => c.Seconds)))
-            .OrderBy(r => (r.Flagged, r.Mean))
-            .Select(r => string.Create(CultureInfo.InvariantCulture, $"{r.Name}: {r.Flagged} of {r.Count} cuts flagged over all groups that may reach the store, {r.Mean:F1} s on average"))
-            .First();
+    private static string Described(DowningOptions options) => options.Strategy switch
+    {
+        "keep-majority" when options.Minority == "stop" => "keep-majority, minority=stop",
+        "static-quorum" => string.Create(CultureInfo.InvariantCulture, $"static-quorum {options.QuorumSize}"),
+        "keep-referee" => $"keep-referee {options.Referee}",
+        var name => name,
+    };
 
-    private static string Text(List<Cut> cuts, string recommendation)
+    private static string Text(ImmutableArray<Cut> cuts, ImmutableArray<Score> scores)
     {
         var text = new StringBuilder();
         foreach (var cut in cuts)
@@ -86,10 +73,13 @@ internal sealed class ExplainVerb : Verb
             text.Append(CultureInfo.InvariantCulture, $"{string.Join(" | ", cut.Groups)}   store: {(cut.Store.IsEmpty ? "nobody" : cut.Store.Length == cut.Groups.Length ? "all" : string.Join(", ", cut.Store))}");
             text.Append(CultureInfo.InvariantCulture, $"   lives: {Or(cut.Lives)}   stops: {Or(cut.Stops)}   {cut.Seconds:F1} s{(cut.Flag.Length > 0 ? $"   ! {cut.Flag}" : "")}\n");
         }
-        return text.Append(CultureInfo.InvariantCulture, $"\nrecommended: {recommendation}").ToString();
+        text.Append(CultureInfo.InvariantCulture, $"\nOver all cuts and all groups that may reach the store:\n{"",-30}{"nobody or two serve",20}{"minority serves",17}{"ordinary cut",14}{"mean",8}\n");
+        foreach (var score in scores)
+            text.Append(CultureInfo.InvariantCulture, $"{score.Strategy,-30}{$"{score.Bad} of {score.Cuts}",20}{score.Minority,17}{score.OrdinarySeconds,12:F1} s{score.Seconds,6:F1} s\n");
+        return text.Append(CultureInfo.InvariantCulture, $"\nrecommended: {CutTable.Recommend(scores)}").ToString();
     }
 
-    private static string Json(List<Cut> cuts, string recommendation)
+    private static string Json(ImmutableArray<Cut> cuts, ImmutableArray<Score> scores)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer))
@@ -99,7 +89,7 @@ internal sealed class ExplainVerb : Verb
             foreach (var cut in cuts)
             {
                 json.WriteStartObject();
-                foreach (var (name, values) in new[] { ("groups", cut.Groups), ("store", cut.Store), ("lives", cut.Lives), ("stops", cut.Stops) })
+                foreach (var (name, values) in new[] { ("groups", cut.Groups), ("store", cut.Store), ("witness", cut.Witness), ("lives", cut.Lives), ("stops", cut.Stops) })
                 {
                     json.WriteStartArray(name);
                     foreach (var value in values) json.WriteStringValue(value);
@@ -110,19 +100,11 @@ internal sealed class ExplainVerb : Verb
                 json.WriteEndObject();
             }
             json.WriteEndArray();
-            json.WriteString("recommendation", recommendation);
+            json.WriteString("recommendation", CutTable.Recommend(scores));
             json.WriteEndObject();
         }
         return Encoding.UTF8.GetString(buffer.ToArray());
     }
 
     private static string Or(ImmutableArray<string> names) => names.IsEmpty ? "nobody" : string.Join(' ', names);
-
-    private static ImmutableArray<string> Names(IEnumerable<Incarnation> members) => [.. members.Select(inc => $"n{inc.Value}")];
-
-    private static ImmutableArray<MemberRow> Members(int count) =>
-        [.. Enumerable.Range(1, count).Select(i => new MemberRow { Inc = new Incarnation(i), Name = $"n{i}", Host = "", LinkAddress = "", ClientUrl = "", Status = MemberStatus.Up, UpView = i })];
-
-    private sealed record Cut(
-        ImmutableArray<string> Groups, ImmutableArray<string> Store, ImmutableArray<string> Lives, ImmutableArray<string> Stops, double Seconds, string Flag);
 }

@@ -46,8 +46,8 @@ public abstract class SplitBrainResolver
     /// <summary>Voters there may be; one more is not let up.</summary>
     public virtual int VotersMax => int.MaxValue;
 
-    /// <summary>Voters that a newcomer must reach, itself counted, before it may evict stale ones to become up.</summary>
-    public virtual int VotersMin => 1;
+    /// <summary>Voters, up or still joining, that a newcomer must reach before it becomes up; itself counted if it votes.</summary>
+    public virtual int VotersMin => 0;
 
     /// <summary>Class of the component that asks. Members that are known to have crashed are no voters any more; where nobody may vote, only stale leases speak.</summary>
     public DowningClass Classify(ImmutableArray<Voter> voters) => voters.IsEmpty ? DowningClass.Late : ClassOf(voters);

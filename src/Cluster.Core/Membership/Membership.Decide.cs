@@ -94,12 +94,14 @@ internal sealed partial class Membership
             else if (_leases.IsStale(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "lease stale and silent", _leases.LeaseSeq(voter.Inc)));
             else blocked.Add($"{voter.Name}{voter.Inc} at {voter.LinkAddress} {(OtherSecret(voter.Inc) ? "has another Cluster:Secret" : _detector.Hears(voter.Inc) ? "does not hear this node" : "is not heard")}");
         }
-        var votes = Snapshot.Members.Where(m => m.IsVoter && Votes(m)).ToList();
-        var connected = votes.Count(v => _detector.IsUp(v.Inc)) + 1;
-        if (Votes(draft) && votes.Count - changes.Count >= resolver.VotersMax)
-            blocked.Add($"{resolver.Name} allows {resolver.VotersMax} voters and there are {votes.Count}; stop one, or raise Cluster:Downing:QuorumSize on all nodes");
-        else if (changes.Count > 0 && connected < resolver.VotersMin)
-            blocked.Add($"{resolver.Name} needs {resolver.VotersMin} voters and this node reaches {connected}, itself counted; start or connect the others");
+        var others = Snapshot.Members.Where(m => m.IsLive && m.Inc != Self && Votes(m)).ToList();
+        var staying = others.Count(m => m.IsVoter && !changes.OfType<MemberChange.Down>().Any(d => d.Inc == m.Inc));
+        // Newcomers count as reached: after a total stop there is nobody else.
+        var reached = others.Count(m => _detector.IsUp(m.Inc)) + (Votes(draft) ? 1 : 0);
+        if (Votes(draft) && staying >= resolver.VotersMax)
+            blocked.Add($"{resolver.Name} allows {resolver.VotersMax} voters and there are {staying}; stop one, or raise Cluster:Downing:QuorumSize on all nodes");
+        else if (reached < resolver.VotersMin)
+            blocked.Add($"{resolver.Name} needs {resolver.VotersMin} voters that reach each other and there are {reached}, this node counted; start or connect the others");
         JoinBlockedBy = blocked.ToImmutable();
         if (StandsAloneWithItsSecret())
         {
