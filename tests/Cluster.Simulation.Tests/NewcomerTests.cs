@@ -1,12 +1,13 @@
 using System.Collections.Immutable;
 using ActorCluster.Downing;
+using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using ActorCluster.TestKit.Simulation;
 
 namespace ActorCluster.Tests;
 
-/// <summary>What static-quorum asks of newcomers, with the nodes, the network and the store of the simulator: 2 of 3 at the most.</summary>
-public class StaticQuorumTests
+/// <summary>What strategies ask of newcomers, with the nodes, the network and the store of the simulator; static-quorum with 2 of 3 at the most.</summary>
+public class NewcomerTests
 {
     [Theory, MemberData(nameof(Seeds))]
     public void One_voter_more_than_allowed_waits_until_one_is_gone(ulong seed)
@@ -39,6 +40,16 @@ public class StaticQuorumTests
         Assert.True(cluster.Stops[ExitCodes.Evicted] >= 3);
         cluster.Cut([0], [2], cut: false);
         Within(15, cluster, () => cluster.AllServedBy(0, 2));
+    }
+
+    [Fact]
+    public void Nobody_comes_up_where_nobody_has_the_role_that_votes()
+    {
+        var cluster = new SimCluster(1, new SimulationOptions { Nodes = 2, SharedHost = false, Clients = 0 }) { Resolver = new KeepMajority { Role = "elector" } };
+        foreach (var node in cluster.Nodes) node.Start();
+        Run(cluster, 10);
+        Assert.All(cluster.Nodes, node => Assert.False(IsUp(cluster, node.Index)));
+        Assert.Contains("Cluster:Downing:Role is 'elector' and no member has that role", Blocked(cluster, 1), StringComparison.Ordinal);
     }
 
     [Fact] // Each rule away, the tests above would see it.
