@@ -20,7 +20,7 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
         {
             0 => Join(),
             1 or 2 => View(new MemberChange.Up(AnyMember())),
-            3 => Chance(30) ? View(new MemberChange.Leave(AnyMember())) : Keep("register", s => s.RegisterTypeAsync("other", 2)),
+            3 => Chance(30) ? View(new MemberChange.Leave(AnyMember())) : Keep("register", s => s.RegisterTypeAsync("other", 2, exclusive: true)),
             4 => View(Chance(50) ? [new MemberChange.Down(AnyMember(), "random", Chance(50) ? null : LeaseOf(AnyMember()), Chance(30))] : []),
             5 => Let(AnyMember(), inc => Keep($"renew {inc}", s => s.RenewAsync(inc))),
             6 or 7 => Let(Retargets(), r => Keep("retarget", s => s.RetargetAsync(r))),
