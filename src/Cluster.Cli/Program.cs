@@ -1,0 +1,8 @@
+using ActorCluster.Cli;
+using ActorCluster.Cli.Verbs;
+
+// One line a verb; everything else about it stands in its own file.
+return await new CommandLine(
+[
+    new VersionVerb(),
+]).RunAsync(args, Console.Out, Console.Error, CancellationToken.None).ConfigureAwait(false);
