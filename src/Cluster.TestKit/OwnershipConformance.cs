@@ -38,7 +38,7 @@ internal static class OwnershipConformance
             const string Kind = "mixer";
             Ok(await b.Store.RegisterTypeAsync(Kind, 4, exclusive: true).ConfigureAwait(false), "RegisterTypeAsync");
             Verdict(StoreVerdict.Conflict, await b.Store.RegisterTypeAsync(Kind, 4).ConfigureAwait(false), "Whether it is exclusive is fixed.");
-            var (a, c) = (await b.MemberAsync().ConfigureAwait(false), await b.MemberAsync().ConfigureAwait(false));
+            var (a, c) = (await b.MemberAsync(types: [TypeName, Kind]).ConfigureAwait(false), await b.MemberAsync(types: [TypeName, Kind]).ConfigureAwait(false));
             await AimAsync(b, (1, a), (5, a), (6, a), (7, a)).ConfigureAwait(false);
             Equal(4, Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync").Length, "A row without a former owner is taken at once.");
             var lease = Ok(await b.Store.RenewAsync(a).ConfigureAwait(false), "RenewAsync").LeaseSeq;
