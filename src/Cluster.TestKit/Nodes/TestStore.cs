@@ -20,7 +20,7 @@ internal sealed class TestStore(IClusterStore store, PauseGate gate, Func<bool> 
 
     public async ValueTask<StoreResult<ClusterRow>> OpenAsync(StoreSeed seed, CancellationToken cancel) => await Do(s => s.OpenAsync(seed, cancel)).ConfigureAwait(false);
 
-    public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount) => Do(s => s.RegisterTypeAsync(type, shardCount));
+    public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount, bool exclusive) => Do(s => s.RegisterTypeAsync(type, shardCount, exclusive));
 
     public async ValueTask<StoreResult<Incarnation>> NextIncarnationAsync()
     {
@@ -37,7 +37,7 @@ internal sealed class TestStore(IClusterStore store, PauseGate gate, Func<bool> 
 
     public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => Do(s => s.RenewAsync(inc));
 
-    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc) => Do(s => s.AcquireAsync(inc));
+    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale) => Do(s => s.AcquireAsync(inc, stale));
 
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => Do(s => s.ReadShardsAsync());
 
