@@ -38,6 +38,39 @@ public class ChatTests(SharedNode shared)
     }
 
     [Fact]
+    public async Task Sessions_that_share_frames_each_see_their_stay_and_nothing_else()
+    {
+        const int Users = 70; // More than are told in one item, and more than a room may have for each join to be shown.
+        var users = await Task.WhenAll(Enumerable.Range(0, Users).Select(i => ChatUser.ConnectAsync($"user-{i}", Url)));
+        var joined = new long[Users];
+        await Task.WhenAll(users.Select(async (user, i) => joined[i] = (await user.Client.JoinAsync(_room)).Seq));
+        var left = Enumerable.Repeat(long.MaxValue, Users).ToArray();
+        // Half of them leave, and some come and go, while others speak: frames are shared, made anew, and ended for one session alone.
+        await Task.WhenAll(users.Select((user, i) => Task.Run(async () =>
+        {
+            for (var n = 0; n < 20; n++)
+            {
+                if (i % 2 == 1 && n == i % 20)
+                {
+                    left[i] = await user.Client.LeaveAsync(_room);
+                    return;
+                }
+                if (i % 5 == 0) await user.Client.SayAsync(_room, $"{i}-{n}");
+                else await Task.Delay(1);
+            }
+        })));
+        var last = await users[0].Client.SayAsync(_room, "the end");
+        await Task.WhenAll(users.Where((_, i) => left[i] == long.MaxValue).Select(u => u.UntilSeenAsync(_room, last)));
+        var journal = await shared.Cluster.JournalAsync(_room);
+        for (var i = 0; i < Users; i++)
+        {
+            users[i].SawTheJournal(_room, joined[i], journal);
+            Assert.True(users[i].ItemsOf(_room).All(item => item.Seq <= left[i]), $"User {i} left at {left[i]} and was shown {users[i].ItemsOf(_room)[^1].Seq}.");
+            await users[i].DisposeAsync();
+        }
+    }
+
+    [Fact]
     public async Task A_slow_client_that_leaves_is_shown_everything_up_to_its_leave()
     {
         await using var slow = await RawClient.GreetAsync(Url, "slow");

@@ -11,6 +11,7 @@ internal sealed partial class GatewaySession
     private const int ItemsPerFrame = 256;
     private const int FrameBytesSoft = 256 * 1024;
     private const int FrameBytesUsual = 1024;
+    private const int SharedFrameBytes = 16 * 1024; // A room keeps its last one.
     private static readonly TimeSpan LeaveShownWithin = TimeSpan.FromSeconds(4);
 
     private readonly List<RoomItem> _items = [];
@@ -27,19 +28,58 @@ internal sealed partial class GatewaySession
     }
 
     /// <summary>A room has news. Sends it on this thread, if no other one is sending: it works off such turns.</summary>
-    public void LookAt(RoomCursor cursor)
+    public void LookAt(RoomCursor cursor, RoomRelay room)
     {
         if (cursor.IsDirty) return; // The pump has not begun to look.
+        if (Interlocked.CompareExchange(ref _pump, 1, 0) == 0)
+        {
+            SendShared(cursor, room);
+            return;
+        }
         lock (_lock)
         {
             if (cursor.IsDirty || cursor.HasEnded) return;
             cursor.IsDirty = true;
             _dirty.Enqueue(cursor);
         }
-        if (MustStartPump()) _ = PumpAsync();
+        if (MustStartPump()) _ = PumpAsync(ValueTask.CompletedTask);
     }
 
-    void IThreadPoolWorkItem.Execute() => _ = PumpAsync();
+    /// <summary>The pump's way for the many: the frame that another session made of the same items, as long as there is one, without this session's lock.</summary>
+    private void SendShared(RoomCursor cursor, RoomRelay room)
+    {
+        try
+        {
+            while (cursor.IsPlain && room.Frame is { } frame && frame.After == cursor.After && !_closing && Volatile.Read(ref _pump) == 1) // 2: an answer goes first.
+            {
+                cursor.After = frame.Last;
+                var sending = SendAsync(frame.Bytes);
+                if (!sending.IsCompletedSuccessfully)
+                {
+                    _ = PumpAsync(sending, cursor);
+                    return;
+                }
+                sending.GetAwaiter().GetResult(); // Nothing is waited for; what may be pooled behind it goes back.
+            }
+        }
+        catch (Exception cause)
+        {
+            _ = PumpAsync(ValueTask.FromException(cause));
+            return;
+        }
+        if (cursor.IsPlain && cursor.After >= room.Newest && Interlocked.CompareExchange(ref _pump, 0, 1) == 1) return;
+        lock (_lock)
+        {
+            if (!cursor.HasEnded && !cursor.IsDirty)
+            {
+                cursor.IsDirty = true;
+                _dirty.Enqueue(cursor);
+            }
+        }
+        _ = PumpAsync(ValueTask.CompletedTask);
+    }
+
+    void IThreadPoolWorkItem.Execute() => _ = PumpAsync(ValueTask.CompletedTask);
 
     /// <summary>Queues a frame. While more than <see cref="GatewayLimits.UnsentBytes"/> wait, nothing more is read from the client.</summary>
     private void Answer(byte[] frame)
@@ -169,10 +209,14 @@ internal sealed partial class GatewaySession
         }
     }
 
-    private async Task PumpAsync()
+    /// <param name="before">What is being sent already.</param>
+    /// <param name="of">The room that it is of.</param>
+    private async Task PumpAsync(ValueTask before, RoomCursor? of = null)
     {
         try
         {
+            await before.ConfigureAwait(false);
+            if (of is not null) of.SentAt = MonotonicClock.Now;
             while (true)
             {
                 switch (await SendNextAsync().ConfigureAwait(false))
@@ -255,10 +299,16 @@ internal sealed partial class GatewaySession
         return Sent.Something;
     }
 
-    private async ValueTask SendAsync(ReadOnlyMemory<byte> frame)
+    private ValueTask SendAsync(ReadOnlyMemory<byte> frame)
+    {
+        var sending = socket.SendAsync(frame, WebSocketMessageType.Text, endOfMessage: true, _closed.Token);
+        return sending.IsCompleted ? sending : UntilSentAsync(sending); // Usually at once, and then no clock is read.
+    }
+
+    private async ValueTask UntilSentAsync(ValueTask sending)
     {
         Volatile.Write(ref _sendingSince, MonotonicClock.Now.Ticks);
-        await socket.SendAsync(frame, WebSocketMessageType.Text, endOfMessage: true, _closed.Token).ConfigureAwait(false);
+        await sending.ConfigureAwait(false);
         Volatile.Write(ref _sendingSince, long.MaxValue);
     }
 
@@ -285,7 +335,12 @@ internal sealed partial class GatewaySession
         }
         long end;
         lock (_lock) end = cursor.Turns.TryPeek(out var turn) ? turn.Seq : long.MaxValue;
-        return Write(cursor, end);
+        var after = cursor.After;
+        if (!Write(cursor, end)) return false;
+        // Messages read the same for all; of joins and leaves some sessions make a digest, and for one of them a leave is the end.
+        if (_written <= SharedFrameBytes && relay.HasSeveral && cursor.After == _items[^1].Seq && _items.TrueForAll(i => i.Event is RoomEvent.Said))
+            relay.Frame = new RoomFrame(after, cursor.After, _block.AsMemory(0, _written).ToArray());
+        return true;
     }
 
     private bool Write(RoomCursor cursor, long end)

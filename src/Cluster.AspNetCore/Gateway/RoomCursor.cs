@@ -39,7 +39,10 @@ internal sealed class RoomCursor(GatewaySession session, string room, long after
     /// <summary>The stream has ended. Under the session's lock.</summary>
     public bool HasEnded { get; set; }
 
-    void IRoomFollower.RoomChanged(RoomRelay room) => session.LookAt(this);
+    /// <summary>Followed, and nothing keeps its items back or ends them. Whoever changes that wakes the pump afterwards, so the pump may read it without the lock.</summary>
+    public bool IsPlain => Relay is not null && !HasEnded && !HasLeft && HeldSince is null && Turns.Count == 0;
+
+    void IRoomFollower.RoomChanged(RoomRelay room) => session.LookAt(this, room);
 
     /// <summary>A leave ends the stream at its sequence, a join begins it again after its own; either is answered then.</summary>
     internal readonly record struct Turn(bool IsJoin, long Seq, byte[] Ok, TimeSpan Since);

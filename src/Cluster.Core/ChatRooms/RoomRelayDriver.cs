@@ -105,6 +105,12 @@ internal sealed class RoomRelayDriver : IDisposable
     }
 }
 
+/// <summary>Some items of a room as clients get them, made by one follower for all that stand where it stood.</summary>
+/// <param name="After">Sequence that a client must have.</param>
+/// <param name="Last">Sequence that it has then.</param>
+/// <param name="Bytes">Ready to send; never changed.</param>
+internal sealed record RoomFrame(long After, long Last, ReadOnlyMemory<byte> Bytes);
+
 /// <summary>One room as this node follows it.</summary>
 /// <remarks>Thread-safe.</remarks>
 internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driver) : IReplySink
@@ -116,6 +122,8 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
     private readonly RoomStream _stream = new();
     private readonly List<FollowerGroup> _groups = [];
     private volatile FollowerGroup[] _groupsCopy = [];
+    private volatile RoomFrame? _frame;
+    private long _newest;
     private bool _filling;
     private bool _later;
     private bool _laterEvenIfLive;
@@ -124,6 +132,19 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
     public string Name { get; } = name;
 
     public ShardNo Shard { get; } = shard;
+
+    /// <summary>Sequence of the newest item here. Followers are told after it has grown.</summary>
+    public long Newest => Volatile.Read(ref _newest);
+
+    /// <summary>More than one follower.</summary>
+    public bool HasSeveral => _groupsCopy is [_, _, ..] or [{ IsSingle: false }];
+
+    /// <summary>The frame that was made last.</summary>
+    public RoomFrame? Frame
+    {
+        get => _frame;
+        set => _frame = value;
+    }
 
     public bool Add(IRoomFollower follower)
     {
@@ -161,7 +182,11 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
     public void Pushed(Epoch epoch, RoomNews news)
     {
         RoomStreamWish wish;
-        lock (_lock) wish = _stream.Pushed(epoch, news);
+        lock (_lock)
+        {
+            wish = _stream.Pushed(epoch, news);
+            Grown();
+        }
         Act(wish);
     }
 
@@ -186,7 +211,11 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
     {
         var answer = (RoomAnswer)reply;
         RoomStreamWish wish;
-        lock (_lock) wish = _stream.Subscribed(answer.Epoch, answer.Head, answer.Members);
+        lock (_lock)
+        {
+            wish = _stream.Subscribed(answer.Epoch, answer.Head, answer.Members);
+            Grown();
+        }
         Act(wish);
     }
 
@@ -217,6 +246,8 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
         else if (wish == RoomStreamWish.Fill) Fill();
         TellAll();
     }
+
+    private void Grown() => Volatile.Write(ref _newest, _stream.Last);
 
     private void TellAll()
     {
@@ -254,6 +285,7 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
             lock (_lock)
             {
                 if (items is not null) wish = _stream.Filled(items);
+                Grown();
                 if (_dead || wish != RoomStreamWish.Fill)
                 {
                     _filling = false;
@@ -278,6 +310,8 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
 
         public bool IsEmpty => _followers.Length == 0;
 
+        public bool IsSingle => _followers.Length == 1;
+
         public void Add(IRoomFollower follower) => _followers = [.. _followers, follower];
 
         public bool Remove(IRoomFollower follower)
@@ -291,7 +325,7 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
 
         public void Schedule()
         {
-            if (Volatile.Read(ref _isScheduled) == 0 && Interlocked.Exchange(ref _isScheduled, 1) == 0) TurnQueue.Add(this);
+            if (Volatile.Read(ref _isScheduled) == 0 && Interlocked.Exchange(ref _isScheduled, 1) == 0) TurnQueue.Deal(this);
         }
 
         void IThreadPoolWorkItem.Execute()

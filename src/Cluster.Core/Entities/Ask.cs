@@ -76,7 +76,7 @@ internal abstract class Ask : Envelope, IReplySink, IAbandonable, IThreadPoolWor
         ResumeSoon();
     }
 
-    /// <summary>Resumes the caller on a thread of the pool, behind whoever was runnable before.</summary>
+    /// <summary>Resumes the caller as a turn, behind whoever was runnable before.</summary>
     public void ResumeSoon() => TurnQueue.Add(this);
 
     void IThreadPoolWorkItem.Execute() => Resume();

@@ -13,6 +13,7 @@ internal sealed class EntityCell(LocalShard shard, string id, Entity entity, int
     private Envelope? _first;
     private Envelope? _last;
     private int _count;
+    private bool _isCrowded;
     private bool _scheduled;
     private bool _attention;
     private bool _started;
@@ -50,7 +51,8 @@ internal sealed class EntityCell(LocalShard shard, string id, Entity entity, int
         lock (this)
         {
             if (_stopped) return false;
-            if (_count >= Host.MailboxMax && envelope.Message is not EntityContext.TimerFired)
+            // What another node tells is bounded by what it may have unacknowledged: it came in an order that a gap would break unnoticed.
+            if (_count >= Host.MailboxMax && envelope.Message is not EntityContext.TimerFired && envelope is not { IsFromElsewhere: true, Sink: null })
             {
                 full = true;
             }
@@ -59,7 +61,7 @@ internal sealed class EntityCell(LocalShard shard, string id, Entity entity, int
                 if (_last is null) _first = envelope;
                 else _last.Next = envelope;
                 _last = envelope;
-                _count++;
+                if (++_count == Host.MailboxMax / 2 && !_isCrowded) Shard.Crowded(_isCrowded = true);
                 if (_scheduled) return true;
                 _scheduled = true;
             }
@@ -133,6 +135,7 @@ internal sealed class EntityCell(LocalShard shard, string id, Entity entity, int
             turnRuns = _scheduled;
             if (turnRuns) _owedFailure = owed; // What it owes belongs to the turn; the turn tells when it ends.
             (chain, _first, _last, _count) = (_first, null, null, 0);
+            if (_isCrowded) Shard.Crowded(_isCrowded = false);
         }
         for (; chain is not null; chain = chain.Next) Fail(chain, waiting(Id.StoreKey));
         if (!turnRuns && _started) End(owed);
@@ -166,9 +169,10 @@ internal sealed class EntityCell(LocalShard shard, string id, Entity entity, int
     private bool TakeNext(out Envelope? envelope)
     {
         envelope = null;
-        bool attention, stopped;
+        bool attention, stopped, hasRoomAgain;
         lock (this)
         {
+            hasRoomAgain = false;
             stopped = _stopped;
             (attention, _attention) = (_attention, false);
             if (!stopped && !attention)
@@ -181,9 +185,15 @@ internal sealed class EntityCell(LocalShard shard, string id, Entity entity, int
                 envelope = _first;
                 _first = envelope.Next;
                 if (_first is null) _last = null;
-                _count--;
-                return true;
+                hasRoomAgain = --_count == Host.MailboxMax / 4 && _isCrowded;
+                if (!hasRoomAgain) return true;
+                Shard.Crowded(_isCrowded = false);
             }
+        }
+        if (hasRoomAgain)
+        {
+            Host.RoomAgain?.Invoke(Shard.No);
+            return true;
         }
         if (attention) Attended();
         if (!stopped) return true;

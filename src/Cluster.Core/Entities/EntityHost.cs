@@ -74,6 +74,9 @@ internal sealed class EntityHost : IAsyncDisposable
         }
     }
 
+    /// <summary>Told when a crowded mailbox of a shard has room again, between two turns: return fast.</summary>
+    public Action<ShardNo>? RoomAgain { get; set; }
+
     /// <summary>The entities of a shard must be loaded anew; the shard stays.</summary>
     public void Reload(ShardNo no, Epoch epoch) => Find(no, epoch)?.Reset(EntityFailure.Unreachable, EntityFailure.Lost);
 

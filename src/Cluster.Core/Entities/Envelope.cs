@@ -45,6 +45,9 @@ internal class Envelope
     /// <summary>Both of them, apart because few messages have any.</summary>
     public CommandOrder? Order { get; protected set; }
 
+    /// <summary>Another node sent it.</summary>
+    public virtual bool IsFromElsewhere => false;
+
     /// <summary>The entity's turn has answered it.</summary>
     public bool IsAnswered { get; set; }
 

@@ -12,6 +12,7 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
     private readonly Lock _activation = new();
     private volatile bool _open = true;
     private bool _closed;
+    private int _crowded;
     private int _generation;
     private int _intake;
 
@@ -27,6 +28,16 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
     public bool IsOpen => _open;
 
     public int ActiveEntities => _cells.Count;
+
+    /// <summary>Some entity's mailbox was half full and is not yet down to a quarter.</summary>
+    public bool IsCrowded => Volatile.Read(ref _crowded) > 0;
+
+    /// <summary>An entity's mailbox is crowded from now on, or no more.</summary>
+    public void Crowded(bool isCrowded)
+    {
+        if (isCrowded) Interlocked.Increment(ref _crowded);
+        else Interlocked.Decrement(ref _crowded);
+    }
 
     /// <summary>Delivers to the entity, activating it; false when the shard takes no messages now.</summary>
     public bool TryDeliver(Envelope envelope)
@@ -53,8 +64,8 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
         return false;
     }
 
-    /// <summary>The id as an active entity has it, so that no further string need be made; null when none is active.</summary>
-    public string? FindId(ReadOnlySpan<char> id) => _cells.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(id, out var cell) ? cell.Key : null;
+    /// <summary>An active entity; null when there is none, or the shard takes no messages now.</summary>
+    public EntityCell? Find(ReadOnlySpan<char> id) => _open && _cells.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(id, out var cell) ? cell : null;
 
     /// <summary>The entity's mailbox is less than half full; a hint.</summary>
     public bool HasRoom(string id) => !_cells.TryGetValue(id, out var cell) || cell.Waiting < host.MailboxMax / 2;

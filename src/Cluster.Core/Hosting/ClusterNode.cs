@@ -74,9 +74,11 @@ internal sealed class ClusterNode(
         else envelope.Sink?.Fail(EntityFailure.Unreachable(envelope.Target.StoreKey));
     }
 
-    public ValueTask PostWithRoomAsync(Envelope envelope, CancellationToken cancel) => _life is { } life
-        ? life.Regions.PostWithRoomAsync(envelope, AskTimeout, cancel)
-        : ValueTask.FromException(new EntityException(EntityFailure.Unreachable(envelope.Target.StoreKey)));
+    public void Tell(EntityId target, object message) => _life?.Regions.Tell(target, message);
+
+    public ValueTask TellAsync(EntityId target, object message, CancellationToken cancel) => _life is { } life
+        ? life.Regions.TellAsync(target, message, AskTimeout, cancel)
+        : ValueTask.FromException(new EntityException(EntityFailure.Unreachable(target.StoreKey)));
 
     public ClusterStatus Status()
     {

@@ -39,12 +39,12 @@ public readonly struct EntityRef : IEquatable<EntityRef>
     }
 
     /// <summary>Sends a message and does not wait. It is lost where an ask would fail.</summary>
-    public void Tell(object message) => Node.Post(new Envelope(Id, message, null));
+    public void Tell(object message) => Node.Tell(Id, message);
 
     /// <summary>Sends a message, after waiting while its entity's mailbox, or what waits for its shard, is more than half full: for those who send much. Whoever
     /// awaits each of its tells loses none to a full mailbox as long as the others do so too.</summary>
     /// <exception cref="EntityException">There was no room within <c>Cluster:Limits:AskTimeout</c>, or the node is not up; nothing was sent.</exception>
-    public ValueTask TellAsync(object message, CancellationToken cancel = default) => Node.PostWithRoomAsync(new Envelope(Id, message, null), cancel);
+    public ValueTask TellAsync(object message, CancellationToken cancel = default) => Node.TellAsync(Id, message, cancel);
 
     private ValueTask<TReply> Send<TReply>(IRequest<TReply> request, CommandId? command, CancellationToken cancel)
     {

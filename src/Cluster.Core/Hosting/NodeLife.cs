@@ -30,6 +30,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private readonly LinkTransport _links;
     private readonly BlockingCollection<NodeInput> _inbox = new(new ConcurrentQueue<NodeInput>(), 100_000);
     private readonly TaskCompletionSource<NodeEffect.Stop> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Task? _disposal;
     private readonly Thread _thread;
     private readonly ILogger _log;
     private volatile Published _published;
@@ -127,14 +128,18 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     public bool Send(Incarnation peer, FrameType type, ReadOnlySpan<byte> frame, LinkFlush flush) =>
         _links.Send(peer, LinkChannel.Data, (byte)type, frame, flush) == LinkSend.Sent;
 
-    public void Flush(Incarnation peer) => _links.Flush(peer, LinkChannel.Data);
-
     public void RouteWanted()
     {
         if (Interlocked.Exchange(ref _routeWanted, 1) == 0) Tell(new NodeInput.RouteWanted());
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>By whoever lives the life and by a host that goes without having been stopped, at the same time: it ends once.</summary>
+    public ValueTask DisposeAsync()
+    {
+        lock (_ended) return new ValueTask(_disposal ??= EndAsync());
+    }
+
+    private async Task EndAsync()
     {
         _stopping = true;
         _ended.TrySetResult(new NodeEffect.Stop(ExitCodes.Left, "The host stopped the node."));

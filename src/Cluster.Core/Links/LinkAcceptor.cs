@@ -52,12 +52,15 @@ internal sealed class LinkAcceptor(LinkListener listener, LinkOptions options, H
 
     private void Greet(Socket socket)
     {
-        using var owned = socket;
         var end = HandshakeEnd.Refused;
         var (peer, channel) = (default(Primitives.Incarnation), default(LinkChannel));
         try
         {
-            if (!registry.Track(socket)) return;
+            if (!registry.Track(socket))
+            {
+                socket.Dispose();
+                return;
+            }
             socket.NoDelay = true;
             end = handshaker.Accept(new HandshakeSocket(socket, options.HandshakeTimeout), socket.RemoteEndPoint, registry.Passes, out peer, out channel);
         }
@@ -74,7 +77,8 @@ internal sealed class LinkAcceptor(LinkListener listener, LinkOptions options, H
             registry.Untrack(socket);
             _unauthenticated.Release();
         }
-        if (end == HandshakeEnd.Ready) registry.Serve(socket, peer, channel, unwanted: static () => false);
+        if (end == HandshakeEnd.Ready) registry.Serve(socket, peer, channel, unwanted: static () => false, afterwards: static () => { });
+        else socket.Dispose();
     }
 
     private static string Remote(Socket socket)

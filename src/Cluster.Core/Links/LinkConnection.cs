@@ -45,22 +45,10 @@ internal sealed class LinkConnection(Incarnation peer, LinkChannel channel, Link
             if (_end is not null) return LinkSend.NoLink;
             if (of != Channel) type |= FrameFormat.OtherChannelBit;
             if (!_queue.TryAppend(of, type, payload)) return LinkSend.Full;
-            // Held frames go once they fill a block: holding more saves no send.
-            if (flush == LinkFlush.Held && _queue.Unsent(of) >= SendQueue.BlockBytes) flush = LinkFlush.Now;
             if (!Claim(flush)) return LinkSend.Sent;
         }
         Start(flush);
         return LinkSend.Sent;
-    }
-
-    /// <summary>Sends what was held.</summary>
-    public void Flush(LinkFlush flush)
-    {
-        lock (_gate)
-        {
-            if (_end is not null || _queue.IsEmpty || !Claim(flush)) return;
-        }
-        Start(flush);
     }
 
     /// <summary>Completes when the unsent bytes of a channel are within the soft limit, or the connection ended.</summary>

@@ -5,12 +5,13 @@ using Microsoft.Extensions.Logging;
 namespace ActorCluster.Links;
 
 /// <summary>Keeps one channel to one peer dialled: connects, shakes hands, reads until the end, and again.</summary>
-/// <remarks>Its one thread is the reader of the connection it dialled, so a channel never has two connections of one dialer.</remarks>
+/// <remarks>The thread that reads the connection is the one that dials again, so a channel never has two connections of one dialer.</remarks>
 internal sealed class LinkDialer(LinkPeer peer, LinkChannel channel, LinkOptions options, Handshaker handshaker, LinkRegistry registry, LinkThreads threads, ILogger log)
 {
     private readonly ManualResetEventSlim _stop = new();
     private LinkPeer _peer = peer;
     private string? _lastReason;
+    private long _dialledAtOnce;
 
     /// <summary>The peer as it was wanted last; its address may change.</summary>
     public LinkPeer Peer { set => Volatile.Write(ref _peer, value); }
@@ -22,18 +23,30 @@ internal sealed class LinkDialer(LinkPeer peer, LinkChannel channel, LinkOptions
 
     private void Run()
     {
-        var dialledAtOnce = 0L;
         while (!_stop.IsSet && !registry.Stopped)
         {
-            var wasUp = DialAndServe(Volatile.Read(ref _peer));
-            // At once after a loss, yet not in a circle with a peer that accepts and closes.
-            var now = Stopwatch.GetTimestamp();
-            if (wasUp && (dialledAtOnce == 0 || Stopwatch.GetElapsedTime(dialledAtOnce, now) > options.RedialInterval)) dialledAtOnce = now;
-            else _stop.Wait(options.RedialInterval * (0.8 + (0.4 * Random.Shared.NextDouble())));
+            if (DialAndServe(Volatile.Read(ref _peer)) is not { } wasUp) return;
+            Pause(wasUp);
         }
     }
 
-    private bool DialAndServe(LinkPeer target)
+    /// <summary>Goes on where the thread that has dialled was held up.</summary>
+    private void GoOn()
+    {
+        Pause(wasUp: true);
+        Run();
+    }
+
+    private void Pause(bool wasUp)
+    {
+        // At once after a loss, yet not in a circle with a peer that accepts and closes.
+        var now = Stopwatch.GetTimestamp();
+        if (wasUp && (_dialledAtOnce == 0 || Stopwatch.GetElapsedTime(_dialledAtOnce, now) > options.RedialInterval)) _dialledAtOnce = now;
+        else _stop.Wait(options.RedialInterval * (0.8 + (0.4 * Random.Shared.NextDouble())));
+    }
+
+    /// <summary>Whether there was a link; null when another thread reads it and will go on.</summary>
+    private bool? DialAndServe(LinkPeer target)
     {
         Socket? socket = null;
         try
@@ -46,8 +59,9 @@ internal sealed class LinkDialer(LinkPeer peer, LinkChannel channel, LinkOptions
             if (handshaker.Dial(new HandshakeSocket(socket, options.HandshakeTimeout), target, channel, probe: false) != HandshakeEnd.Ready) return false;
             _lastReason = null;
             registry.Untrack(socket);
-            registry.Serve(socket, target.Inc, channel, () => _stop.IsSet);
-            return true;
+            var served = socket;
+            socket = null; // Its reader's from now on.
+            return registry.Serve(served, target.Inc, channel, () => _stop.IsSet, GoOn) ? true : null;
         }
         catch (Exception fault) when (fault is IOException or SocketException or FormatException or ObjectDisposedException)
         {

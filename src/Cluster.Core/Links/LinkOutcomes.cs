@@ -69,9 +69,6 @@ internal enum LinkFlush
 
     /// <summary>Behind the turns that are runnable now, as one item of the turn queue: many callers then share one send.</summary>
     Soon,
-
-    /// <summary>Not before the next send of that channel or <see cref="LinkTransport.Flush"/>; for replies held back while one receive is parsed.</summary>
-    Held,
 }
 
 /// <summary>A way through a connection, as seen from this node.</summary>

@@ -5,8 +5,11 @@ using Microsoft.Extensions.Logging;
 namespace ActorCluster.Links;
 
 /// <summary>Who is linked by which connections, and the reading of each connection from its start to its end.</summary>
-internal sealed class LinkRegistry(LinkOptions options, ILinkHandler handler, LinkFlusher flusher, ILogger log)
+internal sealed class LinkRegistry(LinkOptions options, ILinkHandler handler, LinkFlusher flusher, LinkThreads threads, ILogger log)
 {
+    private readonly LinkOptions _options = options;
+    private readonly LinkThreads _threads = threads;
+    private readonly ILogger _log = log;
     private readonly Lock _gate = new();
     private readonly HashSet<Socket> _unfinished = [];
     private Dictionary<Incarnation, PeerLinks> _peers = []; // Replaced, never changed: sends look it up without a lock.
@@ -43,39 +46,19 @@ internal sealed class LinkRegistry(LinkOptions options, ILinkHandler handler, Li
     /// <param name="peer">Whom the handshake proved.</param>
     /// <param name="channel">Which channel it is.</param>
     /// <param name="unwanted">Asked once the connection is in reach of a close: whether it is no longer wanted.</param>
-    public void Serve(Socket socket, Incarnation peer, LinkChannel channel, Func<bool> unwanted)
+    /// <param name="afterwards">What the thread that reads last is to do then, if it is not the caller's.</param>
+    /// <returns>False when a turn held the calling thread up and another one reads on; the connection lives.</returns>
+    public bool Serve(Socket socket, Incarnation peer, LinkChannel channel, Func<bool> unwanted, Action afterwards)
     {
         LinkSocket ready;
-        try { ready = new LinkSocket(socket, options.UserTimeout); }
+        try { ready = new LinkSocket(socket, _options.UserTimeout); }
         catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
         {
             socket.Dispose(); // It ended right behind the handshake: never up, so never lost.
-            return;
+            return true;
         }
-        var links = Hold(peer);
-        var connection = new LinkConnection(peer, channel, ready, options, flusher);
-        try
-        {
-            links.Attach(connection);
-            log.ChannelUp(channel, peer);
-            // 1. A close sets its flag and then ends what is attached. 2. Attaching comes before this look at the flag.
-            // So either the close finds the connection or this line does.
-            if (_stopped || unwanted()) connection.End(ChannelLoss.Local);
-            connection.End(Read(links, connection));
-        }
-        catch (Exception error)
-        {
-            log.HandlerFailed(error, channel, peer);
-            connection.End(ChannelLoss.Local);
-        }
-        finally
-        {
-            try { links.Detach(connection); }
-            catch (Exception error) { log.HandlerFailed(error, channel, peer); }
-            socket.Dispose();
-            Release(links);
-            log.ChannelLost(channel, peer, connection.Ended ?? ChannelLoss.Local);
-        }
+        var connection = new LinkConnection(peer, channel, ready, _options, flusher);
+        return new Reading(this, Hold(peer), connection, afterwards).Begin(unwanted);
     }
 
     /// <summary>Ends both connections of a peer.</summary>
@@ -108,26 +91,6 @@ internal sealed class LinkRegistry(LinkOptions options, ILinkHandler handler, Li
         CloseAllBut(new HashSet<Incarnation>());
     }
 
-    private ChannelLoss Read(PeerLinks links, LinkConnection connection)
-    {
-        var buffer = new FrameBuffer(options.FrameBytesMax);
-        for (; ; )
-        {
-            var count = connection.Socket.Receive(buffer.Free(), out var fault);
-            if (count == 0 || fault != SocketError.Success) return LinkSocket.Loss(fault);
-            buffer.Filled(count);
-            var discard = Filter is { } filter && !filter.Passes(connection.Peer, connection.Channel, LinkDirection.Incoming);
-            if (links.Deliver(connection, buffer, discard))
-            {
-                if (connection.LostReported) return ChannelLoss.Closed;
-                continue;
-            }
-            buffer.TryPeek(out var type, out var payload);
-            log.FrameBroken(connection.Channel, connection.Peer, (long?)buffer.BadLength ?? payload.Length + 1, type, options.FrameBytesMax);
-            return ChannelLoss.Protocol;
-        }
-    }
-
     private PeerLinks Hold(Incarnation peer)
     {
         lock (_gate)
@@ -151,6 +114,98 @@ internal sealed class LinkRegistry(LinkOptions options, ILinkHandler handler, Li
             var rest = new Dictionary<Incarnation, PeerLinks>(_peers);
             rest.Remove(links.Peer);
             Volatile.Write(ref _peers, rest);
+        }
+    }
+
+    /// <summary>The reading of one connection, by one thread at a time.</summary>
+    private sealed class Reading(LinkRegistry registry, PeerLinks links, LinkConnection connection, Action afterwards)
+    {
+        private static readonly TimeSpan RestFirst = TimeSpan.FromSeconds(1);
+        private static readonly TimeSpan RestMax = TimeSpan.FromMinutes(1);
+
+        private readonly FrameBuffer _buffer = new(registry._options.FrameBytesMax);
+        private TimeSpan _rest;
+        private TimeSpan _ownFrom;
+
+        public bool Begin(Func<bool> unwanted)
+        {
+            try
+            {
+                links.Attach(connection);
+                registry._log.ChannelUp(connection.Channel, connection.Peer);
+                // 1. A close sets its flag and then ends what is attached. 2. Attaching comes before this look at the flag.
+                // So either the close finds the connection or this line does.
+                if (registry._stopped || unwanted()) connection.End(ChannelLoss.Local);
+            }
+            catch (Exception error)
+            {
+                Broken(error);
+            }
+            return GoOn();
+        }
+
+        /// <summary>Reads to the end and cleans up; false when another thread has taken over.</summary>
+        private bool GoOn()
+        {
+            var turns = new ReaderTurns(Replace, _ownFrom);
+            try
+            {
+                if (Read(turns) is not { } loss) return false;
+                connection.End(loss);
+            }
+            catch (Exception error)
+            {
+                Broken(error);
+            }
+            finally
+            {
+                turns.End();
+            }
+            try { links.Detach(connection); }
+            catch (Exception error) { registry._log.HandlerFailed(error, connection.Channel, connection.Peer); }
+            connection.Socket.Socket.Dispose();
+            registry.Release(links);
+            registry._log.ChannelLost(connection.Channel, connection.Peer, connection.Ended ?? ChannelLoss.Local);
+            return true;
+        }
+
+        /// <summary>By the watch, while the thread that reads stands in a turn. Each time the next one takes turns later: each costs a thread for as long as it blocks.</summary>
+        private bool Replace()
+        {
+            _rest = _rest == default ? RestFirst : TimeSpan.FromTicks(Math.Min(2 * _rest.Ticks, RestMax.Ticks));
+            _ownFrom = MonotonicClock.Now + _rest;
+            return registry._threads.Start($"link-{connection.Channel}-{connection.Peer}", () =>
+            {
+                if (GoOn()) afterwards();
+            });
+        }
+
+        private ChannelLoss? Read(ReaderTurns turns)
+        {
+            for (; ; )
+            {
+                var count = connection.Socket.Receive(_buffer.Free(), out var fault);
+                if (count == 0 || fault != SocketError.Success) return LinkSocket.Loss(fault);
+                _buffer.Filled(count);
+                var discard = registry.Filter is { } filter && !filter.Passes(connection.Peer, connection.Channel, LinkDirection.Incoming);
+                turns.BeginReceive();
+                var isSound = links.Deliver(connection, _buffer, discard);
+                if (!isSound)
+                {
+                    _buffer.TryPeek(out var type, out var payload);
+                    registry._log.FrameBroken(connection.Channel, connection.Peer, (long?)_buffer.BadLength ?? payload.Length + 1, type, registry._options.FrameBytesMax);
+                    connection.End(ChannelLoss.Protocol); // Now: the turns may cost this thread the link.
+                }
+                if (!turns.EndReceive()) return null;
+                if (!isSound) return ChannelLoss.Protocol;
+                if (connection.LostReported) return ChannelLoss.Closed;
+            }
+        }
+
+        private void Broken(Exception error)
+        {
+            registry._log.HandlerFailed(error, connection.Channel, connection.Peer);
+            connection.End(ChannelLoss.Local);
         }
     }
 }

@@ -48,6 +48,17 @@ internal sealed partial class LinkSocket
     {
         for (; ; )
         {
+            if (_perCall)
+            {
+                var read = ReceiveRaw(_handle, ref MemoryMarshal.GetReference(target), target.Length, 0);
+                fault = SocketError.Success;
+                if (read >= 0) return (int)read;
+                fault = FaultOf(Marshal.GetLastPInvokeError());
+                if (fault == SocketError.Interrupted) continue;
+                if (fault != SocketError.WouldBlock) return 0;
+                _socket.Poll(Timeout.InfiniteTimeSpan, SelectMode.SelectRead);
+                continue;
+            }
             var count = _socket.Receive(target, SocketFlags.None, out fault);
             if (fault == SocketError.Success) return count;
             if (fault == SocketError.Interrupted) continue;
@@ -85,18 +96,26 @@ internal sealed partial class LinkSocket
             var sent = SendRaw(_handle, ref MemoryMarshal.GetReference(bytes.AsSpan()), bytes.Count, DontWait | NoSignal);
             fault = SocketError.Success;
             if (sent >= 0) return (int)sent;
-            switch (Marshal.GetLastPInvokeError())
-            {
-                case 4: continue; // EINTR
-                case 11 or 105: return 0; // EAGAIN, ENOBUFS
-                case 32 or 104: fault = SocketError.ConnectionReset; return 0; // EPIPE, ECONNRESET
-                case 110: fault = SocketError.TimedOut; return 0;
-                case 113: fault = SocketError.HostUnreachable; return 0;
-                case 101: fault = SocketError.NetworkUnreachable; return 0;
-                default: fault = SocketError.SocketError; return 0;
-            }
+            fault = FaultOf(Marshal.GetLastPInvokeError());
+            if (fault == SocketError.Interrupted) continue;
+            if (fault == SocketError.WouldBlock) fault = SocketError.Success;
+            return 0;
         }
     }
+
+    private static SocketError FaultOf(int error) => error switch
+    {
+        4 => SocketError.Interrupted, // EINTR
+        11 or 105 => SocketError.WouldBlock, // EAGAIN, ENOBUFS
+        32 or 104 => SocketError.ConnectionReset, // EPIPE, ECONNRESET
+        110 => SocketError.TimedOut,
+        113 => SocketError.HostUnreachable,
+        101 => SocketError.NetworkUnreachable,
+        _ => SocketError.SocketError,
+    };
+
+    [LibraryImport("libc", EntryPoint = "recv", SetLastError = true)]
+    private static partial nint ReceiveRaw(SafeHandle socket, ref byte buffer, nint length, int flags);
 
     [LibraryImport("libc", EntryPoint = "send", SetLastError = true)]
     private static partial nint SendRaw(SafeHandle socket, ref byte buffer, nint length, int flags);

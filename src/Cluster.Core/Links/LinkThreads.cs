@@ -4,8 +4,6 @@ namespace ActorCluster.Links;
 /// <remarks>Threads of their own instead of the pool, so that links live on while user code starves it.</remarks>
 internal sealed class LinkThreads
 {
-    private const int StackBytes = 512 * 1024;
-
     private readonly Lock _gate = new();
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _live;
@@ -17,7 +15,7 @@ internal sealed class LinkThreads
         get { lock (_gate) return _live; }
     }
 
-    /// <summary>Starts a thread; false once <see cref="StopAsync"/> was called.</summary>
+    /// <summary>Starts a thread; false once <see cref="StopAsync"/> was called, or when the system gives none.</summary>
     public bool Start(string name, Action body)
     {
         lock (_gate)
@@ -25,8 +23,17 @@ internal sealed class LinkThreads
             if (_stopping) return false;
             _live++;
         }
-        new Thread(() => Run(body), StackBytes) { IsBackground = true, Name = name }.Start();
-        return true;
+        try
+        {
+            // Without the starter's context: readers run turns, as clean as on the pool.
+            new Thread(() => Run(body)) { IsBackground = true, Name = name }.UnsafeStart();
+            return true;
+        }
+        catch (Exception none) when (none is OutOfMemoryException or ThreadStartException)
+        {
+            Ended();
+            return false;
+        }
     }
 
     /// <summary>Starts no more threads and completes when the last one ended.</summary>
@@ -43,12 +50,14 @@ internal sealed class LinkThreads
     private void Run(Action body)
     {
         try { body(); }
-        finally
+        finally { Ended(); }
+    }
+
+    private void Ended()
+    {
+        lock (_gate)
         {
-            lock (_gate)
-            {
-                if (--_live == 0 && _stopping) _ended.TrySetResult();
-            }
+            if (--_live == 0 && _stopping) _ended.TrySetResult();
         }
     }
 }

@@ -39,7 +39,7 @@ internal sealed class LinkTransport : IAsyncDisposable
         if (faults.Count > 0) throw new ArgumentException(string.Join(" ", faults), nameof(options));
 
         (_self, _options, _log) = (self, options, log);
-        _registry = new LinkRegistry(options, handler, _flusher, log);
+        _registry = new LinkRegistry(options, handler, _flusher, _threads, log);
         _handshaker = new Handshaker(self, options, handler, log);
         _acceptor = new LinkAcceptor(listener, options, _handshaker, _registry, _threads, log);
         _threads.Start("link-flush", _flusher.Run);
@@ -103,9 +103,6 @@ internal sealed class LinkTransport : IAsyncDisposable
             throw new ArgumentOutOfRangeException(nameof(payload), payload.Length, $"A payload has at most {_options.FrameBytesMax - 1} bytes (FrameBytesMax less the type). Split it.");
         return _registry.Find(peer) is { } links ? links.Send(channel, frameType, payload, flush, _registry.Filter) : LinkSend.NoLink;
     }
-
-    /// <summary>Sends what <see cref="LinkFlush.Held"/> held back. Costs nothing when nothing waits.</summary>
-    public void Flush(Incarnation peer, LinkChannel channel, LinkFlush flush = LinkFlush.Now) => _registry.Find(peer)?.Carrier(channel)?.Flush(flush);
 
     /// <summary>
     /// Completes when the channel's unsent bytes are within <see cref="LinkOptions.SendBufferSoft"/>, or when there is no link: the

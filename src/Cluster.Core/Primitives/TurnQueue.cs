@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace ActorCluster.Primitives;
 
-/// <summary>Where turns of entities, and callers to be resumed, wait for a thread of the pool: one queue per processor, each first in, first out.</summary>
+/// <summary>Where turns of entities, and callers to be resumed, wait to be run: one queue per processor, each first in, first out.</summary>
 /// <remarks>
 /// Thread-safe. The pool's global queue is fair too, but all processors contend for it item by item. Its local queues are fast, but last in, first out: a few
 /// callers spin while others wait. Here what a turn causes stays on the processor that ran it, behind what waited there before; one item of the pool works
@@ -13,11 +13,14 @@ internal sealed class TurnQueue
 {
     private const int SliceItems = 512;
     private const int SharedFrom = 8;
-    private const uint DealtInARow = 16; // To wake a thread for each of a few would cost more than they take.
+    public const int DealtInARow = 16; // To wake a thread for each of a few would cost more than they take.
     private static readonly TimeSpan WatchEvery = TimeSpan.FromMilliseconds(4);
     private static readonly TurnQueue[] Queues = [.. Enumerable.Range(0, Environment.ProcessorCount).Select(_ => new TurnQueue())];
-    private static readonly Timer Watch = new(static _ => WatchAll());
+    private static readonly AutoResetEvent WatchWanted = new(false);
     private static int _watching;
+    private static volatile ReaderTurns[] _readers = []; // Replaced under a lock, never changed.
+
+    static TurnQueue() => new Thread(WatchAll) { IsBackground = true, Name = "turn-watch" }.UnsafeStart();
 
     [ThreadStatic]
     private static TurnQueue? _own;
@@ -27,16 +30,51 @@ internal sealed class TurnQueue
 
     private readonly Lock _lock = new();
     private Batch _waiting = new();
+    private Batch? _spare; // Of the worker that went last, for the next one.
     private Worker? _worker;
 
-    /// <summary>Has an item executed soon, on a thread of the pool: behind what this thread works off, or dealt to the queues in turn, a few in a row.</summary>
-    public static void Add(IThreadPoolWorkItem item) => (_own ?? Queues[_deals++ / DealtInARow % (uint)Queues.Length]).Append(item);
+    /// <summary>Has an item executed soon: behind what this thread works off, or else by whoever is free.</summary>
+    public static void Add(IThreadPoolWorkItem item)
+    {
+        if (_own is { } own) own.Append(item);
+        else if (ReaderTurns.Current is { } turns) turns.Add(item);
+        else Deal(item);
+    }
+
+    /// <summary>As <see cref="Add"/>, but never by a thread that reads a link: for what takes longer than a usual turn.</summary>
+    public static void Deal(IThreadPoolWorkItem item) => (_own ?? Next()).Append(item);
+
+    /// <summary>Deals all of them to the queues in turn, a few in a row.</summary>
+    public static void Deal(Queue<IThreadPoolWorkItem> items)
+    {
+        while (items.Count > 0) Next().Append(items);
+    }
+
+    /// <summary>From now on a reader that stands still is found by the watch.</summary>
+    public static void Watched(ReaderTurns reader)
+    {
+        lock (Queues) _readers = [.. _readers, reader];
+    }
+
+    public static void Unwatched(ReaderTurns reader)
+    {
+        lock (Queues) _readers = [.. _readers.Where(r => r != reader)];
+    }
+
+    /// <summary>Somebody has begun something that may stand still.</summary>
+    public static void KeepWatch()
+    {
+        if (Volatile.Read(ref _watching) == 0 && Interlocked.Exchange(ref _watching, 1) == 0) WatchWanted.Set();
+    }
 
     /// <summary>Goes on behind what waits now.</summary>
     public static YieldAwaitable Yield() => default;
 
     /// <summary>Null on a thread that works off no queue; else whether nothing waits behind the item that it executes.</summary>
-    public static bool? NothingWaits => _own is { } own ? Volatile.Read(ref own._waiting).Count == 0 && Volatile.Read(ref own._worker) is not { HasMore: true } : null;
+    public static bool? NothingWaits =>
+        _own is { } own ? Volatile.Read(ref own._waiting).Count == 0 && Volatile.Read(ref own._worker) is not { HasMore: true } : ReaderTurns.Current?.NothingWaits;
+
+    private static TurnQueue Next() => Queues[_deals++ / (uint)DealtInARow % (uint)Queues.Length];
 
     private void Append(IThreadPoolWorkItem item)
     {
@@ -49,10 +87,22 @@ internal sealed class TurnQueue
         if (hired is not null) Hire(hired);
     }
 
+    private void Append(Queue<IThreadPoolWorkItem> items)
+    {
+        Worker? hired = null;
+        lock (_lock)
+        {
+            for (var i = 0; i < DealtInARow && items.TryDequeue(out var item); i++) _waiting.Add(item);
+            if (_worker is null) hired = _worker = new Worker(this);
+        }
+        _deals += (uint)DealtInARow;
+        if (hired is not null) Hire(hired);
+    }
+
     private static void Hire(Worker worker)
     {
         ThreadPool.UnsafeQueueUserWorkItem(worker, preferLocal: false);
-        if (Volatile.Read(ref _watching) == 0 && Interlocked.Exchange(ref _watching, 1) == 0) Watch.Change(WatchEvery, WatchEvery);
+        KeepWatch();
     }
 
     /// <summary>Takes what waits, here or else in another queue, in exchange for a batch that is done with; null when the worker may go.</summary>
@@ -74,7 +124,9 @@ internal sealed class TurnQueue
         lock (_lock)
         {
             if (_worker == worker && _waiting.Count > 0) return Exchange(done);
-            if (_worker == worker) _worker = null;
+            if (_worker != worker) return null;
+            _worker = null;
+            _spare = done ?? _spare;
             return null;
         }
     }
@@ -103,19 +155,30 @@ internal sealed class TurnQueue
     private Batch Exchange(Batch? empty)
     {
         var batch = _waiting;
-        _waiting = empty ?? new Batch();
+        _waiting = empty ?? _spare ?? new Batch();
+        if (_waiting == _spare) _spare = null;
         return batch;
     }
 
+    /// <summary>On a thread of its own: links are read on also while user code has all threads of the pool.</summary>
     private static void WatchAll()
+    {
+        while (true)
+        {
+            WatchWanted.WaitOne();
+            do Thread.Sleep(WatchEvery); while (IsBusy());
+        }
+    }
+
+    private static bool IsBusy()
     {
         var busy = false;
         foreach (var queue in Queues) busy |= queue.Review();
-        if (busy) return;
-        Watch.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        foreach (var reader in _readers) busy |= reader.Review();
+        if (busy) return true;
         Interlocked.Exchange(ref _watching, 0); // With a full fence: a hire either sees it, or is seen by the next line.
-        // A worker hired while this look was under way relied on it.
-        if (Queues.Any(q => Volatile.Read(ref q._worker) is not null) && Interlocked.Exchange(ref _watching, 1) == 0) Watch.Change(WatchEvery, WatchEvery);
+        // What began while this look was under way relied on it.
+        return (Queues.Any(q => Volatile.Read(ref q._worker) is not null) || _readers.Any(r => r.IsExecuting)) && Interlocked.Exchange(ref _watching, 1) == 0;
     }
 
     /// <summary>Replaces a worker that stands still while others wait. False when there is no worker.</summary>

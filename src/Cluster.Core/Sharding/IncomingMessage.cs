@@ -1,11 +1,10 @@
-using System.Buffers;
 using ActorCluster.Entities;
 using ActorCluster.Primitives;
 
 namespace ActorCluster.Sharding;
 
 /// <summary>A message that another node sent, in its entity's mailbox; also takes its answer back to the sender.</summary>
-/// <remarks>Decoded in the entity's turn: the codec may be a user's, and what it does is no affair of the thread that reads the link.
+/// <remarks>Decoded in the entity's turn: the codec may be a user's, and a link is read on while it works.
 /// A reply that the link does not take is lost; its sender times out or asks again.</remarks>
 internal sealed class IncomingMessage : Envelope, IReplySink
 {
@@ -13,25 +12,25 @@ internal sealed class IncomingMessage : Envelope, IReplySink
     private readonly Incarnation _from;
     private readonly long _correlation;
     private readonly MessageType _type;
-    private readonly int _bytes;
-    private byte[]? _payload;
+    private Held _payload;
     private int _answered;
 
     public IncomingMessage(RegionDriver region, Incarnation from, long correlation, EntityId target, MessageType type, ReadOnlySpan<byte> payload)
     {
-        (_region, _from, _correlation, _type, _bytes) = (region, from, correlation, type, payload.Length);
-        _payload = ArrayPool<byte>.Shared.Rent(_bytes);
-        payload.CopyTo(_payload);
+        (_region, _from, _correlation, _type, _payload) = (region, from, correlation, type, new Held(payload));
         Address(target, "", correlation == 0 ? null : this, null);
     }
 
+    public override bool IsFromElsewhere => true;
+
     public override EntityFailure? Open()
     {
-        if (_payload is not { } payload) return null;
-        _payload = null;
+        if (_payload.IsEmpty) return null;
+        var payload = _payload;
+        _payload = default;
         try
         {
-            Decoded(_type.Codec.Decode(payload.AsSpan(0, _bytes)));
+            Decoded(_type.Codec.Decode(payload.Bytes));
             return null;
         }
         catch (Exception cause)
@@ -40,7 +39,7 @@ internal sealed class IncomingMessage : Envelope, IReplySink
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(payload);
+            payload.Return();
         }
     }
 

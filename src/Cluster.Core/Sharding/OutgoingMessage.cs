@@ -13,14 +13,20 @@ internal sealed class OutgoingMessage : Outgoing, IReplySink, IThreadPoolWorkIte
     private readonly Action<OutgoingMessage> _forget;
     private int _answered;
     private byte[]? _payload;
-    private byte[] _reply = [];
-    private int _replyBytes;
+    private Held _reply;
 
     public OutgoingMessage(Envelope envelope, EntityType entityType, MessageType type, Action<OutgoingMessage> forget)
     {
         (_sink, _message, Target, Order) = (envelope.Sink, envelope.Message, envelope.Target, envelope.Order);
         (Type, _forget) = (type, forget);
         IsRepeatable = _message is IReadRequest || (Order is not null && entityType.RemembersCommands);
+    }
+
+    /// <summary>A tell.</summary>
+    public OutgoingMessage(EntityId target, object message, MessageType type, Action<OutgoingMessage> forget)
+    {
+        (_message, Target, Type, _forget) = (message, target, type, forget);
+        IsRepeatable = _message is IReadRequest;
     }
 
     public EntityId Target { get; }
@@ -64,7 +70,7 @@ internal sealed class OutgoingMessage : Outgoing, IReplySink, IThreadPoolWorkIte
         _sink?.Reply(reply);
     }
 
-    /// <summary>The reply as it came, on a reader thread. A user's ask is decoded and resumed elsewhere; what the engine itself asks is answered at once, so that it stays in order with what comes next.</summary>
+    /// <summary>The reply as it came, on a reader thread. A user's ask is decoded and resumed as a turn; what the engine itself asks is answered at once, so that it stays in order with what comes next.</summary>
     public void Replied(ReadOnlySpan<byte> reply)
     {
         if (!TryAnswer()) return;
@@ -80,9 +86,7 @@ internal sealed class OutgoingMessage : Outgoing, IReplySink, IThreadPoolWorkIte
             _sink!.Reply(decoded);
             return;
         }
-        _reply = ArrayPool<byte>.Shared.Rent(reply.Length);
-        reply.CopyTo(_reply);
-        _replyBytes = reply.Length;
+        _reply = new Held(reply);
         TurnQueue.Add(this);
     }
 
@@ -90,13 +94,13 @@ internal sealed class OutgoingMessage : Outgoing, IReplySink, IThreadPoolWorkIte
     {
         var ask = (Ask)_sink!;
         object decoded;
-        try { decoded = Type.ReplyCodec!.Decode(_reply.AsSpan(0, _replyBytes)); }
+        try { decoded = Type.ReplyCodec!.Decode(_reply.Bytes); }
         catch (Exception cause)
         {
             ask.Fail(Unreadable(cause));
             return;
         }
-        ArrayPool<byte>.Shared.Return(_reply);
+        _reply.Return();
         ask.ReplyAndResume(decoded);
     }
 

@@ -17,9 +17,6 @@ internal interface INodeLinks
     /// <summary>As the other overload.</summary>
     bool Send(Incarnation peer, FrameType type, IMessage message, LinkFlush flush);
 
-    /// <summary>Sends what was held on the data channel.</summary>
-    void Flush(Incarnation peer);
-
     /// <summary>Most bytes of a message's content in one frame.</summary>
     int PayloadBytesMax { get; }
 
@@ -45,7 +42,6 @@ internal sealed partial class RegionDriver
 {
     /// <summary>Some 20 bytes each: far below the smallest limit of a frame.</summary>
     private const int StreamsPerFrame = 1000;
-    private const int HeldMessages = 32;
 
     /// <summary>Takes a frame of the data channel. Whatever is wrong with it hurts only its sender.</summary>
     public void Received(Incarnation from, FrameType type, ReadOnlySpan<byte> payload)
@@ -81,23 +77,15 @@ internal sealed partial class RegionDriver
         }
     }
 
-    /// <summary>All frames of one receive are in: say what became of the streams that they touched. What the link does not take is said again later.</summary>
+    /// <summary>All frames of one receive are in: say what became of the streams that they touched, unless it can wait for the tick. What the link does not take is said again later.</summary>
     public void ReceiveEnded(Incarnation from)
     {
-        if (_streams.TryGetValue(from, out var streams)) Acknowledge(from, streams, isTick: false);
+        if (_streams.TryGetValue(from, out var streams) && streams.IsUrgent) Acknowledge(from, streams);
     }
 
-    private void Acknowledge(Incarnation from, PeerStreams streams, bool isTick)
+    private void Acknowledge(Incarnation from, PeerStreams streams)
     {
-        var touched = streams.Take(out var messages);
-        if (touched.Count == 0)
-        {
-            // Nothing else has left since: what was held goes now.
-            if (isTick && streams.TakeHeld()) _links.Flush(from);
-            return;
-        }
-        // Few messages: the news goes along with their replies, or at the next tick. Many: whoever sends them may be waiting for room.
-        var flush = isTick || messages >= HeldMessages ? LinkFlush.Soon : LinkFlush.Held;
+        var touched = streams.Take();
         for (var done = 0; done < touched.Count;)
         {
             var (taken, first) = (new StreamsTaken(), done);
@@ -106,16 +94,39 @@ internal sealed partial class RegionDriver
                 var slot = touched[done];
                 lock (slot.Lock)
                 {
-                    if (!TellRefusal(from, slot)) streams.Touch(slot);
+                    if (!TellRefusal(from, slot)) streams.Touch(slot, 0, isAwaited: false);
+                    if (slot.Serving is { IsCrowded: true })
+                    {
+                        // Unacknowledged, it fills its sender's outbox, and whoever awaits its tells there waits.
+                        streams.Touch(slot, 0, isAwaited: false);
+                        continue;
+                    }
                     var (epoch, upTo) = slot.Inbox.Taken(from, slot.No);
                     if (upTo > 0) taken.Streams.Add(new StreamsTaken.Types.Stream { Shard = slot.No.Value, Epoch = epoch.Value, UpTo = upTo });
                 }
             }
-            if (taken.Streams.Count == 0 || _links.Send(from, FrameType.StreamsTaken, taken, flush)) continue;
-            for (var i = first; i < done; i++) streams.Touch(touched[i]);
+            if (taken.Streams.Count == 0 || _links.Send(from, FrameType.StreamsTaken, taken, LinkFlush.Soon)) continue;
+            for (var i = first; i < done; i++)
+                lock (touched[i].Lock) streams.Touch(touched[i], 0, isAwaited: false);
         }
         streams.Return(touched);
-        if (flush == LinkFlush.Held) streams.Held(); // Now that it is in the link: a tick before would have flushed nothing.
+    }
+
+    /// <summary>A mailbox has room again: acknowledge what was left unacknowledged, not on the thread that has the next turn to run.</summary>
+    private void HasRoomAgain(ShardNo shard)
+    {
+        if (Interlocked.Exchange(ref _isAcknowledging, 1) == 0) TurnQueue.Deal(_acknowledging);
+    }
+
+    private void AcknowledgeAll()
+    {
+        Interlocked.Exchange(ref _isAcknowledging, 0); // First: what has room from now on is looked at again.
+        foreach (var (peer, streams) in _streams) Acknowledge(peer, streams);
+    }
+
+    private sealed class Acknowledging(RegionDriver driver) : IThreadPoolWorkItem
+    {
+        public void Execute() => driver.AcknowledgeAll();
     }
 
     /// <summary>Under the shard's lock, so that it cannot be overtaken by news of what comes again; false when the link did not take it.</summary>
@@ -160,7 +171,11 @@ internal sealed partial class RegionDriver
         {
             var local = slot.Local;
             var verdict = slot.Inbox.Arrived(from, message.Shard, message.Epoch, message.Number, local is { IsOpen: true } && local.Epoch == message.Epoch);
-            if (verdict != StreamVerdict.Ignore) _streams.GetOrAdd(from, static _ => new PeerStreams()).Touch(slot);
+            if (verdict != StreamVerdict.Ignore)
+            {
+                if (slot.Heard is not { } heard || heard.Peer != from) slot.Heard = heard = (from, _streams.GetOrAdd(from, static _ => new PeerStreams()));
+                heard.Streams.Touch(slot, message.Payload.Length, isAwaited: verdict != StreamVerdict.Take || slot.Inbox.TookWhatWasRefused);
+            }
             if (verdict == StreamVerdict.Take) Deliver(from, slot, local!, message);
         }
     }
@@ -172,7 +187,8 @@ internal sealed partial class RegionDriver
         if (message.Entity.Length >= text.Length || message.Name.Length >= text.Length)
             throw new InvalidDataException($"Node {from} addresses an entity by {message.Entity.Length} bytes and a message by {message.Name.Length}; neither is ever longer than 255.");
         var length = Encoding.UTF8.GetChars(message.Entity, text);
-        var target = new EntityId(slot.Type.Name, local.FindId(text[..length]) ?? new string(text[..length]));
+        var cell = local.Find(text[..length]);
+        var target = new EntityId(slot.Type.Name, cell?.Key ?? new string(text[..length]));
         length = Encoding.UTF8.GetChars(message.Name, text);
         if (slot.Type.Messages.Find(text[..length]) is not { } type)
         {
@@ -180,7 +196,7 @@ internal sealed partial class RegionDriver
             return;
         }
         var incoming = new IncomingMessage(this, from, message.Correlation, target, type, message.Payload) { Command = message.Command, After = message.After };
-        if (local.TryDeliver(incoming)) return;
+        if (cell?.Enqueue(incoming) == true || local.TryDeliver(incoming)) return;
         if (message.Correlation == 0) Interlocked.Increment(ref _tellsDropped);
         else incoming.Fail(EntityFailure.Unreachable(target.StoreKey)); // Lost to another owner in this moment.
     }

@@ -9,7 +9,7 @@ using ActorCluster.Primitives;
 namespace ActorCluster.Sharding;
 
 /// <summary>This node's front door to all entities: finds the shard and its owner, delivers here or sends there, holds what waits while a shard moves.</summary>
-/// <remarks>Thread-safe; one short lock per shard. Order per sender and entity is that of <see cref="Post"/> as long as the sender posts from one thread at a time.</remarks>
+/// <remarks>Thread-safe; one short lock per shard. Order per sender and entity is that of <see cref="Post(Envelope)"/> as long as the sender posts from one thread at a time.</remarks>
 internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFanout
 {
     private static readonly TimeSpan ReviewEvery = TimeSpan.FromSeconds(1);
@@ -28,6 +28,8 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     private readonly Action<OutgoingMessage> _forget;
     private long _correlation;
     private readonly RoomGate _room = new();
+    private readonly Acknowledging _acknowledging;
+    private int _isAcknowledging;
     private int _underWay;
     private long _tellsDropped;
     private TimeSpan _nextReview;
@@ -37,6 +39,8 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     {
         (_self, _entities, _links) = (self, entities, links);
         _forget = Forget;
+        _acknowledging = new Acknowledging(this);
+        entities.RoomAgain = HasRoomAgain;
         _listeners = listeners.ToFrozenDictionary(l => l.Topic);
         var slots = new Dictionary<ShardNo, Slot>();
         var regions = new Dictionary<string, Region>();
@@ -74,23 +78,41 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
 
     /// <summary>Sends a message on its way. The answer, or a failure, reaches its sink; a tell that cannot be kept is dropped and counted.</summary>
     /// <exception cref="ArgumentException">The entity's type is not registered on this node, or its id is not 1 to 255 bytes long.</exception>
-    public void Post(Envelope envelope)
+    public void Post(Envelope envelope) => Post(SlotOf(envelope.Target), envelope);
+
+    /// <summary>As <see cref="Post(Envelope)"/>, a message that nobody awaits an answer to.</summary>
+    /// <exception cref="ArgumentException">As there.</exception>
+    public void Tell(EntityId target, object message) => Tell(SlotOf(target), target, message);
+
+    private void Tell(Slot slot, EntityId target, object message)
     {
-        var slot = SlotOf(envelope.Target);
+        // An envelope is the node of a mailbox; what goes elsewhere needs none.
+        if (slot.Local is not null || slot.Type.Messages.Find(message.GetType()) is not { } type) Post(slot, new Envelope(target, message, null));
+        else Send(slot, new OutgoingMessage(target, message, type, _forget), null);
+    }
+
+    private void Post(Slot slot, Envelope envelope)
+    {
         if (slot.Type.Messages.Find(envelope.Message.GetType()) is not { } type)
         {
-            Refuse(envelope, EntityFailure.Unknown(envelope.Target.StoreKey, envelope.Message.GetType().Name));
+            if (envelope.Sink is { } sink) sink.Fail(EntityFailure.Unknown(envelope.Target.StoreKey, envelope.Message.GetType().Name));
+            else Interlocked.Increment(ref _tellsDropped);
             return;
         }
         // The fast way: served here, and nothing of an earlier owner waits to be delivered first.
         if (slot.Local is { } local && local.TryDeliver(envelope)) return;
+        Send(slot, new OutgoingMessage(envelope, slot.Type, type, _forget) { Correlation = envelope.Sink is null ? 0 : Interlocked.Increment(ref _correlation) }, envelope);
+    }
+
+    private void Send(Slot slot, OutgoingMessage outgoing, Envelope? envelope)
+    {
+        if (!Fits(outgoing)) return;
         var now = MonotonicClock.Now;
-        var outgoing = new OutgoingMessage(envelope, slot.Type, type, _forget) { Correlation = envelope.Sink is null ? 0 : Interlocked.Increment(ref _correlation), PostedAt = now };
-        if (!Fits(envelope, outgoing)) return;
+        outgoing.PostedAt = now;
         bool kept;
         lock (slot.Lock)
         {
-            if (slot.Local is { } here && here.TryDeliver(envelope)) return;
+            if (slot.Local is { } here && here.TryDeliver(envelope ?? outgoing.HandOver())) return;
             // Not before: whoever goes over those that are awaited may fail them, and the envelope may be another ask's once an entity has answered it.
             if (outgoing.Correlation != 0)
             {
@@ -101,7 +123,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         }
         if (!kept)
         {
-            if (envelope.Sink is null) Interlocked.Increment(ref _tellsDropped);
+            if (outgoing.Correlation == 0) Interlocked.Increment(ref _tellsDropped);
             outgoing.Fail(Undelivered.Busy);
         }
         else if (_closed)
@@ -110,13 +132,13 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         }
     }
 
-    /// <summary>As <see cref="Post"/>, but waits while the entity's mailbox, or what waits for its shard, is more than half full.</summary>
+    /// <summary>As <see cref="Tell(EntityId, object)"/>, but waits while the entity's mailbox, or what waits for its shard, is more than half full.</summary>
     /// <exception cref="EntityException">There was no room within <paramref name="limit"/>; nothing was sent.</exception>
-    public ValueTask PostWithRoomAsync(Envelope envelope, TimeSpan limit, CancellationToken cancel)
+    public ValueTask TellAsync(EntityId target, object message, TimeSpan limit, CancellationToken cancel)
     {
-        var slot = SlotOf(envelope.Target);
-        if (!HasRoom(slot, envelope.Target.Id)) return WaitAndPostAsync(slot, envelope, limit, cancel);
-        Post(envelope);
+        var slot = SlotOf(target);
+        if (!HasRoom(slot, target.Id)) return WaitAndTellAsync(slot, target, message, limit, cancel);
+        Tell(slot, target, message);
         return ValueTask.CompletedTask;
     }
 
@@ -229,7 +251,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     public void Tick()
     {
         var now = MonotonicClock.Now;
-        foreach (var (peer, streams) in _streams) Acknowledge(peer, streams, isTick: true); // What its link did not take, or holds.
+        foreach (var (peer, streams) in _streams) Acknowledge(peer, streams); // What could wait until now, or its link did not take.
         foreach (var slot in _slots.Values)
         {
             if (slot.Outbox.IsEmpty) continue;
@@ -273,19 +295,19 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
 
     private static bool HasRoom(Slot slot, string entity) => slot.Local is { } local ? local.HasRoom(entity) : slot.Outbox.HasRoom;
 
-    private async ValueTask WaitAndPostAsync(Slot slot, Envelope envelope, TimeSpan limit, CancellationToken cancel)
+    private async ValueTask WaitAndTellAsync(Slot slot, EntityId target, object message, TimeSpan limit, CancellationToken cancel)
     {
         var until = MonotonicClock.Now + limit;
-        for (var looks = 1; !HasRoom(slot, envelope.Target.Id); looks++)
+        for (var looks = 1; !HasRoom(slot, target.Id); looks++)
         {
             cancel.ThrowIfCancellationRequested();
-            if (MonotonicClock.Now >= until) throw new EntityException(EntityFailure.Busy(envelope.Target.StoreKey));
+            if (MonotonicClock.Now >= until) throw new EntityException(EntityFailure.Busy(target.StoreKey));
             // Here: behind the turns that make room, unless they wait for something themselves. Elsewhere: until its node has taken something.
             if (slot.Local is not null && looks % 8 != 0) await TurnQueue.Yield();
             else if (slot.Local is not null) await Task.Delay(1, cancel).ConfigureAwait(false);
             else await _room.WaitAsync().ConfigureAwait(false);
         }
-        Post(envelope);
+        Tell(slot, target, message);
     }
 
     private void Forget(OutgoingMessage message)
@@ -301,26 +323,26 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     }
 
     /// <summary>Encodes it, here on the caller's stack where its faults belong; false when it failed.</summary>
-    private bool Fits(Envelope envelope, OutgoingMessage outgoing)
+    private bool Fits(OutgoingMessage outgoing)
     {
         var limit = _links.PayloadBytesMax;
         try
         {
             var bytes = outgoing.Payload.Length;
             if (bytes <= limit) return true;
-            Refuse(envelope, EntityFailure.TooLarge(envelope.Target.StoreKey, outgoing.Type.Name, bytes, limit, noEffect: true));
+            Refuse(outgoing, EntityFailure.TooLarge(outgoing.Target.StoreKey, outgoing.Type.Name, bytes, limit, noEffect: true));
         }
         catch (Exception cause)
         {
-            Refuse(envelope, EntityFailure.Faulted($"Encoding {outgoing.Type.Name} for {envelope.Target.StoreKey}", cause, noEffect: true));
+            Refuse(outgoing, EntityFailure.Faulted($"Encoding {outgoing.Type.Name} for {outgoing.Target.StoreKey}", cause, noEffect: true));
         }
         return false;
     }
 
-    private void Refuse(Envelope envelope, EntityFailure failure)
+    private void Refuse(OutgoingMessage outgoing, EntityFailure failure)
     {
-        if (envelope.Sink is { } sink) sink.Fail(failure);
-        else Interlocked.Increment(ref _tellsDropped);
+        if (outgoing.Correlation == 0) Interlocked.Increment(ref _tellsDropped);
+        outgoing.Fail(failure);
     }
 
     /// <param name="Type">The entity type.</param>
@@ -340,6 +362,12 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
 
         public ShardInbox Inbox { get; } = new();
 
+        /// <summary>The sender that was heard last, and its streams.</summary>
+        public (Incarnation Peer, PeerStreams Streams)? Heard { get; set; }
+
+        /// <summary>In which collection of news the shard is already, and whose.</summary>
+        public (PeerStreams Of, int Round)? Touched { get; set; }
+
         /// <summary>The shard as served here, also while it drains.</summary>
         public LocalShard? Serving { get; set; }
 
@@ -350,34 +378,46 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     /// <summary>The streams of one node that news is owed of.</summary>
     private sealed class PeerStreams
     {
+        private const int MessagesMax = 32;
+        private const int BytesMax = 64 * 1024;
+
         private readonly Lock _lock = new();
         private HashSet<Slot> _touched = [];
         private List<Slot> _spare = [];
+        private int _round;
         private int _messages;
+        private int _bytes;
+        private bool _isAwaited;
 
-        private int _held;
+        /// <summary>So much has come that its sender may be waiting for room, or it holds others back until it hears.</summary>
+        public bool IsUrgent
+        {
+            get { lock (_lock) return _isAwaited || _messages >= MessagesMax || _bytes >= BytesMax; }
+        }
 
-        /// <summary>News waits in the link for something to go along with.</summary>
-        public void Held() => Volatile.Write(ref _held, 1);
-
-        /// <summary>True once after <see cref="Held"/>.</summary>
-        public bool TakeHeld() => Volatile.Read(ref _held) != 0 && Interlocked.Exchange(ref _held, 0) != 0;
-
-        public void Touch(Slot slot)
+        /// <summary>Under the lock of the slot.</summary>
+        public void Touch(Slot slot, int bytes, bool isAwaited)
         {
             lock (_lock)
             {
-                _touched.Add(slot);
+                if (slot.Touched is not { } touched || touched.Round != _round || touched.Of != this)
+                {
+                    _touched.Add(slot);
+                    slot.Touched = (this, _round);
+                }
                 _messages++;
+                _bytes += bytes;
+                _isAwaited |= isAwaited;
             }
         }
 
-        /// <summary>All that were touched, and how many messages came; to be given back.</summary>
-        public List<Slot> Take(out int messages)
+        /// <summary>All that were touched; to be given back.</summary>
+        public List<Slot> Take()
         {
             lock (_lock)
             {
-                (messages, _messages) = (_messages, 0);
+                (_messages, _bytes, _isAwaited) = (0, 0, false);
+                _round++;
                 var taken = _spare;
                 _spare = [];
                 taken.AddRange(_touched);

@@ -24,16 +24,26 @@ internal enum StreamVerdict
 internal sealed class ShardInbox
 {
     private readonly Dictionary<(Incarnation Sender, ShardNo Shard), Stream> _streams = [];
+    private (Incarnation Sender, ShardNo Shard, Stream Stream)? _last;
+
+    /// <summary>The message that was taken last had been refused before: its sender holds what follows back until it hears.</summary>
+    public bool TookWhatWasRefused { get; private set; }
 
     /// <summary>Judges a message. <paramref name="open"/>: this node serves the shard under <paramref name="epoch"/> and takes messages now.</summary>
     public StreamVerdict Arrived(Incarnation sender, ShardNo shard, Epoch epoch, long number, bool open)
     {
-        if (!_streams.TryGetValue((sender, shard), out var stream) || stream.Epoch < epoch)
-            stream = _streams[(sender, shard)] = new Stream(epoch);
+        if (_last is not { } last || last.Sender != sender || last.Shard != shard)
+        {
+            if (!_streams.TryGetValue((sender, shard), out var found)) found = _streams[(sender, shard)] = new Stream(epoch);
+            _last = last = (sender, shard, found);
+        }
+        var stream = last.Stream;
+        if (stream.Epoch < epoch) stream.Begin(epoch);
         if (epoch < stream.Epoch) return StreamVerdict.Ignore;
         if (number < stream.Expected) return StreamVerdict.Duplicate;
         if (number == stream.Expected && open)
         {
+            TookWhatWasRefused = stream.PassedOver >= stream.Expected;
             stream.Expected++;
             return StreamVerdict.Take;
         }
@@ -62,12 +72,13 @@ internal sealed class ShardInbox
     /// <summary>A node is gone for good: its streams end.</summary>
     public void Forget(Incarnation sender)
     {
+        _last = null;
         foreach (var key in _streams.Keys.Where(k => k.Sender == sender).ToList()) _streams.Remove(key);
     }
 
     private sealed class Stream(Epoch epoch)
     {
-        public Epoch Epoch { get; } = epoch;
+        public Epoch Epoch { get; private set; } = epoch;
 
         public long Expected { get; set; } = 1;
 
@@ -75,5 +86,7 @@ internal sealed class ShardInbox
         public long PassedOver { get; set; }
 
         public bool OwesRefusal { get; set; }
+
+        public void Begin(Epoch epoch) => (Epoch, Expected, PassedOver, OwesRefusal) = (epoch, 1, 0, false);
     }
 }

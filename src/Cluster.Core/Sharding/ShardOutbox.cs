@@ -247,6 +247,7 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
     {
         for (var entry = _entries.First; entry is not null;)
         {
+            if (_pace == Pace.Flowing && !entry.Taken) break; // Those that are taken come first; what flows has no age.
             var following = entry.Behind;
             if (entry.Taken && !entry.AwaitsReply) _entries.Remove(entry);
             else if (!entry.Taken && !entry.IsGivenUp && _pace != Pace.Flowing && now - entry.PostedAt >= AgeMax) GiveUp(entry);

@@ -75,42 +75,19 @@ public sealed class PublicApiTests : IDisposable
         await host.StopAsync();
     }
 
-    [Fact]
-    public async Task A_flood_of_awaited_tells_is_bounded_loses_none_and_lets_others_be_served()
-    {
-        using var host = Build();
-        await host.StartAsync();
-        var cluster = host.Services.GetRequiredService<IActorCluster>();
-        await Waiting.Until(() => cluster.Mode == NodeMode.Serving, () => $"the node serves, it is {cluster.Mode}");
-        const int Tells = 200_000;
-        var flooded = cluster.Entity<Counter>("flooded");
-        var flood = Task.Run(async () =>
-        {
-            for (var i = 0; i < Tells; i++) await flooded.TellAsync(new Tick());
-        });
-        var others = 0;
-        while (!flood.IsCompleted)
-        {
-            await cluster.Entity<Counter>("other").AskAsync(new Increment(1));
-            others++;
-        }
-        await flood;
-        Assert.Equal(Tells + 1, await flooded.AskAsync(new Increment(1)));
-        Assert.True(others > 10, $"Only {others} asks to another entity were served beside the flood.");
-        await host.StopAsync();
-    }
-
     private IHost Build() => Build(_data);
 
     /// <summary>A host with one node that has counters.</summary>
-    internal static IHost Build(string data)
+    internal static IHost Build(string data) => Build(data, () => new ModelStore(), "camserver1");
+
+    internal static IHost Build(string data, Func<ModelStore> store, string name)
     {
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders();
         builder.Services.AddActorCluster(cluster => cluster
-            .WithNode("camserver1", link: "127.0.0.1:0", clients: "http://camserver1:8080", roles: ["backend"], zone: "hq")
+            .WithNode(name, link: "127.0.0.1:0", clients: $"http://{name}:8080", roles: ["backend"], zone: "hq")
             .WithHosts("camserver1", "camserver2")
-            .WithStore((_, _) => new ModelStore())
+            .WithStore((_, _) => store())
             .Configure(options =>
             {
                 options.Data = data;

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
 using ActorCluster.Links;
+using ActorCluster.Primitives;
 
 namespace ActorCluster.Tests.Links;
 
@@ -87,19 +88,99 @@ public class LinkTransportTests
     }
 
     [Fact]
-    public async Task Held_frames_leave_with_the_flush()
+    public async Task A_turn_that_blocks_the_reader_costs_it_the_link_and_the_link_goes_on()
     {
         var (older, younger) = await PairAsync();
         await using var a = older;
         await using var b = younger;
-        older.Transport.Send(younger.Inc, LinkChannel.Data, 1, [1], LinkFlush.Held);
-        older.Transport.Send(younger.Inc, LinkChannel.Data, 1, [2], LinkFlush.Held);
-        older.Transport.Send(younger.Inc, LinkChannel.Control, 1, [9]);
-        await younger.SeesAsync("frame #1 Control 1 09");
-        Assert.DoesNotContain("end #1 Data", younger.Events);
-        older.Transport.Flush(younger.Inc, LinkChannel.Data);
-        await younger.SeesAsync("frame #1 Data 1 02");
-        Assert.Single(younger.Events, "end #1 Data"); // Both in one send.
+        using var gate = new ManualResetEventSlim();
+        var readers = new System.Collections.Concurrent.ConcurrentDictionary<int, int>();
+        older.OnFrame = (_, type, _) =>
+        {
+            readers[Environment.CurrentManagedThreadId] = type;
+            TurnQueue.Add(new Turn(() =>
+            {
+                older.Note($"turn {type} {readers.ContainsKey(Environment.CurrentManagedThreadId)}");
+                if (type == 100) Assert.True(gate.Wait(Limit));
+                older.Note($"done {type}");
+            }));
+        };
+        // One at a time, so that the link is quiet and its reader takes the turns itself; the younger one dials, so the older one's reader is an accepted one.
+        for (byte i = 1; i <= 20; i++)
+        {
+            younger.Transport.Send(older.Inc, LinkChannel.Data, i, []);
+            await older.SeesAsync($"done {i}");
+        }
+        Assert.Contains("turn 20 True", older.Events);
+        younger.Transport.Send(older.Inc, LinkChannel.Data, 100, []);
+        await older.SeesAsync("turn 100 True");
+        for (byte i = 101; i <= 110; i++)
+        {
+            younger.Transport.Send(older.Inc, LinkChannel.Data, i, []);
+            await older.SeesAsync($"done {i}");
+        }
+        Assert.DoesNotContain(older.Events, e => e.StartsWith("lost", StringComparison.Ordinal));
+        Assert.True(readers.Count >= 2, "Another thread should have read on.");
+        gate.Set();
+        await older.SeesAsync("done 100");
+        older.Transport.GiveUp(younger.Inc, LinkChannel.Data);
+        await older.SeesAsync($"lost {younger.Inc} Data Silent");
+        await older.UpWithAsync(younger);
+        await older.SeesAsync($"up {younger.Inc} Data", 2);
+    }
+
+    [Fact]
+    public async Task What_a_receive_brought_is_executed_although_a_frame_behind_it_ends_the_link()
+    {
+        for (var round = 0; round < 5; round++)
+        {
+            var (older, younger) = await PairAsync();
+            await using var a = older;
+            await using var b = younger;
+            older.OnFrame = (_, type, _) =>
+            {
+                if (type == 2) throw new InvalidDataException("a frame of a newer release");
+                TurnQueue.Add(new Turn(() => older.Note("done")));
+            };
+            TurnQueue.Add(new Turn(() =>
+            {
+                // They leave behind this turn, and so in one send.
+                younger.Transport.Send(older.Inc, LinkChannel.Data, 1, [], LinkFlush.Soon);
+                younger.Transport.Send(older.Inc, LinkChannel.Data, 2, [], LinkFlush.Soon);
+            }));
+            await older.SeesAsync("done");
+            await older.SeesAsync($"lost {younger.Inc} Data Local");
+        }
+    }
+
+    [Fact]
+    public async Task The_thread_that_reads_on_dials_again_when_the_link_ends()
+    {
+        var (older, younger) = await PairAsync();
+        await using var a = older;
+        await using var b = younger;
+        using var gate = new ManualResetEventSlim();
+        younger.OnFrame = (_, type, _) => TurnQueue.Add(new Turn(() =>
+        {
+            younger.Note($"turn {type}");
+            if (type == 100) Assert.True(gate.Wait(Limit));
+        }));
+        for (byte i = 1; i <= 20; i++)
+        {
+            older.Transport.Send(younger.Inc, LinkChannel.Data, i, []);
+            await younger.SeesAsync($"turn {i}");
+        }
+        older.Transport.Send(younger.Inc, LinkChannel.Data, 100, []);
+        await younger.SeesAsync("turn 100");
+        older.Transport.Send(younger.Inc, LinkChannel.Data, 101, []);
+        await younger.SeesAsync("turn 101"); // Read by another thread; the one that dialled stands in its turn.
+        older.Transport.GiveUp(younger.Inc, LinkChannel.Data);
+        await younger.SeesAsync($"up {older.Inc} Data", 2);
+        gate.Set();
+        older.Transport.Send(younger.Inc, LinkChannel.Data, 102, []);
+        await younger.SeesAsync("turn 102");
+        await Task.Delay(200); // The thread that stood must not dial as well.
+        Assert.Equal(2, younger.Events.Count(e => e == $"up {older.Inc} Data"));
     }
 
     [Theory]
@@ -243,5 +324,10 @@ public class LinkTransportTests
             Assert.Equal(Enumerable.Range(0, story.Length).Select(i => i % 2 == 0 ? "up" : "lost"), story);
             Assert.Equal(0, story.Length % 2);
         }
+    }
+
+    private sealed class Turn(Action what) : IThreadPoolWorkItem
+    {
+        public void Execute() => what();
     }
 }

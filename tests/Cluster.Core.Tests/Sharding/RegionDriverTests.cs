@@ -144,13 +144,59 @@ public class RegionDriverTests
             return false;
         };
         var asked = nodes[1].Ask(Entity, new Echo(7));
-        await tried.Task.Within($"node {nodes[0].Self} tries to say {note}");
-        nodes[0].Regions.Tick();
+        await Waiting.Until(
+            () =>
+            {
+                nodes[0].Regions.Tick(); // What was taken is told no earlier.
+                return tried.Task.IsCompleted;
+            },
+            () => $"node {nodes[0].Self} tries to say {note}");
         Assert.DoesNotContain((FrameType)note, nodes[0].Sent);
         nodes[0].Takes = _ => true;
         nodes[0].Regions.Tick();
         Assert.Contains((FrameType)note, nodes[0].Sent);
         if (note is FrameType.StreamsTaken) Assert.Equal(7, (await asked.Is<Echoed>()).Number);
+        await EndAsync(nodes);
+    }
+
+    [Fact]
+    public async Task News_of_a_few_messages_waits_for_the_tick_and_of_many_it_does_not()
+    {
+        var (store, nodes) = await NodesAsync();
+        await nodes[0].AcquireAsync(store, nodes);
+        for (var i = 1; i <= 31; i++) nodes[1].Regions.Post(new Envelope(Entity, new Note(i), null));
+        await Waiting.Until(() => _taken.Count == 31, () => $"31 tells taken, {_taken.Count} are");
+        await nodes[0].SettledAsync();
+        Assert.DoesNotContain(FrameType.StreamsTaken, nodes[0].Sent);
+        nodes[1].Regions.Post(new Envelope(Entity, new Note(32), null));
+        await Waiting.Until(() => nodes[0].Sent.Contains(FrameType.StreamsTaken), () => "the news with the 32nd");
+        nodes[1].Regions.Post(new Envelope(Entity, new Note(33), null));
+        await Waiting.Until(() => _taken.Count == 33, () => $"33 tells taken, {_taken.Count} are");
+        await nodes[0].SettledAsync();
+        Assert.Single(nodes[0].Sent, FrameType.StreamsTaken);
+        nodes[0].Regions.Tick();
+        Assert.Equal(2, nodes[0].Sent.Count(t => t is FrameType.StreamsTaken));
+        await EndAsync(nodes);
+    }
+
+    [Fact]
+    public async Task A_sender_that_holds_others_back_hears_at_once()
+    {
+        var (store, nodes) = await NodesAsync();
+        await nodes[0].AcquireAsync(store, nodes);
+        await nodes[0].DrainAsync();
+        for (var i = 1; i <= 3; i++) nodes[1].Regions.Post(new Envelope(Entity, new Note(i), null));
+        await Waiting.Until(() => nodes[0].Sent.Contains(FrameType.StreamRefused), () => "a refusal");
+        var (shard, epoch, _) = nodes[0].Regions.RouteOf(Entity);
+        nodes[0].Regions.Reopen([(shard, epoch)]);
+        // One goes alone, to see whether it is taken; the others follow the news of it, and no tick of the owner's brings that.
+        await Waiting.Until(
+            () =>
+            {
+                nodes[1].Regions.Tick();
+                return _taken.Count == 3;
+            },
+            () => $"3 tells taken, {_taken.Count} are");
         await EndAsync(nodes);
     }
 

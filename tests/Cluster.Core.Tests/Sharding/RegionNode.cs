@@ -19,6 +19,7 @@ internal sealed class RegionNode : INodeLinks, IOwnership, IAsyncDisposable
 {
     private readonly Channel<(Incarnation From, FrameType Type, byte[] Payload)> _incoming = Channel.CreateUnbounded<(Incarnation, FrameType, byte[])>();
     private readonly Dictionary<Incarnation, RegionNode> _peers;
+    private readonly ConcurrentQueue<TaskCompletionSource> _settling = new();
     private readonly Task _reader;
 
     private RegionNode(Incarnation self, ModelStore store, EntityType type, ImmutableArray<ShardRow> rows, Dictionary<Incarnation, RegionNode> peers)
@@ -113,8 +114,6 @@ internal sealed class RegionNode : INodeLinks, IOwnership, IAsyncDisposable
         lock (_peers) return _peers.TryGetValue(peer, out var node) && node._incoming.Writer.TryWrite((Self, type, frame.ToArray()));
     }
 
-    public void Flush(Incarnation peer) { }
-
     public void RouteWanted() { }
 
     public bool IsLive(Incarnation inc) => true;
@@ -138,10 +137,24 @@ internal sealed class RegionNode : INodeLinks, IOwnership, IAsyncDisposable
         return (no, epoch);
     }
 
+    /// <summary>Completes when all that has come so far is worked off.</summary>
+    public Task SettledAsync()
+    {
+        var settled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _settling.Enqueue(settled);
+        _incoming.Writer.TryWrite((default, default, []));
+        return settled.Task.Within($"node {Self} has read what was sent to it");
+    }
+
     private async Task ReadAsync()
     {
         await foreach (var (from, type, payload) in _incoming.Reader.ReadAllAsync())
         {
+            if (type == default)
+            {
+                if (_settling.TryDequeue(out var settled)) settled.SetResult();
+                continue;
+            }
             Regions.Received(from, type, payload);
             Regions.ReceiveEnded(from);
         }
