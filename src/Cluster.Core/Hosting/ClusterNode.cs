@@ -210,7 +210,12 @@ internal sealed class ClusterNode(
         SeenViews.Check(_options, cluster);
         foreach (var type in builder.Types)
         {
-            var count = await RetryAsync(() => _store.RegisterTypeAsync(type.Name, type.ShardCount)).ConfigureAwait(false);
+            var count = await RetryAsync(async () =>
+            {
+                var registered = await _store.RegisterTypeAsync(type.Name, type.ShardCount).ConfigureAwait(false);
+                return registered.Verdict is not StoreVerdict.Conflict ? registered
+                    : throw new ClusterStartException(ExitCodes.Refused, $"Entity type {type.Name} is exclusive in this cluster and not here; that is fixed for life: run the release that registered it, or give the type another name.");
+            }).ConfigureAwait(false);
             if (count != type.ShardCount)
                 throw new ClusterStartException(ExitCodes.Refused, $"Entity type {type.Name} has {count} shards in this cluster, {type.ShardCount} here; shard counts are fixed for life: register it with {count}.");
         }
