@@ -4,6 +4,7 @@ using ActorCluster.Cli.Verbs;
 // One line a verb; everything else about it stands in its own file.
 return await new CommandLine(
 [
+    new ExplainVerb(),
     new ReplayVerb(),
     new SimulateVerb(),
     new VersionVerb(),

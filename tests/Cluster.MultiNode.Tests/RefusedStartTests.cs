@@ -92,7 +92,7 @@ public sealed class RefusedStartTests
     {
         await using var cluster = new SampleCluster(0);
         Change(cluster.Store, "CREATE TABLE cluster(id INTEGER); PRAGMA application_id=1094929491; PRAGMA user_version=99;");
-        await RefusesAsync(cluster.Add("node1"), $"{cluster.Store} has schema version 99; this build knows up to 2. Start the newer release");
+        await RefusesAsync(cluster.Add("node1"), $"{cluster.Store} has schema version 99; this build knows up to 3. Start the newer release");
     }
 
     [Fact]
@@ -131,6 +131,10 @@ public sealed class RefusedStartTests
         await RefusesInProcessAsync(
             builder => builder.WithSqlite(cluster.Store).WithNode("other", "127.0.0.1:0", "").WithEntity<RoomEntity>(RoomEntity.TypeName, RoomCodecs.Register, shards: 8).Configure(o => (o.Secret, o.Data) = (SampleCluster.Secret, cluster.Folder.Path)),
             "Entity type room has 256 shards in this cluster, 8 here; shard counts are fixed for life: register it with 256.");
+        Change(cluster.Store, "INSERT INTO shard_type(type, shard_count, exclusive) VALUES('mixer', 8, 1)");
+        await RefusesInProcessAsync(
+            builder => builder.WithSqlite(cluster.Store).WithNode("other", "127.0.0.1:0", "").WithEntity<RoomEntity>("mixer", RoomCodecs.Register, shards: 8).Configure(o => (o.Secret, o.Data) = (SampleCluster.Secret, cluster.Folder.Path)),
+            "Entity type mixer is exclusive in this cluster and not here; that is fixed for life: run the release that registered it, or give the type another name.");
 
         await talk.GoesOnAsync("beside the refused newcomers", TimeSpan.FromSeconds(10), 20);
         var status = await cluster[0].StatusAsync();

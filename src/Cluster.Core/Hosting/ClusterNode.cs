@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Net;
-using ActorCluster.Downing;
 using ActorCluster.Entities;
 using ActorCluster.Links;
 using ActorCluster.Membership;
@@ -210,7 +209,12 @@ internal sealed class ClusterNode(
         SeenViews.Check(_options, cluster);
         foreach (var type in builder.Types)
         {
-            var count = await RetryAsync(() => _store.RegisterTypeAsync(type.Name, type.ShardCount)).ConfigureAwait(false);
+            var count = await RetryAsync(async () =>
+            {
+                var registered = await _store.RegisterTypeAsync(type.Name, type.ShardCount).ConfigureAwait(false);
+                return registered.Verdict is not StoreVerdict.Conflict ? registered
+                    : throw new ClusterStartException(ExitCodes.Refused, $"Entity type {type.Name} is exclusive in this cluster and not here; that is fixed for life: run the release that registered it, or give the type another name.");
+            }).ConfigureAwait(false);
             if (count != type.ShardCount)
                 throw new ClusterStartException(ExitCodes.Refused, $"Entity type {type.Name} has {count} shards in this cluster, {type.ShardCount} here; shard counts are fixed for life: register it with {count}.");
         }
@@ -253,7 +257,7 @@ internal sealed class ClusterNode(
             LockFile = _lock!.Proof,
         };
         log.NodeStarts(draft.Name, inc, _store.Description, address);
-        var life = new NodeLife(new LifeSetup(draft, cluster, _options, new KeepMajority(), _store, [.. builder.Types], rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
+        var life = new NodeLife(new LifeSetup(draft, cluster, _options, ResolverChoice.Make(_options.Downing), _store, [.. builder.Types], rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
         metrics.Lives.Add(1);
         life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
         await using (life.ConfigureAwait(false))

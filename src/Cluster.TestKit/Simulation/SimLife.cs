@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using ActorCluster.Downing;
 using ActorCluster.Hosting;
 using ActorCluster.Links;
 using ActorCluster.Membership;
@@ -22,7 +21,7 @@ internal sealed class SimLife
     public SimLife(SimCluster cluster, SimNode node, MemberRow draft)
     {
         (_cluster, Node, _draft) = (cluster, node, draft);
-        Core = new NodeCore(draft, new ProtocolTimes(), new KeepMajority(), node.Ids.Id);
+        Core = new NodeCore(draft, new ProtocolTimes(), cluster.Resolver, node.Ids.Id);
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
     }
@@ -185,6 +184,7 @@ internal sealed class SimLife
                 break;
             case ShardEffect.Stop(var shards):
                 Rooms.Stop(shards);
+                After(TimeSpan.Zero, () => Tell(new NodeInput.Stopped(shards)));
                 break;
             case NodeEffect.Decided(var what):
                 _cluster.World.Trace($"{Inc} decided {what}");

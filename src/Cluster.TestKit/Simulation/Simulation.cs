@@ -49,7 +49,15 @@ public static class Simulation
     {
         var world = cluster.World;
         var healed = world.Now;
-        bool Settled() => broken() || (cluster.AllUp() && cluster.AllServed() && cluster.Clients.All(c => c.AllAnswered(healed)));
+        var nextLook = healed;
+        bool Settled() => broken() || (LookNow() && cluster.AllUp() && cluster.AllServed() && cluster.Clients.All(c => c.AllAnswered(healed)));
+        bool LookNow()
+        {
+            if (world.Now < nextLook) return false;
+            nextLook = world.Now + TimeSpan.FromMilliseconds(50);
+            return true;
+        }
+
         if (!world.RunUntil(healed + Settles, Settled)) world.Violated("I13", $"{Settles} after the last fault: {Complaint(cluster, healed)}");
         world.RunUntil(healed + Settles, broken);
         foreach (var client in cluster.Clients) client.IsDone = true;

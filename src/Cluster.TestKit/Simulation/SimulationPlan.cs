@@ -27,6 +27,7 @@ public sealed record SimulationPlan
     public required int Shards { get; init; }
 
     /// <summary>Shards of a second entity type, which node 0 does not host.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int ShardsElsewhere { get; init; }
 
     /// <summary>Rooms that the clients use.</summary>
@@ -36,9 +37,11 @@ public sealed record SimulationPlan
     public required int Clients { get; init; }
 
     /// <summary>A bug in the simulated host.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public SimMutation Mutation { get; init; }
 
     /// <summary>A bug in the store.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public ModelMutation StoreMutation { get; init; }
 
     /// <summary>The invariant that this plan broke when it was written; for people.</summary>
@@ -130,6 +133,7 @@ public sealed record PlannedFault
     public ImmutableArray<int> Others { get; init; } = [];
 
     /// <summary>How much; what it counts depends on the kind (a delay in ms, a probability, a number of effects, a channel).</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public double Value { get; init; }
 
     internal TimeSpan Begins => TimeSpan.FromMilliseconds(AtMs);
@@ -173,6 +177,6 @@ public sealed record PlannedOperation(long AtMs, int Client, int Room, SimAct Ac
 
 [JsonSerializable(typeof(SimulationPlan))]
 [JsonSourceGenerationOptions(
-    WriteIndented = true, UseStringEnumConverter = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault,
+    WriteIndented = true, UseStringEnumConverter = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
 internal sealed partial class SimulationJson : JsonSerializerContext;
