@@ -66,7 +66,7 @@ public class TestClusterTests
     public async Task A_way_that_stays_cut_breaks_the_connections_at_both_ends()
     {
         var lines = new ConcurrentQueue<string>();
-        await using var cluster = await StartAsync(2, node => node.Services.AddLogging(l => l.AddProvider(new Lines(lines))));
+        await using var cluster = await StartAsync(2, node => node.Services.AddLogging(l => l.AddProvider(new Lines(lines))), timeScale: 3); // Else the detector is faster than TCP.
         cluster.CutOneWay(cluster["node1"], cluster["node2"]);
         foreach (var end in new[] { "Link Data with #1 is lost: Silent", "Link Data with #2 is lost: Silent" })
             await cluster.Until(end, () => lines.Contains(end));
@@ -215,14 +215,14 @@ public class TestClusterTests
             Assert.Equal(0.25 * (TimeSpan)time.GetValue(new ProtocolTimes())!, time.GetValue(times));
     }
 
-    private static Task<TestCluster> StartAsync(int nodes, Action<ActorClusterBuilder>? also = null) => TestCluster.StartAsync(
+    private static Task<TestCluster> StartAsync(int nodes, Action<ActorClusterBuilder>? also = null, double timeScale = 0.5) => TestCluster.StartAsync(
         nodes,
         node =>
         {
             node.WithEntity<Tally>("tally", m => m.Add<Hit>("hit.v1"), shards: 16);
             also?.Invoke(node);
         },
-        new TestClusterOptions { TimeScale = 0.5 });
+        new TestClusterOptions { TimeScale = timeScale });
 
     private static string OwnedBy(TestCluster cluster, TestNode node) => Enumerable.Range(1, 1000).Select(i => $"t-{i}").First(id => cluster.OwnerOf<Tally>(id) == node);
 
