@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using ActorCluster.Links;
 using ActorCluster.Persistence;
+using ActorCluster.Placement;
 using ActorCluster.Primitives;
 
 namespace ActorCluster.TestKit.Simulation;
@@ -10,6 +11,7 @@ internal sealed class SimCluster
 {
     private const string RoomType = "room";
     private const string ElsewhereType = "elsewhere";
+    private const string MixerType = "mixer";
 
     private readonly SortedDictionary<Incarnation, SimLife> _lives = [];
 
@@ -27,6 +29,7 @@ internal sealed class SimCluster
         database.Open(new StoreSeed("simulated"));
         database.RegisterType(RoomType, options.Shards);
         if (options.ShardsElsewhere > 0) database.RegisterType(ElsewhereType, options.ShardsElsewhere);
+        if (options.ShardsExclusive > 0) database.RegisterType(MixerType, options.ShardsExclusive, exclusive: true);
         Checkers = new SimCheckers(this);
         Store = new SimStore(World, database, new SimRandom(seed, "store"), Checkers.ViewChanging, Checkers.Written);
         Rooms = [.. Enumerable.Range(0, options.Rooms).Select(i => new EntityId(RoomType, $"r{i}").StoreKey)];
@@ -88,7 +91,10 @@ internal sealed class SimCluster
     public void Register(SimLife life) => _lives.Add(life.Inc, life);
 
     /// <summary>The entity types that a node serves; it starts no shard of another.</summary>
-    public ImmutableArray<string> TypesOf(SimNode node) => Options.ShardsElsewhere > 0 && node.Index > 0 ? [ElsewhereType, RoomType] : [RoomType];
+    public ImmutableArray<string> TypesOf(SimNode node) => [.. (Options.ShardsElsewhere > 0 && node.Index > 0 ? new[] { ElsewhereType } : []), .. (Options.ShardsExclusive > 0 ? new[] { MixerType } : []), RoomType];
+
+    /// <summary>The types whose entities act outside the store.</summary>
+    public static TypeRules Types { get; } = new([MixerType]);
 
     public SimNode NodeAt(string address) => Nodes.First(n => address == $"{n.Name}:8090");
 
@@ -106,7 +112,7 @@ internal sealed class SimCluster
     /// <summary>Every shard is open on an up member that may write, and the living agree that it is theirs.</summary>
     public bool AllServed() => Store.Database.Shards.All(row =>
         row.Owner is { } owner && LifeOf(owner) is { Mode: NodeMode.Serving, Node.IsPaused: false } life && life.Core.Membership.SelfRow.Status == MemberStatus.Up
-        && life.Rooms.Open.Contains(row.No));
+        && (life.Rooms.Open.Contains(row.No) || life.Mixers.Open.Contains(row.No)));
 
     /// <summary>As <see cref="AllServed"/>, by these nodes alone.</summary>
     public bool AllServedBy(params int[] nodes) => AllServed() && Store.Database.Shards.All(r => nodes.Contains(LifeOf(r.Owner!.Value)!.Node.Index));

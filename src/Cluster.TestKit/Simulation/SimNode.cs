@@ -17,6 +17,12 @@ internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
 
     public string Name => $"n{index}";
 
+    /// <summary>What the process does outside the store, whichever of its lives began it.</summary>
+    public int EffectsUnderWay { get; set; }
+
+    /// <summary>Distinguishes the processes at this place.</summary>
+    public long Process => _process;
+
     /// <summary>The process runs, or stands still.</summary>
     public bool IsAlive { get; private set; }
 
@@ -33,7 +39,7 @@ internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
     public void Start()
     {
         if (IsAlive) return;
-        (IsAlive, IsPaused, DiesAfterEffects) = (true, false, null);
+        (IsAlive, IsPaused, DiesAfterEffects, EffectsUnderWay) = (true, false, null, 0);
         _process++;
         _booted = cluster.World.Now;
         _rate = 1 + ((cluster.Processes.Unit() - 0.5) * 0.006); // Well within the 0.5 % that leases allow for.
@@ -93,9 +99,9 @@ internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
     private void Live(long process)
     {
         if (!IsAlive || _process != process || Life is not null) return;
-        if (IsPaused || !cluster.Store.IsReached(index))
+        if (IsPaused || EffectsUnderWay > 0 || !cluster.Store.IsReached(index))
         {
-            cluster.World.After(TimeSpan.FromMilliseconds(500), () => Live(process));
+            cluster.World.After(TimeSpan.FromMilliseconds(IsPaused || EffectsUnderWay == 0 ? 500 : 50), () => Live(process));
             return;
         }
         var inc = cluster.Store.Database.NextIncarnation().Value;
