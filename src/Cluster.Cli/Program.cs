@@ -4,5 +4,6 @@ using ActorCluster.Cli.Verbs;
 // One line a verb; everything else about it stands in its own file.
 return await new CommandLine(
 [
+    new ExplainVerb(),
     new VersionVerb(),
 ]).RunAsync(args, Console.Out, Console.Error, CancellationToken.None).ConfigureAwait(false);
