@@ -214,7 +214,7 @@ internal sealed class ClusterNode(
             {
                 var registered = await _store.RegisterTypeAsync(type.Name, type.ShardCount, type.IsExclusive).ConfigureAwait(false);
                 return registered.Verdict is not StoreVerdict.Conflict ? registered
-                    : throw new ClusterStartException(ExitCodes.Refused, 
+                    : throw new ClusterStartException(ExitCodes.Refused,
                         $"Entity type {type.Name} {(type.IsExclusive ? "has external effects here and none in this cluster" : "has external effects in this cluster and none here")}; that is fixed for life: register it as it was, or give the type another name.");
             }).ConfigureAwait(false);
             if (count != type.ShardCount)
