@@ -177,7 +177,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             while (!_stopping && !_ended.Task.IsCompleted)
             {
                 var wait = next - MonotonicClock.Now;
-                _ = _inbox.TryTake(out var input, wait > TimeSpan.Zero ? wait : TimeSpan.Zero);
+                // A tick that is due goes first: many peers' beats do not hold decisions up.
+                NodeInput? input = null;
+                if (wait > TimeSpan.Zero) _inbox.TryTake(out input, wait);
                 var now = MonotonicClock.Now;
                 input ??= new NodeInput.Tick(DateTime.UtcNow - DateTime.UnixEpoch - now);
                 if (input is NodeInput.Tick)

@@ -55,7 +55,7 @@ internal sealed class SimMixers(SimCluster cluster, SimLife life)
     {
         foreach (var (shard, served) in _served.ToArray())
         {
-            if (served.IsOpen && cluster.Processes.Chance(0.2)) Act(shard, served);
+            if (served.IsOpen && life.Node.Acts.Chance(0.2)) Act(shard, served);
             if (served.IsOpen || served.IsReported) continue;
             served.Gate.Close(cancel: false);
             if (!HasEnded(served)) continue;
@@ -67,7 +67,7 @@ internal sealed class SimMixers(SimCluster cluster, SimLife life)
 
     private void Act(ShardNo shard, Served served)
     {
-        var limit = cluster.Processes.Between(TimeSpan.FromMilliseconds(10), TimeSpan.FromSeconds(1));
+        var limit = life.Node.Acts.Between(TimeSpan.FromMilliseconds(10), TimeSpan.FromSeconds(1));
         if (served.Gate.Enter(limit, MayAct) is not { } effect) return;
         Acted(shard, served.Epoch, isExcused: false);
         life.Node.EffectsUnderWay++;
@@ -90,7 +90,7 @@ internal sealed class SimMixers(SimCluster cluster, SimLife life)
     }
 
     private bool MayAct(TimeSpan limit) =>
-        cluster.Options.Mutation == SimMutation.ActsPastTheLease ? life.Mode is not NodeMode.Fenced : life.Core.Membership.MayAct(limit, life.Clock);
+        cluster.Plan.Mutation == SimMutation.ActsPastTheLease ? life.Mode is not NodeMode.Fenced : life.Core.Membership.MayAct(limit, life.Clock);
 
     private void Acted(ShardNo shard, Epoch epoch, bool isExcused) => cluster.Checkers.Acted(life, shard, epoch, isExcused);
 
@@ -100,7 +100,7 @@ internal sealed class SimMixers(SimCluster cluster, SimLife life)
         else life.After(TimeSpan.FromMilliseconds(10), () => TellStopped(shards, stopping));
     }
 
-    private bool HasEnded(Served served) => cluster.Options.Mutation == SimMutation.StopsBeforeEffectsEnd || served.Gate.Ended.IsCompleted;
+    private bool HasEnded(Served served) => cluster.Plan.Mutation == SimMutation.StopsBeforeEffectsEnd || served.Gate.Ended.IsCompleted;
 
     private IEnumerable<Served> Found(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards)
     {
