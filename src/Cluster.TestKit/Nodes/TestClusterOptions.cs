@@ -6,13 +6,14 @@ namespace ActorCluster.TestKit;
 public sealed record TestClusterOptions
 {
     /// <summary>
-    /// Factor on every time in <see cref="ProtocolTimes"/>, 0.25 to 10; 1, the times that production has, by default. Below 1 leases and silences end sooner, and a busy machine is sooner
-    /// taken for a dead node. Times that are no settings stay as they are: 1 s of stable reachability before a node is judged, about 1 s between dials, ticks of 50 ms, 2 s until a cut connection breaks.
+    /// Factor on every time in <see cref="ProtocolTimes"/>, 0.5 to 10; 1, the times that production has, by default. Below 1 leases and silences end sooner, and a busy machine is sooner
+    /// taken for a dead node. Times that are no settings stay as they are: 1 s of stable reachability before a node is judged, about 1 s between dials, ticks of 50 ms, 2 s until a cut connection
+    /// breaks, and 0.4 s in which a cancelled effect ends: below 1, <see cref="ProtocolTimes.EffectLimit"/> shrinks by more than the factor, to 0.3 s at 0.5.
     /// </summary>
     public double TimeScale
     {
         get;
-        init => field = value is >= 0.25 and <= 10 ? value : throw new ArgumentOutOfRangeException(nameof(TimeScale), value, "Give a time scale of 0.25 to 10.");
+        init => field = value is >= 0.5 and <= 10 ? value : throw new ArgumentOutOfRangeException(nameof(TimeScale), value, "Give a time scale of 0.5 to 10.");
     } = 1;
 
     /// <summary>How long <see cref="TestCluster.Until(string, Func{bool}, TimeSpan?, CancellationToken)"/> waits where it is not told, and how long the start may take; 30 s by default, above 0.</summary>
@@ -21,6 +22,8 @@ public sealed record TestClusterOptions
         get;
         init => field = value > TimeSpan.Zero ? value : throw new ArgumentOutOfRangeException(nameof(Patience), value, "Give a patience above 0.");
     } = TimeSpan.FromSeconds(30);
+
+    private static readonly TimeSpan EffectCancel = TimeSpan.FromMilliseconds(400);
 
     internal ProtocolTimes Scaled(ProtocolTimes times) => times with
     {
@@ -33,6 +36,7 @@ public sealed record TestClusterOptions
         CallTimeout = times.CallTimeout * TimeScale,
         ServeLimit = times.ServeLimit * TimeScale,
         StopBudget = times.StopBudget * TimeScale,
+        EffectLimit = TimeSpan.FromTicks(Math.Min((times.EffectLimit * TimeScale).Ticks, ((times.StopBudget * TimeScale) - EffectCancel).Ticks)),
         Tie = times.Tie * TimeScale,
         RankStep = times.RankStep * TimeScale,
         Unresolved = times.Unresolved * TimeScale,

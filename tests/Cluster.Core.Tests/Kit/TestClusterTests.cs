@@ -209,10 +209,11 @@ public class TestClusterTests
     [Fact]
     public async Task Every_time_of_the_protocol_is_scaled()
     {
-        await using var cluster = await TestCluster.StartAsync(1, _ => { }, new TestClusterOptions { TimeScale = 0.25 });
+        await using var cluster = await TestCluster.StartAsync(1, _ => { }, new TestClusterOptions { TimeScale = 0.5 });
         var times = cluster["node1"].Services.GetRequiredService<IOptions<ClusterOptions>>().Value.Times;
-        foreach (var time in typeof(ProtocolTimes).GetProperties().Where(p => p.PropertyType == typeof(TimeSpan)))
-            Assert.Equal(0.25 * (TimeSpan)time.GetValue(new ProtocolTimes())!, time.GetValue(times));
+        foreach (var time in typeof(ProtocolTimes).GetProperties().Where(p => p.PropertyType == typeof(TimeSpan) && p.Name != nameof(ProtocolTimes.EffectLimit)))
+            Assert.Equal(0.5 * (TimeSpan)time.GetValue(new ProtocolTimes())!, time.GetValue(times));
+        Assert.Equal(TimeSpan.FromSeconds(0.3), times.EffectLimit); // What cancelling takes is no setting.
     }
 
     private static Task<TestCluster> StartAsync(int nodes, Action<ActorClusterBuilder>? also = null, double timeScale = 0.5) => TestCluster.StartAsync(
