@@ -5,6 +5,7 @@ using ActorCluster.Cli.Verbs;
 return await new CommandLine(
 [
     new CheckVerb(),
+    new MoveVerb(),
     new StatusVerb(),
     new VersionVerb(),
 ]).RunAsync(args, Console.Out, Console.Error, CancellationToken.None).ConfigureAwait(false);
