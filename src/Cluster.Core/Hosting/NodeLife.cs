@@ -264,6 +264,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 break;
             case ShardEffect.Stop(var shards):
                 Regions.Stop(shards);
+                Tell(new NodeInput.Stopped(shards));
                 _log.ShardsStopped(shards.Length, Self);
                 break;
             case ShardEffect.Routes(var known):

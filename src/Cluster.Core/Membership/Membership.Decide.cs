@@ -144,7 +144,14 @@ internal sealed partial class Membership
         else if (StoreOk(now))
         {
             ReleaseOrForget(component, now, effects);
+            if (_pending is null) RecordLateProofs(effects);
         }
+    }
+
+    private void RecordLateProofs(List<NodeEffect> effects)
+    {
+        _provedLate.RemoveWhere(inc => Snapshot!.Find(inc) is not { IsLive: false, DeadProof: false });
+        if (_provedLate.Count > 0) Propose([.. _provedLate.Select(inc => (MemberChange)new MemberChange.Down(inc, "its lock file is free", DeadProof: true))], [], "proof of death", effects);
     }
 
     /// <summary>The lease path (4.3): a connected member that lost the store keeps its place but not its shards; a stale newcomer goes.</summary>
@@ -191,7 +198,7 @@ internal sealed partial class Membership
         if (AnnouncedView > View) return; // Based on an old picture it can only conflict; the read is under way.
         var losing = members.OfType<MemberChange.Down>().Select(d => d.Inc).Concat(releases.Select(r => r.Inc)).ToImmutableSortedSet();
         var after = Snapshot!.Members.Select(m => members.OfType<MemberChange.Up>().Any(u => u.Inc == m.Inc) ? m with { Status = MemberStatus.Up } : m)
-            .Where(m => m.IsLive && !losing.Contains(m.Inc)).ToImmutableArray();
+            .Where(m => m.IsLive && !losing.Contains(m.Inc) && MayBeGivenShards(m.Inc, _lastTick)).ToImmutableArray();
         _pending = new ViewChange
         {
             OpId = newId(),

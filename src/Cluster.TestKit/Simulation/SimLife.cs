@@ -185,6 +185,7 @@ internal sealed class SimLife
                 break;
             case ShardEffect.Stop(var shards):
                 Rooms.Stop(shards);
+                After(TimeSpan.Zero, () => Tell(new NodeInput.Stopped(shards)));
                 break;
             case NodeEffect.Decided(var what):
                 _cluster.World.Trace($"{Inc} decided {what}");

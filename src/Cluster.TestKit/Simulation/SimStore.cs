@@ -101,7 +101,7 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
             ControlCall.ChangeView(var change) => ControlAnswer.Of(call, database.ChangeView(change, NowUnixMs)),
             ControlCall.FindView(var opId) => ControlAnswer.Of(call, database.FindView(opId)),
             ControlCall.Renew(var inc) => ControlAnswer.Of(call, database.Renew(inc)),
-            ControlCall.Acquire(var inc) => ControlAnswer.Of(call, database.Acquire(inc)),
+            ControlCall.Acquire(var inc, var stale) => ControlAnswer.Of(call, database.Acquire(inc, stale)),
             ControlCall.ReadShards => ControlAnswer.Of(call, database.ReadShards()),
             ControlCall.PlanHandoff(var plans) => ControlAnswer.Of(call, database.PlanHandoff(plans)),
             ControlCall.RevertHandoff(var owner, var shards) => ControlAnswer.Of(call, database.RevertHandoff(owner, shards)),
