@@ -20,21 +20,9 @@ internal abstract record StoreAddress
         if (place.Length == 0 || kind is not ("sqlite" or "postgres"))
             throw new FormatException($"'{(kind == "postgres" ? "postgres:..." : text)}' names no store; give sqlite:FILE, or 'postgres:Host=...;Username=...;Password=...;Database=...'.");
         if (kind == "sqlite") return new Sqlite(Path.GetFullPath(place));
-        try
-        {
-            var options = new PostgresStoreOptions { ConnectionString = place };
-            options.Complete(); // Refuses what cannot be read.
-            if (new NpgsqlConnectionStringBuilder(place).SearchPath is { Length: > 0 } schema)
-            {
-                options = options with { Schema = schema };
-                options.Complete();
-            }
-            return new Postgres(options);
-        }
-        catch (ArgumentException e)
-        {
-            throw new FormatException(e.Message, e);
-        }
+        var options = new PostgresStoreOptions { ConnectionString = place };
+        if (options.Fault() is null && new NpgsqlConnectionStringBuilder(place).SearchPath is { Length: > 0 } schema) options = options with { Schema = schema };
+        return options.Fault() is { } fault ? throw new FormatException(fault) : new Postgres(options);
     }
 
     /// <summary>Opens the store for reading, as it is at this moment.</summary>
