@@ -51,12 +51,12 @@ public sealed class PostgresStore : IClusterStore
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount)
+    public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount, bool exclusive = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(type);
         ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(shardCount, 65_536);
-        return WriteAsync(_control, db => PostgresControl.RegisterTypeAsync(db, type, shardCount));
+        return WriteAsync(_control, db => PostgresControl.RegisterTypeAsync(db, type, shardCount, exclusive));
     }
 
     /// <inheritdoc />
@@ -79,7 +79,8 @@ public sealed class PostgresStore : IClusterStore
     public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => new(Opened(_lease).RunAsync(isWrite: true, db => PostgresControl.RenewAsync(db, inc)));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc) => WriteAsync(_control, db => PostgresControl.AcquireAsync(db, inc));
+    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null) =>
+        WriteAsync(_control, db => PostgresControl.AcquireAsync(db, inc, stale ?? []));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(_control, PostgresControl.ReadShardsAsync);

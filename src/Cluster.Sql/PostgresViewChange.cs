@@ -54,7 +54,7 @@ internal static class PostgresViewChange
                     ? null : $"{inc} is not up.";
             case MemberChange.Down(var inc, var reason, var leaseSeen, var deadProof):
                 if (await LeaseAsync(db, inc).ConfigureAwait(false) is not { } lease)
-                    return await db.ScalarAsync<bool>("SELECT true FROM member WHERE inc=$1", inc.Value).ConfigureAwait(false) is null ? $"{inc} is not a member." : null;
+                    return await db.RunAsync("UPDATE member SET dead_proof=dead_proof OR $2 WHERE inc=$1", inc.Value, deadProof).ConfigureAwait(false) == 0 ? $"{inc} is not a member." : null;
                 if (leaseSeen is { } seen && seen != lease) return $"The lease of {inc} moved to {lease}.";
                 await db.RunAsync(
                     $"UPDATE member SET status='down', down_view=$2, down_reason=$3, down_by=$4, down_at={PostgresControl.NowMs}, dead_proof=$5 WHERE inc=$1",

@@ -2,9 +2,10 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using ActorCluster.Persistence;
+using ActorCluster.Tests.Shared;
 using Npgsql;
 
-[assembly: AssemblyFixture(typeof(ActorCluster.Sql.Tests.PostgresServer))]
+[assembly: AssemblyFixture(typeof(ActorCluster.Tests.Shared.PostgresServer))]
 
 namespace ActorCluster.Sql.Tests;
 
@@ -79,14 +80,14 @@ public class PostgresStoreTests(PostgresServer server)
         var schema = PostgresServer.NewSchema();
         await using var store = server.Store(schema);
         var owner = await Owner.OfAsync(store, shards: 2);
-        server.Execute($"CREATE FUNCTION {schema}.full() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.entity_seq=3 THEN RAISE EXCEPTION ''could not extend file'' USING ERRCODE=''53100''; END IF; RETURN NEW; END'");
-        server.Execute($"CREATE TRIGGER full BEFORE INSERT ON {schema}.journal FOR EACH ROW EXECUTE FUNCTION {schema}.full()");
+        server.Execute($"CREATE FUNCTION {schema}.no_room() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.entity_seq=3 THEN RAISE EXCEPTION ''could not extend file'' USING ERRCODE=''53100''; END IF; RETURN NEW; END'");
+        server.Execute($"CREATE TRIGGER no_room BEFORE INSERT ON {schema}.journal FOR EACH ROW EXECUTE FUNCTION {schema}.no_room()");
         var (first, second) = (owner.Batch(0, 1), owner.Batch(1, 1, rows: 3));
         var refused = await store.AppendAsync([first, second]);
         Assert.Equal(StoreVerdict.NotSent, refused.Verdict);
         Assert.Contains("53100). Free space on the server's disk.", refused.Reason, StringComparison.Ordinal);
         Assert.Equal(0L, server.Execute($"SELECT count(*) FROM {schema}.journal"));
-        server.Execute($"DROP TRIGGER full ON {schema}.journal");
+        server.Execute($"DROP TRIGGER no_room ON {schema}.journal");
         Assert.Equal([AppendOutcome.Committed, AppendOutcome.Committed], (await store.AppendAsync([first, second])).Value);
     }
 
@@ -231,7 +232,7 @@ public class PostgresStoreTests(PostgresServer server)
         await using var store = server.Store(PostgresServer.NewSchema(), more: "Host=127.0.0.2,127.0.0.1");
         var opened = await store.OpenAsync(Seed, CancellationToken.None);
         Assert.True(opened.IsOk, opened.Reason);
-        Assert.DoesNotContain("secret", store.Description, StringComparison.Ordinal);
+        Assert.DoesNotContain("only-for-tests", store.Description, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,9 +1,10 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using ActorCluster.Sql;
 using Npgsql;
 
-namespace ActorCluster.Sql.Tests;
+namespace ActorCluster.Tests.Shared;
 
 /// <summary>
 /// A PostgreSQL server of its own on a free port of the loopback, with empty data. It is stopped and its folder removed by
@@ -12,7 +13,8 @@ namespace ActorCluster.Sql.Tests;
 public sealed class PostgresServer : IDisposable
 {
     private const string User = "chat";
-    private const string Password = "secret";
+    private const string Password = "only-for-tests";
+    private const string Initial = $"-U {User} --auth=scram-sha-256 --pwfile=@ -E UTF8 --locale=C --no-sync -D";
     private static int _schemas;
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("actorcluster-pg-");
@@ -23,13 +25,7 @@ public sealed class PostgresServer : IDisposable
 
     /// <summary>A server with an empty database.</summary>
     public PostgresServer()
-        : this(fsync: false)
-    {
-    }
-
-    /// <param name="fsync">Whether commits wait for the disk; only figures need that.</param>
-    public PostgresServer(bool fsync)
-        : this(fsync, "initdb", $"-U {User} --auth=scram-sha-256 --pwfile=@ -E UTF8 --locale=C --no-sync -D")
+        : this(fsync: false, "initdb", Initial)
     {
     }
 
@@ -63,6 +59,9 @@ public sealed class PostgresServer : IDisposable
 
     /// <summary>A schema that no other test uses.</summary>
     public static string NewSchema() => $"test_{Interlocked.Increment(ref _schemas)}";
+
+    /// <summary>A server whose commits wait for the disk, which only figures need.</summary>
+    public static PostgresServer Durable() => new(fsync: true, "initdb", Initial);
 
     /// <summary>A server that follows this one and can be read only, until it is promoted.</summary>
     public PostgresServer Standby() => new(fsync: false, "pg_basebackup", $"-h 127.0.0.1 -p {_port} -U {User} -R -X stream -c fast --no-sync -D");

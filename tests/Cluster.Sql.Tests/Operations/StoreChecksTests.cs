@@ -1,5 +1,6 @@
 using ActorCluster.Persistence;
 using ActorCluster.Sql.Operations;
+using ActorCluster.Tests.Shared;
 
 namespace ActorCluster.Sql.Tests.Operations;
 

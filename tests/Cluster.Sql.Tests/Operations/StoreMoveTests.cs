@@ -4,6 +4,7 @@ using ActorCluster.Hosting;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using ActorCluster.Sql.Operations;
+using ActorCluster.Tests.Shared;
 using Npgsql;
 
 namespace ActorCluster.Sql.Tests.Operations;

@@ -6,6 +6,7 @@ using ActorCluster.Cli.Verbs;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using ActorCluster.Sql.Operations;
+using ActorCluster.Tests.Shared;
 
 namespace ActorCluster.Sql.Tests.Operations;
 
