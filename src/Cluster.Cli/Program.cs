@@ -5,6 +5,7 @@ using ActorCluster.Cli.Verbs;
 return await new CommandLine(
 [
     new CheckVerb(),
+    new ExplainVerb(),
     new MoveVerb(),
     new StatusVerb(),
     new VersionVerb(),

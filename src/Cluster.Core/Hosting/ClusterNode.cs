@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Net;
-using ActorCluster.Downing;
 using ActorCluster.Entities;
 using ActorCluster.Links;
 using ActorCluster.Membership;
@@ -258,7 +257,7 @@ internal sealed class ClusterNode(
             LockFile = _lock!.Proof,
         };
         log.NodeStarts(draft.Name, inc, _store.Description, address);
-        var life = new NodeLife(new LifeSetup(draft, cluster, _options, new KeepMajority(), _store, [.. builder.Types], rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
+        var life = new NodeLife(new LifeSetup(draft, cluster, _options, ResolverChoice.Make(_options.Downing), _store, [.. builder.Types], rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
         metrics.Lives.Add(1);
         life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
         await using (life.ConfigureAwait(false))

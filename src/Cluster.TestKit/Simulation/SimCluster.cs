@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using ActorCluster.Downing;
 using ActorCluster.Links;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
@@ -37,6 +38,9 @@ internal sealed class SimCluster
     public SimWorld World { get; } = new();
 
     public SimulationOptions Options { get; }
+
+    /// <summary>What every node decides by.</summary>
+    public SplitBrainResolver Resolver { get; init; } = new KeepMajority();
 
     public SimNode[] Nodes { get; }
 

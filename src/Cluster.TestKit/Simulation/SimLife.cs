@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using ActorCluster.Downing;
 using ActorCluster.Hosting;
 using ActorCluster.Links;
 using ActorCluster.Membership;
@@ -22,7 +21,7 @@ internal sealed class SimLife
     public SimLife(SimCluster cluster, SimNode node, MemberRow draft)
     {
         (_cluster, Node, _draft) = (cluster, node, draft);
-        Core = new NodeCore(draft, new ProtocolTimes(), new KeepMajority(), cluster.Ids.Id);
+        Core = new NodeCore(draft, new ProtocolTimes(), cluster.Resolver, cluster.Ids.Id);
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
     }
