@@ -202,7 +202,7 @@ public class StoreMoveTests(PostgresServer server)
     }
 
     [Fact]
-    public void Both_schemas_have_the_same_tables_and_columns()
+    public async Task Both_schemas_have_the_same_tables_and_columns()
     {
         using var folder = new TempFolder();
         var (schema, _) = Target();
@@ -211,11 +211,7 @@ public class StoreMoveTests(PostgresServer server)
         var sqlite = new List<string>();
         var read = session.Get("SELECT t.name || '.' || c.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type='table'");
         while (read.Step()) sqlite.Add(read.GetText(0));
-        using (var store = new NpgsqlConnection($"{server.ConnectionString};Pooling=false;Search Path={schema}"))
-        {
-            store.Open();
-            PostgresSchema.CreateAsync(new PostgresSession(store), schema).GetAwaiter().GetResult();
-        }
+        await using (var target = server.Store(schema)) await target.OpenAsync(new StoreSeed("digest"), default);
         var postgres = (string[])server.Execute(
             $"SELECT array_agg(table_name || '.' || column_name) FROM information_schema.columns WHERE table_schema='{schema}' AND table_name<>'schema_version'")!;
         Assert.Equal(postgres.Order(), sqlite.Except(["journal.row_id", "journal.has_result"]).Order());
