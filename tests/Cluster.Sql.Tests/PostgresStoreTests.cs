@@ -88,7 +88,9 @@ public class PostgresStoreTests(PostgresServer server)
         Assert.Contains("53100). Free space on the server's disk.", refused.Reason, StringComparison.Ordinal);
         Assert.Equal(0L, server.Execute($"SELECT count(*) FROM {schema}.journal"));
         server.Execute($"DROP TRIGGER no_room ON {schema}.journal");
-        Assert.Equal([AppendOutcome.Committed, AppendOutcome.Committed], (await store.AppendAsync([first, second])).Value);
+        var appended = await store.AppendAsync([first, second]);
+        Assert.True(appended.IsOk, appended.Reason);
+        Assert.Equal([AppendOutcome.Committed, AppendOutcome.Committed], appended.Value);
     }
 
     [Fact]

@@ -69,6 +69,7 @@ public sealed class PostgresServer : IDisposable
     /// <summary>Makes a standby the primary.</summary>
     public void Promote() => RunAsOwner("pg_ctl", "promote", "-w", "-D", Data);
 
+    /// <summary>A store in it, not opened; <paramref name="more"/> is put behind the connection string and wins.</summary>
     public PostgresStore Store(string schema, bool clientIndex = false, TimeSpan? callTimeout = null, string? more = null) => new(new PostgresStoreOptions
     {
         ConnectionString = $"{ConnectionString};{more}",
@@ -77,6 +78,7 @@ public sealed class PostgresServer : IDisposable
         CallTimeout = callTimeout ?? TimeSpan.FromSeconds(10),
     });
 
+    /// <summary>Starts it again after <see cref="Stop"/>.</summary>
     public void Start() => RunAsOwner("pg_ctl", "start", "-w", "-D", Data, "-l", Path.Combine(_folder.FullName, "log"), "-o", _settings);
 
     /// <summary>Ends it as a power cut would.</summary>
@@ -91,6 +93,7 @@ public sealed class PostgresServer : IDisposable
         return command.ExecuteScalar();
     }
 
+    /// <summary>Stops it and removes all it wrote.</summary>
     public void Dispose()
     {
         _guard.StandardInput.Close();
