@@ -7,6 +7,7 @@ return await new CommandLine(
     new CheckVerb(),
     new ExplainVerb(),
     new MoveVerb(),
+    new RecoverVerb(),
     new StatusVerb(),
     new VersionVerb(),
 ]).RunAsync(args, Console.Out, Console.Error, CancellationToken.None).ConfigureAwait(false);
