@@ -8,6 +8,8 @@ return await new CommandLine(
     new ExplainVerb(),
     new MoveVerb(),
     new RecoverVerb(),
+    new ReplayVerb(),
+    new SimulateVerb(),
     new StatusVerb(),
     new VersionVerb(),
 ]).RunAsync(args, Console.Out, Console.Error, CancellationToken.None).ConfigureAwait(false);

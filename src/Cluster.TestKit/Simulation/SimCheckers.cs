@@ -11,6 +11,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     private readonly SortedDictionary<(string Room, Incarnation By), long> _delivered = [];
     private readonly SortedDictionary<string, List<(TimeSpan At, long Seq)>> _acked = new(StringComparer.Ordinal);
     private readonly SortedDictionary<ShardNo, (long Seq, Epoch Epoch)> _shards = [];
+    private readonly SortedDictionary<ShardNo, Epoch> _acted = [];
     private readonly HashSet<(string Room, CommandId Id)> _commands = []; // Only asked, never iterated.
     private readonly HashSet<(ShardNo Shard, Epoch Epoch)> _epochs = [];
     private readonly SortedDictionary<ShardNo, (Incarnation? Owner, Epoch Epoch, TimeSpan Since)> _owners = [];
@@ -19,6 +20,10 @@ internal sealed class SimCheckers(SimCluster cluster)
     private int _shardLogSeen;
 
     public long Acks { get; private set; }
+
+    public long Effects { get; private set; }
+
+    public long LateEffects { get; private set; }
 
     public long UnmarkedReads { get; private set; }
 
@@ -36,7 +41,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         {
             if (down.DeadProof && cluster.LifeOf(down.Inc) is { } alive && change.By != alive.Inc && !down.Reason.StartsWith("superseded", StringComparison.Ordinal))
                 World.Violated("2.5", $"{change.By} has a death certificate of {down.Inc}, which lives.");
-            if (down.LeaseSeqSeen is not { } seen || Database.Members.FirstOrDefault(m => m.Inc == down.Inc) is not { IsLive: true } row) continue;
+            if (down.LeaseSeqSeen is not { } seen || Database.Find(down.Inc) is not { IsLive: true } row) continue;
             if (row.LeaseSeq != seen)
             {
                 _movedLease = (change.OpId, $"{change.By} evicts {down.Inc} by lease {seen}, which has moved to {row.LeaseSeq}.");
@@ -63,7 +68,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         foreach (var row in Database.Shards)
         {
             if (!_owners.TryGetValue(row.No, out var had) || had.Owner != row.Owner || had.Epoch != row.Epoch) _owners[row.No] = (row.Owner, row.Epoch, World.Now);
-            if (row.Owner is { } owner && Database.Members.First(m => m.Inc == owner) is { IsLive: false } dead) World.Violated("I13", $"{call}: shard {row.No} is owned by {dead}.");
+            if (row.Owner is { } owner && Database.Find(owner) is { IsLive: false } dead) World.Violated("I13", $"{call}: shard {row.No} is owned by {dead}.");
         }
         for (; _journalSeen < Database.Journal.Count; _journalSeen++) Committed(Database.Journal[_journalSeen]);
     }
@@ -95,6 +100,20 @@ internal sealed class SimCheckers(SimCluster cluster)
         var rows = RowsOf(room);
         if (rows.Count < row.EntitySeq || !rows[(int)row.EntitySeq - 1].Payload.Span.SequenceEqual(row.Payload.Span))
             World.Violated("I11", $"{life.Inc} got {room} {row.EntitySeq}, which the journal does not have so.");
+    }
+
+    /// <summary>The outer world was acted upon in the name of a shard (I8): never by a former owner after a later one.</summary>
+    /// <param name="life">Who acted.</param>
+    /// <param name="shard">For which shard.</param>
+    /// <param name="epoch">As its owner under this epoch.</param>
+    /// <param name="isExcused">The process stood still inside the effect, which no gate can prevent (protocol 4.5).</param>
+    public void Acted(SimLife life, ShardNo shard, Epoch epoch, bool isExcused)
+    {
+        Effects++;
+        var newest = _acted.GetValueOrDefault(shard);
+        if (epoch > newest) _acted[shard] = epoch;
+        else if (epoch < newest && isExcused) LateEffects++;
+        else if (epoch < newest) World.Violated("I8", $"{life.Inc} acted for shard {shard} under epoch {epoch}, after an effect under {newest}.");
     }
 
     /// <summary>A client was told that its command took effect (I3).</summary>
@@ -152,7 +171,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (entry.ShardSeq != seq + 1) World.Violated("I2", $"Shard {entry.Shard} has row {entry.ShardSeq} after {seq}.");
         if (entry.Epoch < epoch) World.Violated("I2", $"Shard {entry.Shard} row {entry.ShardSeq} has epoch {entry.Epoch} after {epoch}.");
         _shards[entry.Shard] = (entry.ShardSeq, entry.Epoch);
-        var shard = Database.Shards.First(s => s.No == entry.Shard);
+        var shard = Database.Find(entry.Shard)!;
         if (shard.Owner != entry.Owner || shard.Epoch != entry.Epoch) World.Violated("I2", $"{entry.Owner} wrote shard {entry.Shard} at epoch {entry.Epoch}, owned by {shard.Owner} at {shard.Epoch}.");
         var rows = RowsOf(entry.Row.Entity);
         if (entry.Row.EntitySeq != rows.Count + 1) World.Violated("I5", $"{entry.Row.Entity} has row {entry.Row.EntitySeq} after {rows.Count}.");

@@ -4,7 +4,7 @@ using ActorCluster.Primitives;
 namespace ActorCluster.TestKit.Simulation;
 
 /// <summary>A place where processes of one node run, one after the other, each with one life or several.</summary>
-internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
+internal sealed class SimNode(SimCluster cluster, int index)
 {
     private static readonly TimeSpan RejoinAfter = TimeSpan.FromSeconds(1);
 
@@ -13,9 +13,24 @@ internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
     private TimeSpan _booted;
     private double _rate = 1;
 
+    /// <summary>Choices of this node's processes.</summary>
+    public SimRandom Random { get; } = new(cluster.Plan.Seed, $"node {index}");
+
+    /// <summary>What this node's processes do outside the store.</summary>
+    public SimRandom Acts { get; } = new(cluster.Plan.Seed, $"acts {index}");
+
+    /// <summary>Ids that this node's processes give; apart, so that one id more changes nothing else.</summary>
+    public SimRandom Ids { get; } = new(cluster.Plan.Seed, $"ids {index}");
+
     public int Index => index;
 
     public string Name => $"n{index}";
+
+    /// <summary>What the process does outside the store, whichever of its lives began it.</summary>
+    public int EffectsUnderWay { get; set; }
+
+    /// <summary>Distinguishes the processes at this place.</summary>
+    public long Process => _process;
 
     /// <summary>The process runs, or stands still.</summary>
     public bool IsAlive { get; private set; }
@@ -32,11 +47,11 @@ internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
 
     public void Start()
     {
-        if (IsAlive) return;
-        (IsAlive, IsPaused, DiesAfterEffects) = (true, false, null);
+        if (IsAlive || !cluster.Plan.Nodes.Contains(index)) return;
+        (IsAlive, IsPaused, DiesAfterEffects, EffectsUnderWay) = (true, false, null, 0);
         _process++;
         _booted = cluster.World.Now;
-        _rate = 1 + ((cluster.Processes.Unit() - 0.5) * 0.006); // Well within the 0.5 % that leases allow for.
+        _rate = 1 + ((Random.Unit() - 0.5) * 0.006); // Well within the 0.5 % that leases allow for.
         cluster.World.Trace($"{Name} starts");
         Live(_process);
     }
@@ -93,9 +108,9 @@ internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
     private void Live(long process)
     {
         if (!IsAlive || _process != process || Life is not null) return;
-        if (IsPaused || !cluster.Store.IsReached(index))
+        if (IsPaused || EffectsUnderWay > 0 || !cluster.Store.IsReached(index))
         {
-            cluster.World.After(TimeSpan.FromMilliseconds(500), () => Live(process));
+            cluster.World.After(TimeSpan.FromMilliseconds(IsPaused || EffectsUnderWay == 0 ? 500 : 50), () => Live(process));
             return;
         }
         var inc = cluster.Store.Database.NextIncarnation().Value;
@@ -103,11 +118,11 @@ internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
         {
             Inc = inc,
             Name = Name,
-            Host = sharesHost ? "host" : $"host{index}",
+            Host = cluster.Plan.SharedHost ? "host" : $"host{index}",
             LinkAddress = $"{Name}:8090",
             ClientUrl = $"http://{Name}:8080",
-            Types = cluster.Options.Mutation == SimMutation.KeepsItsTypesToItself ? null : cluster.TypesOf(this),
-            LockFile = new NodeLockProof($"{Name}/node.lock", sharesHost ? "boot" : $"boot{index}", 1, index, inc.ToString()),
+            Types = cluster.Plan.Mutation == SimMutation.KeepsItsTypesToItself ? null : cluster.TypesOf(this),
+            LockFile = new NodeLockProof($"{Name}/node.lock", cluster.Plan.SharedHost ? "boot" : $"boot{index}", 1, index, inc.ToString()),
         };
         Life = new SimLife(cluster, this, draft);
         cluster.Register(Life);
