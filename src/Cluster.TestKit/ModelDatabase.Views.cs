@@ -48,6 +48,7 @@ public sealed partial class ModelDatabase
     {
         if (FindView(opId).Value > 0) return StoreResult.Ok(Opened);
         var (next, raise) = RecoveryRules.After(Opened.StoreGeneration, generation);
+        if (_mutation == ModelMutation.RecoverWithoutRaise) raise = 0;
         var view = View + 1;
         foreach (var member in _members.Values.Where(m => m.IsLive))
         {
