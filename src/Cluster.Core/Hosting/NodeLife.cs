@@ -11,6 +11,7 @@ using ActorCluster.Primitives;
 using ActorCluster.Sharding;
 using ActorCluster.Sharding.Wire;
 using Google.Protobuf;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace ActorCluster.Hosting;
@@ -36,6 +37,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private Task? _disposal;
     private readonly Thread _thread;
     private readonly ILogger _log;
+    private readonly NodeFaults? _faults;
     private volatile Published _published;
     private volatile bool _stopping;
     private volatile string? _storeFault;
@@ -46,12 +48,12 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     public NodeLife(LifeSetup setup)
     {
-        (_setup, _log) = (setup, setup.Log);
+        (_setup, _log, _faults) = (setup, setup.Log, setup.Services.GetService<NodeFaults>());
         // Said with the join, so that whoever places shards gives this node none that it could not start.
         var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
-        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)]));
-        _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], []);
-        Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit), setup.Log, setup.Faults?.Gate);
+        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons));
+        _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], []);
+        Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit), setup.Log, _faults?.Gate);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
         Entities.Fanout = Regions;
         _links = new LinkTransport(
@@ -60,7 +62,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             new LinkOptions { Secrets = setup.Options.Secrets, AllowPlaintext = setup.Options.AllowPlaintext, FrameBytesMax = setup.Options.Limits.FrameBytes },
             this,
             setup.Log,
-            setup.Faults?.Links);
+            _faults?.Links);
         _thread = new Thread(Run) { IsBackground = true, Name = $"cluster-control {setup.Draft.Inc}", Priority = ThreadPriority.AboveNormal };
         _thread.Start();
     }
@@ -112,6 +114,13 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     /// <summary>Raised on the control thread with each newer member list.</summary>
     public event Action<ClusterSnapshot>? ViewChanged;
+
+    /// <summary>Somebody has changed shard rows beside the core: everybody reads them.</summary>
+    public void RowsChanged()
+    {
+        Tell(new NodeInput.Hinted());
+        Broadcast(FrameType.Hint, null);
+    }
 
     public void Leave() => Tell(new NodeInput.Leave());
 
@@ -183,7 +192,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             var next = MonotonicClock.Now;
             while (!_stopping && !_ended.Task.IsCompleted)
             {
-                _setup.Faults?.Gate.Wait();
+                _faults?.Gate.Wait();
                 var wait = next - MonotonicClock.Now;
                 // A tick that is due goes first: many peers' beats do not hold decisions up.
                 NodeInput? input = null;
@@ -218,7 +227,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View;
         _published = new Published(
             mode, membership.Lease.Deadline, membership.Lease.IsTrusted, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
-            before.Decisions, _core.Ownership.Rows, membership.StoreRegressed);
+            before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.StoreRegressed);
         if (membership.StoreRegressed is { } lost && before.StoreRegressed is null) _log.StoreRegressed(lost);
         if (mode != before.Mode)
         {
@@ -380,5 +389,5 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     /// <summary>What everybody may know of a life at one moment.</summary>
     internal sealed record Published(
         NodeMode Mode, TimeSpan Deadline, bool IsTrusted, TimeSpan At, TimeSpan RowsAt, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
-        ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, string? StoreRegressed = null);
+        ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, ImmutableArray<Incarnation> Fit, string? StoreRegressed = null);
 }

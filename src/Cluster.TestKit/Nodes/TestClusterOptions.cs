@@ -25,27 +25,11 @@ public sealed record TestClusterOptions
 
     private static readonly TimeSpan EffectCancel = TimeSpan.FromMilliseconds(400);
 
-    internal ProtocolTimes Scaled(ProtocolTimes times) => times with
+    internal ProtocolTimes Scaled(ProtocolTimes times)
     {
-        Heartbeat = times.Heartbeat * TimeScale,
-        Pause = times.Pause * TimeScale,
-        DeviationMin = times.DeviationMin * TimeScale,
-        RowFresh = times.RowFresh * TimeScale,
-        LeaseTtl = times.LeaseTtl * TimeScale,
-        Renew = times.Renew * TimeScale,
-        CallTimeout = times.CallTimeout * TimeScale,
-        ServeLimit = times.ServeLimit * TimeScale,
-        StopBudget = times.StopBudget * TimeScale,
-        EffectLimit = TimeSpan.FromTicks(Math.Min((times.EffectLimit * TimeScale).Ticks, ((times.StopBudget * TimeScale) - EffectCancel).Ticks)),
-        Tie = times.Tie * TimeScale,
-        RankStep = times.RankStep * TimeScale,
-        Unresolved = times.Unresolved * TimeScale,
-        StableWithEvidence = times.StableWithEvidence * TimeScale,
-        PollCalm = times.PollCalm * TimeScale,
-        PollUnsettled = times.PollUnsettled * TimeScale,
-        Leave = times.Leave * TimeScale,
-        Handoff = times.Handoff * TimeScale,
-        RebalanceDelay = times.RebalanceDelay * TimeScale,
-        SweepPatience = times.SweepPatience * TimeScale,
-    };
+        var scaled = times with { };
+        foreach (var time in typeof(ProtocolTimes).GetProperties().Where(p => p.PropertyType == typeof(TimeSpan))) time.SetValue(scaled, (TimeSpan)time.GetValue(times)! * TimeScale);
+        var effect = scaled.StopBudget - EffectCancel;
+        return scaled with { EffectLimit = scaled.EffectLimit < effect ? scaled.EffectLimit : effect };
+    }
 }

@@ -50,6 +50,13 @@ public sealed class TestNode : IActorCluster
         where T : Entity => Running.Node.Entity<T>(id);
 
     /// <inheritdoc />
+    public EntityRef Singleton<T>()
+        where T : Entity => Running.Node.Singleton<T>();
+
+    /// <inheritdoc />
+    public Task<SwitchResult> SwitchAsync(string name, string toNode, long expectedTerm, CancellationToken cancel = default) => Running.Node.SwitchAsync(name, toNode, expectedTerm, cancel);
+
+    /// <inheritdoc />
     public ClusterStatus Status() => Running.Node.Status();
 
     /// <summary>Its name.</summary>
