@@ -45,6 +45,7 @@ internal sealed class SimWorld
 
     public void Violated(string invariant, string what)
     {
+        if (!SimInvariants.All.ContainsKey(invariant)) throw new ArgumentException($"There is no invariant '{invariant}'. Add it to {nameof(SimInvariants)}.", nameof(invariant));
         Trace($"VIOLATED {invariant}: {what}");
         if (_violations.Count == 0) LinesAtViolation = [.. _lines];
         if (_violations.Count < 20) _violations.Add(string.Create(CultureInfo.InvariantCulture, $"{invariant} at {Now.TotalSeconds:F3} s: {what}"));
