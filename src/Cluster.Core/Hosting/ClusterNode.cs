@@ -148,6 +148,7 @@ internal sealed class ClusterNode(
             while (!_leaving)
             {
                 var end = await OneLifeAsync(cluster).ConfigureAwait(false);
+                if (_life?.Entities.EffectsOutlive == true) end = new NodeEffect.Stop(ExitCodes.Invariant, $"{end.Reason} An effect {NodeLife.EffectsOutlive}");
                 _lastEnd = end.Reason;
                 log.LifeEnds(end.ExitCode, end.Reason);
                 if (end.ExitCode == ExitCodes.Evicted && _options.OnDown == OnDown.Rejoin && !_leaving)
@@ -188,9 +189,9 @@ internal sealed class ClusterNode(
     {
         if (settings.Faults.Length > 0) throw new ClusterStartException(ExitCodes.Refused, settings.Faults);
         if (builder.Store is null)
-            throw new ClusterStartException(ExitCodes.Refused, "No store is chosen: add .WithSqlite(\"data/cluster.db\") (package ActorCluster.Sql) to AddActorCluster; all nodes of the machine share that file.");
+            throw new ClusterStartException(ExitCodes.Refused, "No store is chosen: add .WithSqlite(\"data/cluster.db\") for nodes on one machine or .WithPostgres(\"Host=...\") for several (package ActorCluster.Sql) to AddActorCluster; all nodes share it.");
         _store = builder.Store(services, _options)
-            ?? throw new ClusterStartException(ExitCodes.Refused, "Cluster:Store:Sqlite is empty; set it to the path of the cluster's SQLite file, which all nodes of the machine share, or give WithSqlite a path.");
+            ?? throw new ClusterStartException(ExitCodes.Refused, "Cluster:Store is empty; set Cluster:Store:Sqlite to the path of the SQLite file that all nodes of one machine share, or Cluster:Store:Postgres to the connection string of a database that all machines reach.");
         _lock = NodeLock.Take(_options.Data, _options.Node.Name);
         ClusterRow cluster;
         var digest = ClusterDigest.Of(_options);
@@ -211,9 +212,10 @@ internal sealed class ClusterNode(
         {
             var count = await RetryAsync(async () =>
             {
-                var registered = await _store.RegisterTypeAsync(type.Name, type.ShardCount).ConfigureAwait(false);
+                var registered = await _store.RegisterTypeAsync(type.Name, type.ShardCount, type.IsExclusive).ConfigureAwait(false);
                 return registered.Verdict is not StoreVerdict.Conflict ? registered
-                    : throw new ClusterStartException(ExitCodes.Refused, $"Entity type {type.Name} is exclusive in this cluster and not here; that is fixed for life: run the release that registered it, or give the type another name.");
+                    : throw new ClusterStartException(ExitCodes.Refused,
+                        $"Entity type {type.Name} {(type.IsExclusive ? "has external effects here and none in this cluster" : "has external effects in this cluster and none here")}; that is fixed for life: register it as it was, or give the type another name.");
             }).ConfigureAwait(false);
             if (count != type.ShardCount)
                 throw new ClusterStartException(ExitCodes.Refused, $"Entity type {type.Name} has {count} shards in this cluster, {type.ShardCount} here; shard counts are fixed for life: register it with {count}.");

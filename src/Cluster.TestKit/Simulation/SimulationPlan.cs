@@ -37,6 +37,10 @@ public sealed record SimulationPlan
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int ShardsElsewhere { get; init; }
 
+    /// <summary>Shards of a type whose entities act outside the store.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int ShardsExclusive { get; init; }
+
     /// <summary>Rooms that the clients use.</summary>
     public required int Rooms { get; init; }
 
@@ -84,6 +88,7 @@ public sealed record SimulationPlan
             Buggify = options.Buggify ?? buggify,
             Shards = options.Shards,
             ShardsElsewhere = options.ShardsElsewhere,
+            ShardsExclusive = options.ShardsExclusive,
             Rooms = options.Rooms,
             Clients = options.Clients,
             Mutation = options.Mutation,
