@@ -35,21 +35,21 @@ internal static class PlantedBugs
 
     public static ImmutableArray<PlantedBug> All { get; } =
     [
-        Store("append without epoch", ModelMutation.AppendIgnoresEpoch, 80, ["I2", "I5"], SimFault.Cut, SimFault.Pause, SimFault.SlowStore),
+        new("append without epoch", Usual with { StoreMutation = ModelMutation.AppendIgnoresEpoch, Nodes = 2, Clients = 10 }, 20, ["I2"]) { Faults = SlowlyCutOff },
         Host("acknowledge before commit", SimMutation.AckBeforeCommit, 1, ["I3"]),
         Host("in doubt taken for committed", SimMutation.SkipResolve, 20, ["I3", "I5", "I11", "Exit", "7.6"], SimFault.LostReplies, SimFault.StoreCutOff),
-        Host("a read check is used again", SimMutation.ReusesAReadCheck, 60, ["I7"], SimFault.Cut, SimFault.StoreCutOff),
-        Host("a lease by the wall clock", SimMutation.WallClockLease, 40, ["I6", "I12", "I13", "Exit"], SimFault.WallJump),
-        Host("a lease by a clock that stops in suspension", SimMutation.ClockStopsInSuspend, 60, ["I6", "I12", "4.4"], SimFault.Suspend),
+        new("a read check is used again", Usual with { Mutation = SimMutation.ReusesAReadCheck, Nodes = 2, Clients = 8 }, 20, ["I7"]) { Faults = LosesTheStoreAfterTheOthers },
+        Host("a lease by the wall clock", SimMutation.WallClockLease, 40, ["I6", "I8", "I12"], SimFault.WallJump),
+        Host("a lease by a clock that stops in suspension", SimMutation.ClockStopsInSuspend, 60, ["I6", "I8", "I12"], SimFault.Suspend),
         Host("LATE without LeaseStale", SimMutation.LateWithoutLeaseStale, 40, ["I12"], SimFault.Cut, SimFault.StoreCutOff),
         Host("a buffer dropped at a hand-off", SimMutation.DropsTheBufferOnHandoff, 20, ["I14"], SimFault.RollingRestart, SimFault.Kill),
-        Store("acquire without the member lock", ModelMutation.AcquireWithoutMemberCheck, 200, ["I13"], SimFault.LeaveTwo, SimFault.RollingRestart, SimFault.Isolate, SimFault.LateCopies),
+        new("acquire without the member lock", Usual with { StoreMutation = ModelMutation.AcquireWithoutMemberCheck, Nodes = 3 }, 150, ["I13"]) { Faults = ReleasedToWhoIsEvicted },
         Store("eviction by rows read before", ModelMutation.EvictByRowsReadBefore, 30, ["I13"], SimFault.Kill, SimFault.Pause),
-        Host("a fence by EXISTS", SimMutation.FencesByExists, 80, ["I2", "I5"], SimFault.Cut, SimFault.Pause, SimFault.SlowStore),
-        Host("reopen after a sent release", SimMutation.ReopensAfterASentRelease, 60, ["5.3"], SimFault.LostReplies, SimFault.RollingRestart, SimFault.Leave),
+        new("a fence by EXISTS", Usual with { Mutation = SimMutation.FencesByExists, Nodes = 2, Clients = 10 }, 40, ["I2"]) { Faults = SlowlyCutOff },
+        new("reopen after a sent release", Usual with { Mutation = SimMutation.ReopensAfterASentRelease, Nodes = 3 }, 20, ["5.3"]) { Faults = ReleasesInDoubt },
         Host("leave frozen without reading own rows", SimMutation.LeaveFrozenWithoutReadingOwnRows, 60, ["4.4"], SimFault.StoreCutOff, SimFault.Pause),
         new("evict without lease_seq", Usual with { StoreMutation = ModelMutation.EvictIgnoresLeaseSeq, Nodes = 3, SharedHost = false, Clients = 1 }, 150, ["I12"]) { Faults = StoreComesBackAtTheTtl },
-        Host("a snapshot of speculation", SimMutation.SnapshotOfSpeculation, 3, ["7.6"]),
+        Host("a snapshot of speculation", SimMutation.SnapshotOfSpeculation, 20, ["7.6"], SimFault.SlowStore, SimFault.HotRoom),
         Host("no re-subscription", SimMutation.NoResubscription, 3, ["I5"]),
         new("prev_inc overwritten on a free row", Usual with { StoreMutation = ModelMutation.RevokeForgetsPrevious, Nodes = 5 }, 40, ["I12"]) { Faults = OneAfterTheOther },
         Host("effects past the lease", SimMutation.ActsPastTheLease, 40, ["I8"], SimFault.StoreCutOff, SimFault.Cut),
@@ -76,9 +76,38 @@ internal static class PlantedBugs
     private static ImmutableArray<PlannedFault> StoreComesBackAtTheTtl(ulong seed) =>
     [
         new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 15_000, Nodes = [0, 1], Others = [2] },
-        new() { Kind = SimFault.StoreCutOff, AtMs = 20_000, ForMs = 7_500 + (20 * (long)seed), Nodes = [0] },
+        new() { Kind = SimFault.StoreCutOff, AtMs = 20_000, ForMs = 6_000 + (20 * (long)seed), Nodes = [0] },
         new() { Kind = SimFault.StoreCutOff, AtMs = 20_000, ForMs = 15_000, Nodes = [1] },
         new() { Kind = SimFault.SlowStore, AtMs = 20_000, ForMs = 15_000, Value = 200 },
+    ];
+
+    /// <summary>The store is slow while the younger is evicted, so that its last appends land behind the eviction.</summary>
+    private static ImmutableArray<PlannedFault> SlowlyCutOff(ulong seed) =>
+    [
+        new() { Kind = SimFault.SlowStore, AtMs = 19_000, ForMs = 8_000, Value = 60 + (4 * (double)seed) },
+        new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 10_000, Nodes = [1], Others = [0] },
+    ];
+
+    /// <summary>The younger misses the older, asks the store about its reads, then misses the store too and does not hear that it was evicted.</summary>
+    private static ImmutableArray<PlannedFault> LosesTheStoreAfterTheOthers(ulong seed) =>
+    [
+        new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 10_000, Nodes = [1], Others = [0] },
+        new() { Kind = SimFault.StoreCutOff, AtMs = 21_500 + (40 * (long)seed), ForMs = 8_000, Nodes = [1] },
+    ];
+
+    private static ImmutableArray<PlannedFault> ReleasesInDoubt(ulong seed) =>
+    [
+        new() { Kind = SimFault.LostReplies, AtMs = 18_000, ForMs = 12_000, Value = 0.5 },
+        new() { Kind = SimFault.Leave, AtMs = 20_000 + (50 * (long)seed), ForMs = 8_000, Nodes = [0] },
+    ];
+
+    /// <summary>A node that leaves gives its shards to one that is being evicted; with a slow store and late copies the acquire lands behind the eviction.</summary>
+    private static ImmutableArray<PlannedFault> ReleasedToWhoIsEvicted(ulong seed) =>
+    [
+        new() { Kind = SimFault.SlowStore, AtMs = 16_000, ForMs = 15_000, Value = 150 },
+        new() { Kind = SimFault.LateCopies, AtMs = 16_000, ForMs = 15_000, Value = 0.8 },
+        new() { Kind = SimFault.Isolate, AtMs = 17_000 + (20 * (long)seed), ForMs = 12_000, Nodes = [1], Others = [0, 2] },
+        new() { Kind = SimFault.Leave, AtMs = 20_000, ForMs = 12_000, Nodes = [0] },
     ];
 
     /// <summary>The second dies while it is to take over from the first.</summary>

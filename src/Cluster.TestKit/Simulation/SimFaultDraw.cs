@@ -15,12 +15,13 @@ internal static class SimFaultDraw
         if (shape == 0 && options.Faults.IsEmpty) return [];
         var only = random.Pick(kinds);
         var count = 1 + random.Below(6);
-        return [.. Enumerable.Range(0, count).Select(_ => One(random, places, shape < 8 ? only : random.Pick(kinds), options))];
+        // A third of the runs has its faults on top of each other: much happens only while something else is under way.
+        var (first, phase) = random.Chance(0.35) ? (random.Between(TimeSpan.Zero, options.FaultPhase), TimeSpan.FromSeconds(1.5)) : (TimeSpan.Zero, options.FaultPhase);
+        return [.. Enumerable.Range(0, count).Select(_ => One(random, places, shape < 8 ? only : random.Pick(kinds), Begins + first + random.Between(TimeSpan.Zero, phase), options))];
     }
 
-    private static PlannedFault One(SimRandom random, int places, SimFault kind, SimulationOptions options)
+    private static PlannedFault One(SimRandom random, int places, SimFault kind, TimeSpan at, SimulationOptions options)
     {
-        var at = Begins + random.Between(TimeSpan.Zero, options.FaultPhase);
         var node = random.Below(places);
         var order = Enumerable.Range(0, places).OrderBy(_ => random.Next()).ToImmutableArray();
         var size = 1 + random.Below(places - 1);

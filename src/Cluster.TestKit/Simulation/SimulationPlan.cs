@@ -186,7 +186,7 @@ public sealed record PlannedOperation(long AtMs, int Client, int Room, SimAct Ac
     internal static IEnumerable<PlannedOperation> Draw(ulong seed, int client, int rooms)
     {
         var random = new SimRandom(seed, $"client {client}");
-        for (long at = 0; ; at += 20 + (long)random.Exponential(TimeSpan.FromMilliseconds(150)).TotalMilliseconds)
+        for (long at = 0; ; at += 20 + (long)random.Exponential(TimeSpan.FromMilliseconds(230)).TotalMilliseconds)
             yield return new PlannedOperation(at, client, random.Below(rooms), random.Below(100) switch { < 12 => SimAct.Join, < 15 => SimAct.Leave, < 30 => SimAct.Read, _ => SimAct.Say });
     }
 }
