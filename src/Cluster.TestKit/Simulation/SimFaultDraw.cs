@@ -13,11 +13,26 @@ internal static class SimFaultDraw
         var kinds = options.Faults.IsEmpty ? Enum.GetValues<SimFault>() : [.. options.Faults];
         var shape = random.Below(20);
         if (shape == 0 && options.Faults.IsEmpty) return [];
+        if (options.Faults.IsEmpty && random.Chance(0.15)) return DuringMoves(random, places, options);
         var only = random.Pick(kinds);
         var count = 1 + random.Below(6);
         // A third of the runs has its faults on top of each other: much happens only while something else is under way.
         var (first, phase) = random.Chance(0.35) ? (random.Between(TimeSpan.Zero, options.FaultPhase), TimeSpan.FromSeconds(1.5)) : (TimeSpan.Zero, options.FaultPhase);
         return [.. Enumerable.Range(0, count).Select(_ => One(random, places, shape < 8 ? only : random.Pick(kinds), Begins + first + random.Between(TimeSpan.Zero, phase), options))];
+    }
+
+    /// <summary>Shards move over a slow store, and something happens to who gives or takes them.</summary>
+    private static ImmutableArray<PlannedFault> DuringMoves(SimRandom random, int places, SimulationOptions options)
+    {
+        var at = Begins + random.Between(TimeSpan.Zero, options.FaultPhase);
+        PlannedFault Soon(SimFault kind, double seconds) => One(random, places, kind, at + random.Between(TimeSpan.Zero, TimeSpan.FromSeconds(seconds)), options);
+        return
+        [
+            Soon(random.Pick([SimFault.Leave, SimFault.LeaveTwo, SimFault.RollingRestart]), 0.2),
+            Soon(random.Pick([SimFault.SlowStore, SimFault.LostReplies, SimFault.StoreCutOff]), 0.1),
+            .. Enumerable.Range(0, 1 + random.Below(3)).Select(_ =>
+                Soon(random.Pick([SimFault.Kill, SimFault.KillBetweenEffects, SimFault.RestartElsewhere, SimFault.Pause, SimFault.Isolate, SimFault.Cut]), 2)),
+        ];
     }
 
     private static PlannedFault One(SimRandom random, int places, SimFault kind, TimeSpan at, SimulationOptions options)
