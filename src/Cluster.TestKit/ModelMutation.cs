@@ -26,4 +26,7 @@ public enum ModelMutation
 
     /// <summary>A revoke of a free row forgets the owner of before.</summary>
     RevokeForgetsPrevious,
+
+    /// <summary>A recovery does not raise epochs and incarnations, so that lost ones are given again.</summary>
+    RecoverWithoutRaise,
 }
