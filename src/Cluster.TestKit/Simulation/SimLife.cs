@@ -27,7 +27,7 @@ internal sealed class SimLife
     public SimLife(SimCluster cluster, SimNode node, MemberRow draft)
     {
         (_cluster, Node, _draft) = (cluster, node, draft);
-        Core = new NodeCore(draft, TimesOf(cluster.Plan), cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, SimCluster.Types);
+        Core = new NodeCore(draft, TimesOf(cluster.Plan), cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types);
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
@@ -194,8 +194,8 @@ internal sealed class SimLife
                 break;
             case ShardEffect.Start(var shards):
                 foreach (var shard in shards) _phases[shard.No] = SimPhase.Serving;
-                Rooms.Start([.. shards.Where(s => !SimCluster.Types.IsExclusive(s.Type))]);
-                Mixers.Start([.. shards.Where(s => SimCluster.Types.IsExclusive(s.Type))]);
+                Rooms.Start([.. shards.Where(s => !_cluster.Types.IsExclusive(s.Type))]);
+                Mixers.Start([.. shards.Where(s => _cluster.Types.IsExclusive(s.Type))]);
                 break;
             case ShardEffect.Drain(var shards):
                 foreach (var (shard, _) in shards) Becomes(shard, SimPhase.Draining, "drain");
