@@ -53,8 +53,9 @@ internal static class CutPage
     private static string Group(Cut cut, string group)
     {
         var store = cut.Store.Contains(group);
+        var witness = cut.Witness.Contains(group) ? ", witness" : "";
         var nodes = group.Split(' ').Select(n => $"<span class=\"node {(!cut.Lives.Contains(n) ? "stops" : store ? "serves" : "frozen")}\">{Safe(n)}</span>");
-        return $"<span class=\"group\">{string.Concat(nodes)}<span class=\"store\">{(store ? "store" : "no store")}</span></span>";
+        return $"<span class=\"group\">{string.Concat(nodes)}<span class=\"store\">{(store ? "store" : "no store")}{witness}</span></span>";
     }
 
     private static string Safe(string text) => WebUtility.HtmlEncode(text);

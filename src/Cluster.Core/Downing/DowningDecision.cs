@@ -16,6 +16,9 @@ internal sealed record DowningInput
 
     public required Func<Incarnation, bool> StoreOk { get; init; }
 
+    /// <summary>It sees as many witnesses as are needed.</summary>
+    public required Func<Incarnation, bool> WitnessOk { get; init; }
+
     public required Func<Incarnation, bool> CrashEvident { get; init; }
 
     public required Func<Incarnation, bool> ProvedDead { get; init; }
@@ -95,7 +98,7 @@ internal sealed class DowningDecision(SplitBrainResolver resolver, ProtocolTimes
 
     private ImmutableArray<Voter> VotersOf(DowningInput input) =>
         [.. input.Voters.Where(m => !input.CrashEvident(m.Inc) && (resolver.Role.Length == 0 || m.Roles.Contains(resolver.Role, StringComparer.Ordinal)))
-            .Select(m => new Voter(m.Inc, m.Weight, m.UpView, input.Component.Contains(m.Inc), m.Name))];
+            .Select(m => new Voter(m.Inc, m.Weight, m.UpView, input.Component.Contains(m.Inc), m.Name, input.StoreOk(m.Inc) && input.WitnessOk(m.Inc)))];
 
     private static DowningClaim Everybody(DowningInput input, string reason) => new([.. input.Voters.Select(m => m.Inc).Order()], false, DowningClass.All, reason);
 

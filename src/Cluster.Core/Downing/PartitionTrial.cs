@@ -24,10 +24,12 @@ internal static class PartitionTrial
     /// <param name="members">All up.</param>
     /// <param name="groupOf">Per member, its group.</param>
     /// <param name="store">Per member, whether it reaches the store.</param>
-    public static PartitionOutcome Run(SplitBrainResolver resolver, ProtocolTimes times, ImmutableArray<MemberRow> members, int[] groupOf, bool[] store)
+    /// <param name="witness">Per member, whether it sees the witnesses; none does where this is left out.</param>
+    public static PartitionOutcome Run(SplitBrainResolver resolver, ProtocolTimes times, ImmutableArray<MemberRow> members, int[] groupOf, bool[] store, bool[]? witness = null)
     {
         var group = members.Select((m, i) => (m.Inc, groupOf[i])).ToDictionary(p => p.Inc, p => p.Item2);
         var reaches = members.Select((m, i) => (m.Inc, store[i])).ToDictionary(p => p.Inc, p => p.Item2);
+        var sees = members.Select((m, i) => (m.Inc, witness?[i] == true)).ToDictionary(p => p.Inc, p => p.Item2);
         var renewed = members.ToDictionary(m => m.Inc, _ => TimeSpan.Zero);
         var nodes = members.ToDictionary(m => m.Inc, _ => new DowningDecision(resolver, times));
         var table = members;
@@ -53,6 +55,7 @@ internal static class PartitionTrial
                 Voters = reaches[self] ? seen : members, // Without the store it knows the old view only.
                 Component = [.. running.Where(m => group[m.Inc] == group[self]).Select(m => m.Inc)],
                 StoreOk = inc => reaches[inc],
+                WitnessOk = inc => sees[inc],
                 CrashEvident = _ => false,
                 ProvedDead = _ => false,
                 LeaseStale = inc => at - renewed[inc] >= times.LeaseTtl,

@@ -28,7 +28,8 @@ public enum DowningClass
 /// <param name="UpView">Smaller is older.</param>
 /// <param name="Here">It belongs to the component that asks.</param>
 /// <param name="Name">Its node name.</param>
-public readonly record struct Voter(Incarnation Inc, double Weight, long UpView, bool Here, string Name = "");
+/// <param name="Witness">It reaches the store and sees as many witnesses as are needed.</param>
+public readonly record struct Voter(Incarnation Inc, double Weight, long UpView, bool Here, string Name = "", bool Witness = false);
 
 /// <summary>What every resolver answers: a division of the voters in, how soon the asking side may claim out.</summary>
 /// <remarks>Without state, so thread-safe.</remarks>

@@ -88,7 +88,8 @@ internal sealed class ClusterNode(
             _options.Node.Name, _life?.Self.Value ?? 0, Name(Mode), _store?.Description ?? "", _life is { } living ? living.StoreFault : _startFault, snapshot?.Cluster.View ?? 0,
             [.. (snapshot?.Members ?? []).Select(m => new MemberStatusLine(m.Name, m.Inc.Value, Name(m.Status), m.IsLive && !latest!.Missing.Contains(m.Inc), m.LinkAddress, m.ClientUrl, m.DownReason))],
             [.. (latest?.Rows ?? []).GroupBy(r => (r.Type, Owner: r.Owner is { } o ? names.GetValueOrDefault(o, o.ToString()) : "")).OrderBy(g => g.Key).Select(g => new ShardStatusLine(g.Key.Type, g.Key.Owner, g.Count()))],
-            latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0);
+            latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0,
+            [.. (latest?.Witnesses ?? []).Select(w => new WitnessStatusLine(w.Witness.Text, w.IsFresh, w.Answer, w.AskedAt is { } at ? Math.Round((MonotonicClock.Now - at).TotalSeconds, 1) : null))]);
 
         static string Name<T>(T value)
             where T : struct, Enum => value.ToString().ToLowerInvariant();

@@ -1,3 +1,4 @@
+using ActorCluster.Downing;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using Microsoft.Extensions.Logging;
@@ -57,6 +58,9 @@ internal static partial class HostingLog
 
     [LoggerMessage(1018, LogLevel.Debug, "Asks for a view change: {Reason}")]
     public static partial void AsksForView(this ILogger log, string reason);
+
+    [LoggerMessage(1019, LogLevel.Information, "Witness {Witness} is {State}: {Answer}")]
+    public static partial void WitnessChanged(this ILogger log, Witness witness, string state, string answer);
 
     [LoggerMessage(1012, LogLevel.Information, "Rejoining as a new incarnation in {Wait}")]
     public static partial void Rejoining(this ILogger log, TimeSpan wait);

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Globalization;
+using ActorCluster.Downing;
 using ActorCluster.Entities;
 using ActorCluster.Links;
 using ActorCluster.Membership;
@@ -31,6 +32,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private readonly BlockingCollection<NodeInput> _inbox = new(new ConcurrentQueue<NodeInput>(), 100_000);
     private readonly TaskCompletionSource<NodeEffect.Stop> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task? _disposal;
+    private readonly WitnessDriver _witnesses;
     private readonly Thread _thread;
     private readonly ILogger _log;
     private volatile Published _published;
@@ -45,8 +47,8 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         (_setup, _log) = (setup, setup.Log);
         // Said with the join, so that whoever places shards gives this node none that it could not start.
         var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
-        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid);
-        _published = new Published(NodeMode.Joining, TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], []);
+        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, witnesses: ResolverChoice.WitnessesOf(setup.Options));
+        _published = new Published(NodeMode.Joining, TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], []);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter), setup.Log);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
         Entities.Fanout = Regions;
@@ -56,6 +58,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             new LinkOptions { Secrets = setup.Options.Secrets, AllowPlaintext = setup.Options.AllowPlaintext, FrameBytesMax = setup.Options.Limits.FrameBytes },
             this,
             setup.Log);
+        _witnesses = new WitnessDriver(setup.Store, setup.Options.Times.WitnessTimeout);
         _thread = new Thread(Run) { IsBackground = true, Name = $"cluster-control {setup.Draft.Inc}", Priority = ThreadPriority.AboveNormal };
         _thread.Start();
     }
@@ -148,6 +151,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         Regions.Close();
         await Entities.DisposeAsync().ConfigureAwait(false);
         await _links.DisposeAsync().ConfigureAwait(false);
+        _witnesses.Dispose();
         _inbox.Dispose();
     }
 
@@ -196,7 +200,12 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View;
         _published = new Published(
             mode, membership.Lease.Deadline, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
-            before.Decisions, _core.Ownership.Rows);
+            before.Decisions, _core.Ownership.Rows, membership.Witnesses.States(now));
+        foreach (var witness in _published.Witnesses.Where(w => w.AskedAt is not null))
+        {
+            if (before.Witnesses.FirstOrDefault(w => w.Witness == witness.Witness) is { AskedAt: not null } last && last.IsFresh == witness.IsFresh) continue;
+            _log.WitnessChanged(witness.Witness, witness.IsFresh ? "seen" : "not seen", witness.Answer);
+        }
         if (mode != before.Mode)
         {
             _log.ModeChanged(before.Mode, mode);
@@ -241,6 +250,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 break;
             case NodeEffect.ProbeLink(var peer):
                 _ = ProbeLinkAsync(peer);
+                break;
+            case NodeEffect.AskWitness(var witness):
+                _ = AskWitnessAsync(witness);
                 break;
             case NodeEffect.ProbeLock(var peer):
                 ThreadPool.UnsafeQueueUserWorkItem(_ => ProbeLock(peer), null);
@@ -290,6 +302,12 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         StoreFault = answer.Verdict is StoreVerdict.NotSent or StoreVerdict.InDoubt ? answer.Reason ?? "it does not answer" : null;
         if (!answer.IsOk) _log.StoreCallEnded(call.GetType().Name, answer.Verdict, answer.Reason);
         Tell(new NodeInput.Answered(answer));
+    }
+
+    private async Task AskWitnessAsync(Witness witness)
+    {
+        var (ok, answer) = await _witnesses.AskAsync(witness).ConfigureAwait(false);
+        Tell(new NodeInput.WitnessAnswered(witness, ok, answer));
     }
 
     private async Task ProbeLinkAsync(MemberRow peer)
@@ -342,7 +360,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     private static Beat ToWire(Heartbeat beat)
     {
-        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou };
+        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk };
         foreach (var entry in beat.Row) wire.Row.Add(new Beat.Types.Reach { Peer = entry.Peer.Value, Up = entry.Up });
         return wire;
     }
@@ -350,5 +368,5 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     /// <summary>What everybody may know of a life at one moment.</summary>
     internal sealed record Published(
         NodeMode Mode, TimeSpan Deadline, TimeSpan At, TimeSpan RowsAt, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
-        ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows);
+        ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, ImmutableArray<WitnessState> Witnesses);
 }

@@ -139,6 +139,7 @@ internal sealed partial class Membership
                 Voters = voters,
                 Component = component,
                 StoreOk = inc => inc == Self ? StoreOk(now) : _detector.StoreOk(inc, now),
+                WitnessOk = inc => inc == Self ? Witnesses.IsFresh(now) : _detector.WitnessOk(inc, now),
                 CrashEvident = _detector.IsCrashEvident,
                 ProvedDead = _detector.IsProvedDead,
                 LeaseStale = inc => IsStale(inc, now),

@@ -64,6 +64,15 @@ public sealed record ProtocolTimes
     /// <summary>How long a free row may wait for its target before the sweep chooses another.</summary>
     public TimeSpan SweepPatience { get; init; } = TimeSpan.FromSeconds(3);
 
+    /// <summary>Between two questions to a witness.</summary>
+    public TimeSpan WitnessPeriod { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long a witness may take to answer.</summary>
+    public TimeSpan WitnessTimeout { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a witness counts as seen after the question it answered.</summary>
+    public TimeSpan WitnessFresh { get; init; } = TimeSpan.FromSeconds(4);
+
     /// <summary>How long the reachability must stand still before a decision: grows with the number of voters.</summary>
     public static TimeSpan StableFor(int voters) => TimeSpan.FromSeconds(voters <= 10 ? 1 : voters <= 25 ? 2 : 4);
 
@@ -72,6 +81,8 @@ public sealed record ProtocolTimes
     {
         if (ServeLimit <= (2 * Renew) + CallTimeout)
             yield return $"Cluster:Times:ServeLimit is {ServeLimit}; give more than 2 × Renew + CallTimeout ({(2 * Renew) + CallTimeout}), so that two lost renewals are survived.";
+        if (WitnessFresh < WitnessPeriod + WitnessTimeout)
+            yield return $"Cluster:Times:WitnessFresh is {WitnessFresh}; give at least WitnessPeriod + WitnessTimeout ({WitnessPeriod + WitnessTimeout}), so that a witness that always answers is always fresh.";
         const double rho = 0.005;
         var proven = (LeaseTtl * ((1 - rho) / (1 + rho))) - StopBudget;
         if (ServeLimit > proven)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using ActorCluster.Downing;
 using ActorCluster.Hosting;
 using ActorCluster.Links;
 using ActorCluster.Membership;
@@ -21,7 +22,7 @@ internal sealed class SimLife
     public SimLife(SimCluster cluster, SimNode node, MemberRow draft)
     {
         (_cluster, Node, _draft) = (cluster, node, draft);
-        Core = new NodeCore(draft, new ProtocolTimes(), cluster.Resolver, cluster.Ids.Id);
+        Core = new NodeCore(draft, new ProtocolTimes(), cluster.Resolver, cluster.Ids.Id, witnesses: new WitnessBoard(cluster.Witnesses, 1, new ProtocolTimes()));
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
     }
@@ -163,6 +164,9 @@ internal sealed class SimLife
                 break;
             case NodeEffect.ProbeLock(var peer):
                 After(TimeSpan.FromMilliseconds(2), () => Tell(new NodeInput.LockProbed(peer.Inc, !_cluster.HoldsLock(peer))));
+                break;
+            case NodeEffect.AskWitness(var witness):
+                After(TimeSpan.FromMilliseconds(3), () => Tell(new NodeInput.WitnessAnswered(witness, !_cluster.WithoutWitness.Contains(Node.Index), "")));
                 break;
             case NodeEffect.Hint:
                 Broadcast(new SimFrame.Hint());
