@@ -44,6 +44,9 @@ public abstract class SplitBrainResolver
     /// <summary>A division that stays undecided evicts everybody, instead of letting the components claim in turn.</summary>
     public bool DownAllWhenUnstable { get; init; }
 
+    /// <summary>What is done about members that are connected through others only.</summary>
+    public BrokenEdgeRule BrokenEdges { get; init; }
+
     /// <summary>Voters there may be; one more is not let up.</summary>
     public virtual int VotersMax => int.MaxValue;
 

@@ -123,6 +123,10 @@ public sealed class DowningOptions
     /// <summary>keep-oldest and keep-referee: the losing side stops, instead of taking over when the leases of the others went stale.</summary>
     public bool Strict { get; set; }
 
+    /// <summary>Members that are connected through others only: <c>evict-min</c> (when one of them lacks more than half of the others for ten seconds, the fewest go that mend it),
+    /// <c>relay</c> (nobody goes) or <c>evict-all</c> (both ends of every edge that stays broken for ten seconds go). Those who stay must be who would live after a cut.</summary>
+    public string BrokenEdges { get; set; } = "evict-min";
+
     internal ImmutableArray<string> WitnessList => [.. Witnesses.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
 }
 

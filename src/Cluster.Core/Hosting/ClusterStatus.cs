@@ -17,9 +17,10 @@ namespace ActorCluster.Hosting;
 /// <param name="ActiveEntities">Entities in memory here.</param>
 /// <param name="UncommittedRows">Journal rows that wait for their commit here.</param>
 /// <param name="Witnesses">What each witness of <c>Cluster:Downing:Witnesses</c> said last to this node.</param>
+/// <param name="BrokenLinks">Members that are connected through others only.</param>
 public sealed record ClusterStatus(
     string Node, long Incarnation, string Mode, string Store, string? StoreFault, long View, ImmutableArray<MemberStatusLine> Members, ImmutableArray<ShardStatusLine> Shards,
-    ImmutableArray<string> JoinBlockedBy, ImmutableArray<string> LastDecisions, string? LastEnd, int ActiveEntities, int UncommittedRows, ImmutableArray<WitnessStatusLine> Witnesses);
+    ImmutableArray<string> JoinBlockedBy, ImmutableArray<string> LastDecisions, string? LastEnd, int ActiveEntities, int UncommittedRows, ImmutableArray<WitnessStatusLine> Witnesses, ImmutableArray<BrokenLinkLine> BrokenLinks);
 
 /// <summary>One member.</summary>
 /// <param name="Name">Node name.</param>
@@ -37,6 +38,12 @@ public sealed record MemberStatusLine(string Name, long Incarnation, string Stat
 /// <param name="Answer">Its last answer, or why there was none; empty before the first.</param>
 /// <param name="AgeSeconds">How long ago that was asked for; null before the first answer.</param>
 public sealed record WitnessStatusLine(string Witness, bool Seen, string Answer, double? AgeSeconds);
+
+/// <summary>Two members that do not reach each other although others reach both: an alarm.</summary>
+/// <param name="From">Node name.</param>
+/// <param name="To">Node name.</param>
+/// <param name="Seconds">Since this node knows of it.</param>
+public sealed record BrokenLinkLine(string From, string To, double Seconds);
 
 /// <summary>Shards of one type at one node.</summary>
 /// <param name="Type">Entity type.</param>

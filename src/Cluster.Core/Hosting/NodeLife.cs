@@ -41,6 +41,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private long _viewShown = -1;
     private ImmutableArray<(long View, ulong Hash)> _recentViews = [];
     private ImmutableArray<Incarnation> _peers = [];
+    private ImmutableArray<(Incarnation A, Incarnation B)> _alarmed = [];
 
     public NodeLife(LifeSetup setup)
     {
@@ -48,7 +49,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         // Said with the join, so that whoever places shards gives this node none that it could not start.
         var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
         _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, witnesses: ResolverChoice.WitnessesOf(setup.Options));
-        _published = new Published(NodeMode.Joining, TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], []);
+        _published = new Published(NodeMode.Joining, TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], [], []);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter), setup.Log);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
         Entities.Fanout = Regions;
@@ -200,18 +201,28 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View;
         _published = new Published(
             mode, membership.Lease.Deadline, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
-            before.Decisions, _core.Ownership.Rows, membership.Witnesses.States(now));
+            before.Decisions, _core.Ownership.Rows, membership.Witnesses.States(now), membership.BrokenEdges);
         foreach (var witness in _published.Witnesses.Where(w => w.AskedAt is not null))
         {
             if (before.Witnesses.FirstOrDefault(w => w.Witness == witness.Witness) is { AskedAt: not null } last && last.IsFresh == witness.IsFresh) continue;
             _log.WitnessChanged(witness.Witness, witness.IsFresh ? "seen" : "not seen", witness.Answer);
         }
+        AlarmOfBrokenEdges(now);
         if (mode != before.Mode)
         {
             _log.ModeChanged(before.Mode, mode);
             if (mode is NodeMode.Frozen) Entities.DropSpeculation();
         }
         if (newView) ShowView(membership.Snapshot!);
+    }
+
+    /// <summary>Not at once: while silence spreads, some have noticed and others have not.</summary>
+    private void AlarmOfBrokenEdges(TimeSpan now)
+    {
+        var lasting = _published.BrokenEdges.Where(e => now - e.Since >= _setup.Options.Times.RowFresh).Select(e => (e.A, e.B)).ToImmutableArray();
+        foreach (var (a, b) in lasting.Except(_alarmed)) _log.EdgeBroken(a, b);
+        foreach (var (a, b) in _alarmed.Except(lasting)) _log.EdgeMended(a, b);
+        _alarmed = lasting;
     }
 
     private void ShowView(ClusterSnapshot snapshot)
@@ -368,5 +379,5 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     /// <summary>What everybody may know of a life at one moment.</summary>
     internal sealed record Published(
         NodeMode Mode, TimeSpan Deadline, TimeSpan At, TimeSpan RowsAt, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
-        ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, ImmutableArray<WitnessState> Witnesses);
+        ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, ImmutableArray<WitnessState> Witnesses, ImmutableArray<BrokenEdge> BrokenEdges);
 }

@@ -9,14 +9,21 @@ internal static class ResolverChoice
 {
     private static readonly SortedDictionary<string, Func<DowningOptions, SplitBrainResolver>> Strategies = new(StringComparer.Ordinal)
     {
-        ["keep-majority"] = o => new KeepMajority(o.Minority == "stop") { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all" },
-        ["static-quorum"] = o => new StaticQuorum(o.QuorumSize) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all" },
-        ["keep-oldest"] = o => new KeepOldest(o.DownIfAlone, o.Strict) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all" },
+        ["keep-majority"] = o => new KeepMajority(o.Minority == "stop") { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
+        ["static-quorum"] = o => new StaticQuorum(o.QuorumSize) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
+        ["keep-oldest"] = o => new KeepOldest(o.DownIfAlone, o.Strict) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
         ["keep-referee"] = o => o.WitnessList.IsEmpty
-            ? new KeepReferee(o.Referee, o.RefereeVoters, o.Strict) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all" }
-            : new KeepWitnessed(o.Strict) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all" },
-        ["lease-majority"] = o => new LeaseMajority { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all" },
-        ["down-all"] = o => new DownAll { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all" },
+            ? new KeepReferee(o.Referee, o.RefereeVoters, o.Strict) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] }
+            : new KeepWitnessed(o.Strict) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
+        ["lease-majority"] = o => new LeaseMajority { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
+        ["down-all"] = o => new DownAll { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
+    };
+
+    private static readonly SortedDictionary<string, BrokenEdgeRule> Rules = new(StringComparer.Ordinal)
+    {
+        ["evict-min"] = BrokenEdgeRule.EvictMin,
+        ["relay"] = BrokenEdgeRule.Relay,
+        ["evict-all"] = BrokenEdgeRule.EvictAll,
     };
 
     public static SplitBrainResolver Make(DowningOptions options) => Strategies[options.Strategy](options);
@@ -35,6 +42,8 @@ internal static class ResolverChoice
             yield return $"Cluster:Downing:Minority is '{options.Minority}'; give late or stop.";
         if (options.Unstable is not ("claim" or "down-all"))
             yield return $"Cluster:Downing:Unstable is '{options.Unstable}'; give claim or down-all.";
+        if (!Rules.ContainsKey(options.BrokenEdges))
+            yield return $"Cluster:Downing:BrokenEdges is '{options.BrokenEdges}'; give evict-min, relay or evict-all.";
         if (options.Role.Any(c => char.IsWhiteSpace(c) || c == ','))
             yield return $"Cluster:Downing:Role is '{options.Role}'; give one role, without spaces and commas, or nothing.";
         if (options.Strategy == "static-quorum")
@@ -79,5 +88,6 @@ internal static class ResolverChoice
         {
             (nameof(o.Minority), o.Minority), (nameof(o.Unstable), o.Unstable), (nameof(o.Role), o.Role), (nameof(o.QuorumSize), o.QuorumSize), (nameof(o.DownIfAlone), o.DownIfAlone),
             (nameof(o.Referee), o.Referee), (nameof(o.RefereeVoters), o.RefereeVoters), (nameof(o.Witnesses), string.Join(' ', o.WitnessList)), (nameof(o.WitnessQuorum), o.WitnessQuorum), (nameof(o.Strict), o.Strict),
+            (nameof(o.BrokenEdges), o.BrokenEdges),
         }.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Key}={p.Value}"));
 }

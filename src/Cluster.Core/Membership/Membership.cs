@@ -20,6 +20,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private readonly FailureDetector _detector = new(draft.Inc, times);
     private readonly LeaseWatch _leases = new(times);
     private readonly DowningDecision _downing = new(resolver, times);
+    private readonly IndirectDecision _indirect = new(resolver, times);
     private readonly SortedDictionary<Incarnation, PeerState> _peers = [];
 
     private TimeSpan _started;
@@ -63,6 +64,9 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
 
     /// <summary>Members up or leaving that cannot be reached, directly or through others.</summary>
     public ImmutableArray<Incarnation> Missing => _downing.Missing;
+
+    /// <summary>Members of this node's component that do not reach each other.</summary>
+    public ImmutableArray<BrokenEdge> BrokenEdges => _indirect.Broken;
 
     public FailureDetector Detector => _detector;
 

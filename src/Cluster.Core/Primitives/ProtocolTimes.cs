@@ -43,6 +43,9 @@ public sealed record ProtocolTimes
     /// <summary>How long a division may stay undecided before each component claims in turn.</summary>
     public TimeSpan Unresolved { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long two members may reach each other through others only before somebody is evicted for it.</summary>
+    public TimeSpan BrokenGrace { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Stability needed when every missing member is known to have crashed.</summary>
     public TimeSpan StableWithEvidence { get; init; } = TimeSpan.FromMilliseconds(300);
 

@@ -35,6 +35,7 @@ public class ClusterOptionsTests
     [InlineData("witness-twice", "Cluster:Downing:Witnesses is 'store, store'", "give each witness once")]
     [InlineData("witness-quorum", "Cluster:Downing:WitnessQuorum is 3", "give 1 to 2")]
     [InlineData("witness-times", "Cluster:Times:WitnessFresh is 00:00:02", "WitnessPeriod + WitnessTimeout (00:00:03)")]
+    [InlineData("broken", "Cluster:Downing:BrokenEdges is 'ignore'", "give evict-min, relay or evict-all")]
     [InlineData("mailbox", "Cluster:Limits:Mailbox is 0", "give 1 to 1,000,000")]
     [InlineData("passivate", "Cluster:Limits:PassivateAfter is 00:00:00.5000000", "give 1 s to 1 day")]
     [InlineData("ask", "Cluster:Limits:AskTimeout is 00:06:00", "give 10 ms to 5 min")]
@@ -96,6 +97,7 @@ public class ClusterOptionsTests
         "witness-twice" => options.Downing.Witnesses = "store, store",
         "witness-quorum" => options.Downing = new DowningOptions { Strategy = "keep-referee", Witnesses = "store, tcp://router:53", WitnessQuorum = 3 },
         "witness-times" => options.Times = new ActorCluster.Primitives.ProtocolTimes { WitnessFresh = TimeSpan.FromSeconds(2) },
+        "broken" => options.Downing.BrokenEdges = "ignore",
         "mailbox" => options.Limits.Mailbox = 0,
         "passivate" => options.Limits.PassivateAfter = TimeSpan.FromSeconds(0.5),
         "ask" => options.Limits.AskTimeout = TimeSpan.FromMinutes(6),
