@@ -5,5 +5,7 @@ using ActorCluster.Cli.Verbs;
 return await new CommandLine(
 [
     new ExplainVerb(),
+    new ReplayVerb(),
+    new SimulateVerb(),
     new VersionVerb(),
 ]).RunAsync(args, Console.Out, Console.Error, CancellationToken.None).ConfigureAwait(false);

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Diagnostics;
 using System.Globalization;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
@@ -174,14 +173,7 @@ internal static class SqliteControl
     private static ShardRow ReadShard(SqliteStatement read) => new(
         new ShardNo(read.GetLong(0)), read.GetText(1), read.GetText(2), new Epoch(read.GetLong(3)),
         ReadIncarnation(read, 4), ReadIncarnation(read, 5), ReadIncarnation(read, 6),
-        read.GetText(7) switch
-        {
-            "free" => ShardState.Free,
-            "owned" => ShardState.Owned,
-            "handoff" => ShardState.Handoff,
-            "ended" => ShardState.Ended,
-            var other => throw new UnreachableException($"Shard {read.GetLong(0)} has the state '{other}', which this build does not know."),
-        },
+        ShardStateText.Parse(read.GetText(7), read.GetLong(0)),
         read.GetLong(8));
 
     private static MemberRow ReadMember(SqliteStatement read) => new()
@@ -196,7 +188,7 @@ internal static class SqliteControl
         Weight = read.GetDouble(7),
         ProtoMin = (int)read.GetLong(8),
         ProtoMax = (int)read.GetLong(9),
-        Status = SqliteMemberStatus.Parse(read.GetText(10)),
+        Status = MemberStatusText.Parse(read.GetText(10)),
         UpView = read.GetLong(11),
         LeaseSeq = read.GetLong(12),
         LockFile = read.IsNull(13) ? null : new NodeLockProof(read.GetText(13), read.GetText(14), read.GetLong(15), read.GetLong(16), read.GetText(17)),

@@ -30,7 +30,7 @@ internal static class SqliteViewChange
         foreach (var target in change.Targets) GiveTarget(db, target);
         db.Get("UPDATE cluster SET view=?1 WHERE id=1").Bind(1, view).Run();
         db.Get("INSERT INTO view_log(view, op_id, by_inc, reason, change, members, at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
-            .Bind(1, view).Bind(2, change.OpId).Bind(3, change.By.Value).Bind(4, change.Reason).Bind(5, Describe(change))
+            .Bind(1, view).Bind(2, change.OpId).Bind(3, change.By.Value).Bind(4, change.Reason).Bind(5, ViewChangeText.Describe(change))
             .Bind(6, LiveMembers(db)).Bind(7, nowUnixMs).Run();
         return StoreResult.Ok(view);
     }
@@ -108,19 +108,6 @@ internal static class SqliteViewChange
         var read = db.Get("SELECT inc, status FROM member WHERE status<>'down' ORDER BY inc");
         while (read.Step()) text.Append(text.Length > 0 ? "," : "").Append(read.GetLong(0)).Append(':').Append(read.GetText(1));
         return text.ToString();
-    }
-
-    private static string Describe(ViewChange change)
-    {
-        var steps = change.Members.Select(m => m switch
-        {
-            MemberChange.Join(var row) => $"join {row.Name}{row.Inc} {row.LinkAddress}",
-            MemberChange.Up(var inc) => $"up {inc}",
-            MemberChange.Leave(var inc) => $"leave {inc}",
-            MemberChange.Down(var inc, var reason, _, var proof) => $"down {inc} ({reason}){(proof ? " with proof" : "")}",
-            _ => throw new UnreachableException($"No words for {m}."),
-        });
-        return string.Join("; ", steps.Concat(change.Releases.Select(r => $"release {r.Inc}")));
     }
 
     private static StoreResult<long> Conflict(string reason) => StoreResult.Not<long>(StoreVerdict.Conflict, reason);

@@ -55,6 +55,10 @@ public sealed partial class ModelDatabase
 
     internal Lock Gate { get; } = new();
 
+    internal MemberRow? Find(Incarnation inc) => _members.GetValueOrDefault(inc);
+
+    internal ShardRow? Find(ShardNo shard) => _shards.GetValueOrDefault(shard);
+
     private long View => Opened.View;
 
     private ClusterRow Opened => _cluster ?? throw new InvalidOperationException("The store is not open. Call Open (OpenAsync) before anything else.");

@@ -150,12 +150,22 @@ public sealed class RefusedStartTests
     [Fact]
     public Task A_host_without_a_store() => RefusesInProcessAsync(
         builder => builder.Configure(o => o.Secret = SampleCluster.Secret),
-        "No store is chosen: add .WithSqlite(\"data/cluster.db\") (package ActorCluster.Sql) to AddActorCluster; all nodes of the machine share that file.");
+        "No store is chosen: add .WithSqlite(\"data/cluster.db\") for nodes on one machine or .WithPostgres(\"Host=...\") for several (package ActorCluster.Sql) to AddActorCluster; all nodes share it.");
 
     [Fact]
     public Task A_host_whose_store_has_no_path() => RefusesInProcessAsync(
         builder => builder.WithSqlite().Configure(o => o.Secret = SampleCluster.Secret),
-        "Cluster:Store:Sqlite is empty; set it to the path of the cluster's SQLite file, which all nodes of the machine share, or give WithSqlite a path.");
+        "Cluster:Store is empty; set Cluster:Store:Sqlite to the path of the SQLite file that all nodes of one machine share, or Cluster:Store:Postgres to the connection string of a database that all machines reach.");
+
+    [Fact]
+    public Task A_host_with_two_stores() => RefusesInProcessAsync(
+        builder => builder.WithSqlite("never.db").WithPostgres("Host=never").Configure(o => o.Secret = SampleCluster.Secret),
+        "Cluster:Store has both Sqlite (never.db) and Postgres; a cluster has one store. Remove one; what WithSqlite and WithPostgres name counts too.");
+
+    [Fact]
+    public Task A_host_whose_connection_string_cannot_be_read() => RefusesInProcessAsync(
+        builder => builder.WithPostgres("Database=chat").Configure(o => o.Secret = SampleCluster.Secret),
+        "Cluster:Store:Postgres: The connection string names no Host. Give Host=...;Username=...;Password=...;Database=...");
 
     [Fact]
     public Task A_host_with_options_that_cannot_be() => RefusesInProcessAsync(

@@ -1,9 +1,10 @@
 using ActorCluster.Persistence;
 using ActorCluster.TestKit;
+using ActorCluster.Tests.Shared;
 
 namespace ActorCluster.Sql.Tests;
 
-public class StoreConformanceTests
+public class StoreConformanceTests(PostgresServer server)
 {
     public static TheoryData<string> Names => [.. StoreConformance.Cases.Select(c => c.Name)];
 
@@ -21,6 +22,14 @@ public class StoreConformanceTests
     {
         using var folder = new TempFolder();
         await Case(name)(() => Task.FromResult<IClusterStore>(folder.Store()));
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public async Task The_postgres_store_conforms(string name)
+    {
+        var schema = PostgresServer.NewSchema();
+        await Case(name)(() => Task.FromResult<IClusterStore>(server.Store(schema)));
     }
 
     [Fact]
@@ -47,6 +56,19 @@ public class StoreConformanceTests
                 using var session = SqliteSession.Open(folder.File());
                 var spoiled = session.Get("UPDATE snapshot SET payload=x'00' WHERE entity=?1 AND entity_seq=?2").Bind(1, entity).Bind(2, seq).Run();
                 Assert.Equal(1, spoiled);
+                return Task.CompletedTask;
+            });
+    }
+
+    [Fact]
+    public async Task The_postgres_store_passes_over_damaged_snapshots()
+    {
+        var schema = PostgresServer.NewSchema();
+        await StoreConformance.RunDamagedSnapshotAsync(
+            () => Task.FromResult<IClusterStore>(server.Store(schema)),
+            (entity, seq) =>
+            {
+                Assert.Equal(seq, server.Execute($"UPDATE {schema}.snapshot SET payload='\\x00' WHERE entity='{entity}' AND entity_seq={seq} RETURNING entity_seq"));
                 return Task.CompletedTask;
             });
     }

@@ -190,9 +190,9 @@ internal sealed class ClusterNode(
     {
         if (settings.Faults.Length > 0) throw new ClusterStartException(ExitCodes.Refused, settings.Faults);
         if (builder.Store is null)
-            throw new ClusterStartException(ExitCodes.Refused, "No store is chosen: add .WithSqlite(\"data/cluster.db\") (package ActorCluster.Sql) to AddActorCluster; all nodes of the machine share that file.");
+            throw new ClusterStartException(ExitCodes.Refused, "No store is chosen: add .WithSqlite(\"data/cluster.db\") for nodes on one machine or .WithPostgres(\"Host=...\") for several (package ActorCluster.Sql) to AddActorCluster; all nodes share it.");
         _store = builder.Store(services, _options)
-            ?? throw new ClusterStartException(ExitCodes.Refused, "Cluster:Store:Sqlite is empty; set it to the path of the cluster's SQLite file, which all nodes of the machine share, or give WithSqlite a path.");
+            ?? throw new ClusterStartException(ExitCodes.Refused, "Cluster:Store is empty; set Cluster:Store:Sqlite to the path of the SQLite file that all nodes of one machine share, or Cluster:Store:Postgres to the connection string of a database that all machines reach.");
         _lock = NodeLock.Take(_options.Data, _options.Node.Name);
         ClusterRow cluster;
         var digest = ClusterDigest.Of(_options);

@@ -84,6 +84,9 @@ public sealed class StoreOptions
 {
     /// <summary>SQLite file, for nodes on one machine.</summary>
     public string Sqlite { get; set; } = "";
+
+    /// <summary>Connection string of a PostgreSQL database, for nodes on several machines: <c>Host=db1;Username=chat;Password=...;Database=chat</c>.</summary>
+    public string Postgres { get; set; } = "";
 }
 
 /// <summary>Who survives a partition; the same on every node.</summary>
@@ -182,6 +185,8 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
             faults.AddError($"Cluster:Origins has '{origin}'; give http or https origins, for example https://chat.example.com.");
         if (string.IsNullOrWhiteSpace(options.Data))
             faults.AddError("Cluster:Data is empty; give a folder on a local file system, for example data.");
+        if (options.Store.Sqlite.Length > 0 && options.Store.Postgres.Length > 0)
+            faults.AddError($"Cluster:Store has both Sqlite ({options.Store.Sqlite}) and Postgres; a cluster has one store. Remove one; what WithSqlite and WithPostgres name counts too.");
         if (options.Secrets.Length is < 1 or > 2)
             faults.AddError($"Cluster:Secret has {options.Secrets.Length} values; give one, or two separated by a comma while rotating. Any long random text, the same on every node.");
         if (options.Secrets.Any(s => s.Length < 8))

@@ -78,7 +78,7 @@ internal sealed class NodeCore
                 break;
             case NodeInput.Heard(var beat, var channel):
                 Membership.Heard(beat, channel, now, _effects);
-                break;
+                return _effects; // Most beats change nothing; what one does change is decided at the next tick.
             case NodeInput.ChannelUp(var peer, var channel):
                 Membership.ChannelUp(peer, channel);
                 break;

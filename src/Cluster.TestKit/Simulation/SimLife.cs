@@ -22,7 +22,7 @@ internal sealed class SimLife
     public SimLife(SimCluster cluster, SimNode node, MemberRow draft)
     {
         (_cluster, Node, _draft) = (cluster, node, draft);
-        Core = new NodeCore(draft, new ProtocolTimes(), cluster.Resolver, cluster.Ids.Id, witnesses: new WitnessBoard(cluster.Witnesses, 1, new ProtocolTimes()));
+        Core = new NodeCore(draft, new ProtocolTimes(), cluster.Resolver, node.Ids.Id, witnesses: new WitnessBoard(cluster.Witnesses, 1, new ProtocolTimes()));
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
     }
@@ -118,7 +118,7 @@ internal sealed class SimLife
         Gateway.Tick();
         Rooms.Tick();
         if (Clock < _nextDial || Core.Membership.Snapshot is not { } snapshot) return;
-        _nextDial = Clock + TimeSpan.FromMilliseconds(200 + _cluster.Processes.Below(100));
+        _nextDial = Clock + TimeSpan.FromMilliseconds(200 + Node.Random.Below(100));
         foreach (var member in snapshot.Members)
             if (member.IsLive && member.Inc != Inc && _cluster.LifeOf(member.Inc) is { } peer) _cluster.Network.Dial(this, peer.Node);
     }
@@ -204,7 +204,7 @@ internal sealed class SimLife
     private void Answered(ControlAnswer answer)
     {
         Tell(new NodeInput.Answered(answer));
-        if (!IsEnded && _cluster.Options.Mutation == SimMutation.LeaveFrozenWithoutReadingOwnRows && answer is { IsOk: true, Call: ControlCall.Renew })
+        if (!IsEnded && _cluster.Plan.Mutation == SimMutation.LeaveFrozenWithoutReadingOwnRows && answer is { IsOk: true, Call: ControlCall.Renew })
             Core.Membership.Lease.OwnRowsRead(TimeSpan.MaxValue);
     }
 

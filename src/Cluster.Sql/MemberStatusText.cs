@@ -4,7 +4,7 @@ using ActorCluster.Persistence;
 namespace ActorCluster.Sql;
 
 /// <summary>The words that the member table uses.</summary>
-internal static class SqliteMemberStatus
+internal static class MemberStatusText
 {
     public static MemberStatus Parse(string text) => text switch
     {

@@ -1,0 +1,94 @@
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Sql;
+
+/// <summary>The tables, their version and the way from older versions.</summary>
+internal static class PostgresSchema
+{
+    private const int LockClass = 0x41434C53; // "ACLS": our advisory locks among others'.
+
+    /// <summary>The i-th text brings a schema of version i to version i + 1; a new one goes through all of them.</summary>
+    private static readonly string[] Steps =
+    [
+        """
+        CREATE TABLE schema_version(version BIGINT NOT NULL);
+        INSERT INTO schema_version VALUES(0);
+        CREATE TABLE cluster(
+            id BIGINT PRIMARY KEY CHECK (id = 1), uuid UUID NOT NULL, store_gen BIGINT NOT NULL, view BIGINT NOT NULL,
+            hash_ver BIGINT NOT NULL, cfg_digest TEXT NOT NULL, next_inc BIGINT NOT NULL, next_shard BIGINT NOT NULL);
+        CREATE TABLE shard_type(type TEXT COLLATE "C" PRIMARY KEY, shard_count BIGINT NOT NULL, exclusive BOOLEAN NOT NULL);
+        CREATE TABLE member(
+            inc BIGINT PRIMARY KEY, name TEXT COLLATE "C" NOT NULL, host TEXT NOT NULL, link_address TEXT COLLATE "C" NOT NULL, client_url TEXT NOT NULL,
+            roles TEXT NOT NULL, zone TEXT NOT NULL, weight DOUBLE PRECISION NOT NULL, proto_min BIGINT NOT NULL, proto_max BIGINT NOT NULL,
+            status TEXT NOT NULL, up_view BIGINT NOT NULL, lease_seq BIGINT NOT NULL, lease_at BIGINT NOT NULL,
+            lock_path TEXT, lock_boot_id TEXT, lock_device BIGINT, lock_inode BIGINT, lock_nonce TEXT, dead_proof BOOLEAN NOT NULL,
+            down_view BIGINT NOT NULL, down_reason TEXT NOT NULL, down_by BIGINT NOT NULL, down_at BIGINT NOT NULL, started_at BIGINT NOT NULL, types TEXT)
+            WITH (fillfactor = 50);
+        CREATE UNIQUE INDEX member_name ON member(name) WHERE status <> 'down';
+        CREATE UNIQUE INDEX member_link ON member(link_address) WHERE status <> 'down';
+        CREATE TABLE view_log(
+            view BIGINT PRIMARY KEY, op_id UUID NOT NULL UNIQUE, by_inc BIGINT NOT NULL, reason TEXT NOT NULL,
+            change TEXT NOT NULL, members TEXT NOT NULL, at BIGINT NOT NULL);
+        CREATE TABLE shard(
+            shard_no BIGINT PRIMARY KEY, type TEXT COLLATE "C" NOT NULL, key TEXT COLLATE "C" NOT NULL, epoch BIGINT NOT NULL, owner_inc BIGINT,
+            target_inc BIGINT, prev_inc BIGINT, state TEXT NOT NULL, next_seq BIGINT NOT NULL, last_batch UUID, UNIQUE(type, key))
+            WITH (fillfactor = 50);
+        CREATE INDEX shard_owner ON shard(owner_inc);
+        CREATE INDEX shard_target ON shard(target_inc);
+        CREATE INDEX shard_prev ON shard(prev_inc) WHERE prev_inc IS NOT NULL;
+        CREATE TABLE shard_log(
+            shard_no BIGINT NOT NULL, epoch BIGINT NOT NULL, owner_inc BIGINT NOT NULL, view BIGINT NOT NULL, PRIMARY KEY(shard_no, epoch));
+        CREATE TABLE journal(
+            shard_no BIGINT NOT NULL, shard_seq BIGINT NOT NULL, entity TEXT COLLATE "C" NOT NULL, entity_seq BIGINT NOT NULL,
+            epoch BIGINT NOT NULL, owner_inc BIGINT NOT NULL, batch_id UUID NOT NULL, client_id BYTEA, client_seq BIGINT,
+            kind TEXT NOT NULL, payload BYTEA NOT NULL, result BYTEA, at BIGINT NOT NULL, PRIMARY KEY(entity, entity_seq));
+        CREATE TABLE snapshot(
+            entity TEXT COLLATE "C" NOT NULL, entity_seq BIGINT NOT NULL, epoch BIGINT NOT NULL, schema TEXT NOT NULL, payload BYTEA NOT NULL,
+            crc32c BIGINT NOT NULL, PRIMARY KEY(entity, entity_seq));
+        """,
+    ];
+
+    /// <summary>The version that this build writes.</summary>
+    public static int Version => Steps.Length;
+
+    /// <summary>Brings the schema to this build's version and returns the cluster row, which it writes where there is none. In one transaction of the caller.</summary>
+    /// <exception cref="StoreUnusableException">A newer version, somebody else's schema, or a database that cannot hold our texts.</exception>
+    public static async Task<StoreResult<ClusterRow>> PrepareAsync(PostgresSession db, PostgresStoreOptions options, StoreSeed seed)
+    {
+        var (isReplica, encoding) = (await db.ReadAsync(r => (r.GetBoolean(0), r.GetString(1)), "SELECT pg_is_in_recovery(), current_setting('server_encoding')").ConfigureAwait(false))[0];
+        if (isReplica)
+            return StoreResult.Not<ClusterRow>(StoreVerdict.NotSent, "The server is a read-only replica. Point the connection string at the primary, or name all hosts.");
+        if (encoding != "UTF8")
+            throw new StoreUnusableException($"The database's encoding is {encoding}; the cluster needs UTF8. Create another: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.");
+
+        // Nodes that start together prepare one after the other; what the second reads was read after the first had committed.
+        await db.RunAsync("SELECT pg_advisory_xact_lock($1::int, hashtext($2))", LockClass, options.Schema).ConfigureAwait(false);
+        if (await db.ScalarAsync<bool>("SELECT true FROM pg_namespace WHERE nspname=$1", options.Schema).ConfigureAwait(false) is null)
+            await db.RunAsync($"CREATE SCHEMA \"{options.Schema}\"").ConfigureAwait(false);
+        await MigrateAsync(db, options.Schema).ConfigureAwait(false);
+        // Looked up first: even IF NOT EXISTS asks for the right to create and locks the table.
+        if (options.ClientIndex && !await ExistsAsync(db, options.Schema, "journal_client").ConfigureAwait(false))
+            await db.RunAsync("CREATE UNIQUE INDEX journal_client ON journal(entity, client_id, client_seq) WHERE client_id IS NOT NULL").ConfigureAwait(false);
+        await db.RunAsync("INSERT INTO cluster VALUES(1, $1, 1, 0, $2, $3, 1, 1) ON CONFLICT DO NOTHING", Guid.NewGuid(), StableHash.Version, seed.ConfigDigest).ConfigureAwait(false);
+        return StoreResult.Ok(await PostgresControl.ReadClusterRowAsync(db).ConfigureAwait(false));
+    }
+
+    private static async Task MigrateAsync(PostgresSession db, string schema)
+    {
+        var isOurs = await ExistsAsync(db, schema, "schema_version").ConfigureAwait(false);
+        var tables = await db.ScalarAsync<long>(
+            "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=$1", schema).ConfigureAwait(false) ?? 0;
+        if (!isOurs && tables > 0)
+            throw new StoreUnusableException($"The schema {schema} holds another program's tables. Give the cluster a schema of its own.");
+        var version = isOurs ? (int)(await db.ScalarAsync<long>("SELECT version FROM schema_version").ConfigureAwait(false) ?? 0) : 0;
+        if (version > Version)
+            throw new StoreUnusableException($"The schema {schema} has version {version}; this build knows up to {Version}. Start the newer release, or restore a backup made by this one.");
+        if (version == Version) return;
+        foreach (var step in Steps[version..]) await db.RunAsync(step).ConfigureAwait(false);
+        await db.RunAsync("UPDATE schema_version SET version=$1", Version).ConfigureAwait(false);
+    }
+
+    private static async Task<bool> ExistsAsync(PostgresSession db, string schema, string name) => await db.ScalarAsync<bool>(
+        "SELECT true FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=$1 AND c.relname=$2", schema, name).ConfigureAwait(false) is not null;
+}

@@ -1,0 +1,181 @@
+using System.Collections.Immutable;
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using Npgsql;
+
+namespace ActorCluster.Sql;
+
+/// <summary>The store for several machines: a schema in a PostgreSQL database (14 or newer) that all nodes reach.</summary>
+/// <remarks>
+/// Thread-safe. Holds up to 6 connections: one for the lease, so that no other work delays a renewal; one for membership and ownership; two
+/// for appends; two for the entities' reads. A commit is answered once the server has it on stable storage; with synchronous replicas, on
+/// theirs too. Time is the database's.
+/// </remarks>
+public sealed class PostgresStore : IClusterStore
+{
+    private readonly PostgresStoreOptions _options;
+    private readonly NpgsqlConnectionStringBuilder _text;
+    private readonly NpgsqlDataSource _source;
+    private readonly PostgresLane _lease;
+    private readonly PostgresLane _control;
+    private readonly PostgresLane[] _journal;
+    private readonly PostgresLane[] _reads;
+    private volatile bool _opened;
+
+    /// <summary>Names the database; nothing is connected before <see cref="OpenAsync"/>.</summary>
+    /// <exception cref="ArgumentException">An option is out of its range, or the connection string cannot be read.</exception>
+    public PostgresStore(PostgresStoreOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        _options = options;
+        _text = options.Complete();
+        _source = new NpgsqlDataSourceBuilder(_text.ConnectionString).Build();
+        PostgresLane Lane() => new(_source, options.CallTimeout);
+        (_lease, _control, _journal, _reads) = (Lane(), Lane(), [Lane(), Lane()], [Lane(), Lane()]);
+    }
+
+    /// <inheritdoc />
+    public string Description => $"PostgreSQL {_text.Host}:{_text.Port}/{_text.Database ?? _text.Username} schema {_options.Schema}";
+
+    /// <inheritdoc />
+    public async ValueTask<StoreResult<ClusterRow>> OpenAsync(StoreSeed seed, CancellationToken cancel)
+    {
+        ArgumentNullException.ThrowIfNull(seed);
+        cancel.ThrowIfCancellationRequested();
+        var row = await _control.RunAsync(
+            isWrite: true, s => s.InTransactionAsync(db => PostgresSchema.PrepareAsync(db, _options, seed)),
+            e => PostgresFailure.Unusable(e, _text, _options.Schema)).ConfigureAwait(false);
+        if (row.IsOk) _opened = true;
+        // What was prepared is found as it is by the next attempt.
+        return row.Verdict == StoreVerdict.InDoubt ? StoreResult.Not<ClusterRow>(StoreVerdict.NotSent, row.Reason!) : row;
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount, bool exclusive = false)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(type);
+        ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(shardCount, 65_536);
+        return WriteAsync(_control, db => PostgresControl.RegisterTypeAsync(db, type, shardCount, exclusive));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<Incarnation>> NextIncarnationAsync() => WriteAsync(_control, PostgresControl.NextIncarnationAsync);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => ReadAsync(_control, PostgresControl.ReadClusterAsync);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        return WriteAsync(_control, db => PostgresViewChange.RunAsync(db, change));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => ReadAsync(_control, db => PostgresControl.FindViewAsync(db, opId));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => new(Opened(_lease).RunAsync(isWrite: true, db => PostgresControl.RenewAsync(db, inc)));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null) =>
+        WriteAsync(_control, db => PostgresControl.AcquireAsync(db, inc, stale ?? []));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(_control, PostgresControl.ReadShardsAsync);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync(IReadOnlyCollection<ShardNo> shards)
+    {
+        ArgumentNullException.ThrowIfNull(shards);
+        return ReadAsync(_control, db => PostgresControl.ReadShardsAsync(db, shards.Select(s => s.Value).ToArray()));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> PlanHandoffAsync(IReadOnlyCollection<ShardRetarget> plans) =>
+        WriteAsync(_control, db => PostgresControl.PlanHandoffAsync(db, plans));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RevertHandoffAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
+        WriteAsync(_control, db => PostgresControl.RevertHandoffAsync(db, owner, shards));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ReleaseAsync(Incarnation owner, IReadOnlyCollection<ShardRelease> releases) =>
+        WriteAsync(_control, db => PostgresControl.ReleaseAsync(db, owner, releases));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> ClearPreviousAsync(Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
+        WriteAsync(_control, db => PostgresControl.ClearPreviousAsync(db, previous, shards));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync() => WriteAsync(_control, PostgresControl.RevokeOfDownAsync);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>
+        WriteAsync(_control, db => PostgresControl.RetargetAsync(db, retargets));
+
+    /// <inheritdoc />
+    public async ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches)
+    {
+        ArgumentNullException.ThrowIfNull(batches);
+        foreach (var batch in batches)
+            if (batch.Rows.IsDefaultOrEmpty) throw new ArgumentException($"The batch of shard {batch.Shard} has no rows. Give 1 or more.", nameof(batches));
+        // One commit for all shards of the call. Which connection carries it does not matter: shard rows are locked in their order.
+        var appended = await Opened(Freer(_journal)).RunAsync(isWrite: true, db => PostgresJournal.AppendAsync(db, batches)).ConfigureAwait(false);
+        return appended.IsOk
+            ? StoreResult.Ok(ImmutableArray.Create(appended.Value))
+            : StoreResult.Not<ImmutableArray<AppendOutcome>>(appended.Verdict, appended.Reason!);
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<BatchResolution>> ResolveAsync(ShardBatch batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        return new(Opened(Freer(_journal)).RunAsync(isWrite: false, s => s.InTransactionAsync(db => PostgresJournal.ResolveAsync(db, batch))));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<EntitySnapshot?>> ReadSnapshotAsync(string entity) => ReadAsync(Freer(_reads), db => PostgresJournal.ReadSnapshotAsync(db, entity));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<JournalRow>>> ReadJournalAsync(string entity, long fromSeq, int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
+        return ReadAsync(Freer(_reads), db => PostgresJournal.ReadJournalAsync(db, entity, fromSeq, limit));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<bool>> SaveSnapshotAsync(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        return WriteAsync(Freer(_journal), db => PostgresJournal.SaveSnapshotAsync(db, shard, epoch, owner, snapshot));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq) =>
+        WriteAsync(Freer(_journal), db => PostgresJournal.TruncateAsync(db, shard, epoch, owner, entity, belowSeq));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
+        ReadAsync(Freer(_reads), db => PostgresJournal.ConfirmAsync(db, owner, shards));
+
+    /// <summary>Closes the connections after the calls under way, within a few call time-outs. Later calls answer NotSent. Twice is harmless.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await Task.WhenAll(new[] { _lease, _control }.Concat(_journal).Concat(_reads).Select(l => l.DisposeAsync().AsTask())).ConfigureAwait(false);
+        await _source.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private static PostgresLane Freer(PostgresLane[] lanes) => lanes[0].Load <= lanes[1].Load ? lanes[0] : lanes[1];
+
+    private ValueTask<StoreResult<T>> WriteAsync<T>(PostgresLane lane, Func<PostgresSession, Task<StoreResult<T>>> operation) =>
+        new(Opened(lane).RunAsync(isWrite: true, session => session.InTransactionAsync(operation)));
+
+    private ValueTask<StoreResult<T>> ReadAsync<T>(PostgresLane lane, Func<PostgresSession, Task<StoreResult<T>>> operation) =>
+        new(Opened(lane).RunAsync(isWrite: false, operation));
+
+    private PostgresLane Opened(PostgresLane lane) =>
+        _opened ? lane : throw new InvalidOperationException("The store is not open. Call OpenAsync before anything else.");
+}
