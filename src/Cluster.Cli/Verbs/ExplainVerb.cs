@@ -80,9 +80,9 @@ internal sealed class ExplainVerb : Verb
             text.Append(CultureInfo.InvariantCulture, $"{string.Join(" | ", cut.Groups)}   store: {Some(cut, cut.Store)}{(asksWitness ? $"   witness: {Some(cut, cut.Witness)}" : "")}");
             text.Append(CultureInfo.InvariantCulture, $"   lives: {Or(cut.Lives)}   stops: {Or(cut.Stops)}   {cut.Seconds:F1} s{(cut.Flag.Length > 0 ? $"   ! {cut.Flag}" : "")}\n");
         }
-        text.Append(CultureInfo.InvariantCulture, $"\nOver all cuts and all groups that may reach the store:\n{"",-30}{"nobody or two serve",20}{"minority serves",17}{"ordinary cut",14}{"mean",8}\n");
+        text.Append(CultureInfo.InvariantCulture, $"\nOver all cuts and all groups that may reach the store:\n{"",-33}{"nobody or two serve",20}{"minority serves",17}{"ordinary cut",14}{"mean",8}\n");
         foreach (var score in scores)
-            text.Append(CultureInfo.InvariantCulture, $"{score.Strategy,-30}{$"{score.Bad} of {score.Cuts}",20}{score.Minority,17}{score.OrdinarySeconds,12:F1} s{score.Seconds,6:F1} s\n");
+            text.Append(CultureInfo.InvariantCulture, $"{score.Strategy,-33}{$"{score.Bad} of {score.Cuts}",20}{score.Minority,17}{score.OrdinarySeconds,12:F1} s{score.Seconds,6:F1} s\n");
         return text.Append(CultureInfo.InvariantCulture, $"\nrecommended: {CutTable.Recommend(scores)}").ToString();
     }
 
