@@ -177,7 +177,7 @@ public class PublishedCasesTests
         Roles = name switch { 'A' or 'B' => ["role3"], 'C' => ["role2"], 'D' => ["role2", "role3"], _ => [] },
     };
 
-    /// <param name="Differs">Who lives with us, where those are others than with the classic resolver.</param>
+    /// <summary>Who lives with the classic resolver; where with us others do, who and why.</summary>
     private sealed record Case(string Name, SplitBrainResolver Resolver, string Division, string Classic, string? Differs = null, string Why = "", string Broken = "", string? Store = null)
     {
         public string Ours => Differs ?? Classic;
