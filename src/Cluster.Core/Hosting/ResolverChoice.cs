@@ -7,6 +7,13 @@ namespace ActorCluster.Hosting;
 /// <summary>From the section <c>Cluster:Downing</c> to a resolver.</summary>
 internal static class ResolverChoice
 {
+    private static readonly SortedDictionary<string, BrokenEdgeRule> Rules = new(StringComparer.Ordinal)
+    {
+        ["evict-min"] = BrokenEdgeRule.EvictMin,
+        ["relay"] = BrokenEdgeRule.Relay,
+        ["evict-all"] = BrokenEdgeRule.EvictAll,
+    };
+
     private static readonly SortedDictionary<string, Func<DowningOptions, SplitBrainResolver>> Strategies = new(StringComparer.Ordinal)
     {
         ["keep-majority"] = o => new KeepMajority(o.Minority == "stop") { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
@@ -17,13 +24,6 @@ internal static class ResolverChoice
             : new KeepWitnessed(o.Strict) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
         ["lease-majority"] = o => new LeaseMajority { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
         ["down-all"] = o => new DownAll { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
-    };
-
-    private static readonly SortedDictionary<string, BrokenEdgeRule> Rules = new(StringComparer.Ordinal)
-    {
-        ["evict-min"] = BrokenEdgeRule.EvictMin,
-        ["relay"] = BrokenEdgeRule.Relay,
-        ["evict-all"] = BrokenEdgeRule.EvictAll,
     };
 
     public static SplitBrainResolver Make(DowningOptions options) => Strategies[options.Strategy](options);
