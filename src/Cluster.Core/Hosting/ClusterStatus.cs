@@ -11,6 +11,7 @@ namespace ActorCluster.Hosting;
 /// <param name="View">Number of the member list.</param>
 /// <param name="Members">Live members and those that went down lately, by incarnation.</param>
 /// <param name="Shards">Per entity type: how many shards each node owns, and how many nobody.</param>
+/// <param name="Singletons">Who holds which singleton.</param>
 /// <param name="JoinBlockedBy">What this node waits for before it is up.</param>
 /// <param name="LastDecisions">The last decisions of this life, newest last.</param>
 /// <param name="LastEnd">Why the last life of this node ended, null when none did.</param>
@@ -20,7 +21,9 @@ namespace ActorCluster.Hosting;
 /// <param name="BrokenLinks">Members that are connected through others only.</param>
 public sealed record ClusterStatus(
     string Node, long Incarnation, string Mode, string Store, string? StoreFault, long View, ImmutableArray<MemberStatusLine> Members, ImmutableArray<ShardStatusLine> Shards,
-    ImmutableArray<string> JoinBlockedBy, ImmutableArray<string> LastDecisions, string? LastEnd, int ActiveEntities, int UncommittedRows, ImmutableArray<WitnessStatusLine> Witnesses, ImmutableArray<BrokenLinkLine> BrokenLinks);
+    ImmutableArray<SingletonStatus> Singletons,
+    ImmutableArray<string> JoinBlockedBy, ImmutableArray<string> LastDecisions, string? LastEnd, int ActiveEntities, int UncommittedRows, ImmutableArray<WitnessStatusLine> Witnesses,
+    ImmutableArray<BrokenLinkLine> BrokenLinks);
 
 /// <summary>One member.</summary>
 /// <param name="Name">Node name.</param>

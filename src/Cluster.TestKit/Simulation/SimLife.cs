@@ -22,7 +22,7 @@ internal sealed class SimLife
     public SimLife(SimCluster cluster, SimNode node, MemberRow draft)
     {
         (_cluster, Node, _draft) = (cluster, node, draft);
-        Core = new NodeCore(draft, new ProtocolTimes(), cluster.Resolver, node.Ids.Id, SimCluster.Types, new WitnessBoard(cluster.Witnesses, 1, new ProtocolTimes()));
+        Core = new NodeCore(draft, new ProtocolTimes(), cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, new ProtocolTimes()));
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
@@ -183,8 +183,8 @@ internal sealed class SimLife
                 Gateway.Learn(known);
                 break;
             case ShardEffect.Start(var shards):
-                Rooms.Start([.. shards.Where(s => !SimCluster.Types.IsExclusive(s.Type))]);
-                Mixers.Start([.. shards.Where(s => SimCluster.Types.IsExclusive(s.Type))]);
+                Rooms.Start([.. shards.Where(s => !_cluster.Types.IsExclusive(s.Type))]);
+                Mixers.Start([.. shards.Where(s => _cluster.Types.IsExclusive(s.Type))]);
                 break;
             case ShardEffect.Drain(var shards):
                 Rooms.Drain(shards);
