@@ -62,7 +62,7 @@ internal static partial class HostingLog
     [LoggerMessage(1018, LogLevel.Debug, "Asks for a view change: {Reason}")]
     public static partial void AsksForView(this ILogger log, string reason);
 
-    [LoggerMessage(1019, LogLevel.Information, "Witness {Witness} is {State}: {Answer}")]
+    [LoggerMessage(1023, LogLevel.Information, "Witness {Witness} is {State}: {Answer}")]
     public static partial void WitnessChanged(this ILogger log, Witness witness, string state, string answer);
 
     [LoggerMessage(1021, LogLevel.Warning, "{One} and {Other} do not reach each other, only others reach both: look at the network between them")]
