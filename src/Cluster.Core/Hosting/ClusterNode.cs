@@ -104,7 +104,9 @@ internal sealed class ClusterNode(
             [.. (snapshot?.Members ?? []).Select(m => new MemberStatusLine(m.Name, m.Inc.Value, Name(m.Status), m.IsLive && !latest!.Missing.Contains(m.Inc), m.LinkAddress, m.ClientUrl, m.DownReason))],
             [.. (latest?.Rows ?? []).GroupBy(r => (r.Type, Owner: r.Owner is { } o ? names.GetValueOrDefault(o, o.ToString()) : "")).OrderBy(g => g.Key).Select(g => new ShardStatusLine(g.Key.Type, g.Key.Owner, g.Count()))],
             [.. builder.Singletons.Select(s => StatusOf(s.Key, s.Value))],
-            latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0);
+            latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0,
+            [.. (latest?.Witnesses ?? []).Select(w => new WitnessStatusLine(w.Witness.Text, w.IsFresh, w.Answer, w.AskedAt is { } at ? Math.Round((MonotonicClock.Now - at).TotalSeconds, 1) : null))],
+            [.. (latest?.BrokenEdges ?? []).Select(e => new BrokenLinkLine(names.GetValueOrDefault(e.A, e.A.ToString()), names.GetValueOrDefault(e.B, e.B.ToString()), Math.Round((MonotonicClock.Now - e.Since).TotalSeconds, 1)))]);
 
         SingletonStatus StatusOf(string name, SingletonRule rule)
         {

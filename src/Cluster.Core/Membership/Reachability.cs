@@ -32,6 +32,14 @@ internal static class Reachability
         return [.. all.Where((_, i) => reached[i])];
     }
 
+    /// <summary>Pairs of members that somebody who counts says do not reach each other, lower incarnation first. Where nobody speaks for an edge it is not called broken:
+    /// observers that are unwell are no reason to evict anybody.</summary>
+    public static ImmutableArray<(Incarnation A, Incarnation B)> BrokenEdges(IReadOnlyCollection<Incarnation> members, Func<Incarnation, ImmutableArray<ReachEntry>?> rowOf)
+    {
+        var rows = members.ToDictionary(m => m, rowOf);
+        return [.. from a in members from b in members where a.CompareTo(b) < 0 && (Says(rows[a], b) == false || Says(rows[b], a) == false) orderby a, b select (a, b)];
+    }
+
     /// <summary>Both rows count: both must say up. One counts: it decides. None: down, for nobody speaks for that edge.</summary>
     private static bool IsUp(ImmutableArray<ReachEntry>? rowOfA, Incarnation a, ImmutableArray<ReachEntry>? rowOfB, Incarnation b)
     {

@@ -58,6 +58,12 @@ internal sealed class SimCluster
     /// <summary>What every node decides by.</summary>
     public SplitBrainResolver Resolver { get; init; }
 
+    /// <summary>What every node asks, one of them being enough.</summary>
+    public ImmutableArray<Witness> Witnesses { get; init; } = [];
+
+    /// <summary>Nodes that see no witness.</summary>
+    public SortedSet<int> WithoutWitness { get; } = [];
+
     public SimNode[] Nodes { get; }
 
     public SimNetwork Network { get; }

@@ -27,7 +27,8 @@ internal sealed class SimLife
     public SimLife(SimCluster cluster, SimNode node, MemberRow draft)
     {
         (_cluster, Node, _draft) = (cluster, node, draft);
-        Core = new NodeCore(draft, TimesOf(cluster.Plan), cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types);
+        var times = TimesOf(cluster.Plan);
+        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times));
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
@@ -182,6 +183,9 @@ internal sealed class SimLife
                 break;
             case NodeEffect.ProbeLock(var peer):
                 After(TimeSpan.FromMilliseconds(2), () => Tell(new NodeInput.LockProbed(peer.Inc, !_cluster.HoldsLock(peer) || _cluster.Plan.Mutation == SimMutation.TakesAnyLockForFree)));
+                break;
+            case NodeEffect.AskWitness(var witness):
+                After(TimeSpan.FromMilliseconds(3), () => Tell(new NodeInput.WitnessAnswered(witness, !_cluster.WithoutWitness.Contains(Node.Index), "")));
                 break;
             case NodeEffect.Hint:
                 Broadcast(new SimFrame.Hint());
