@@ -9,10 +9,14 @@ say() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
 fail() { echo "test: $1" >&2; exit 1; }
 
 command -v dotnet >/dev/null 2>&1 || fail "dotnet is not on the PATH; install the .NET 10 SDK."
-if ! command -v node >/dev/null 2>&1; then
-  say "Installing Node.js: the browser client is held to the same vectors as the others"
-  if [ "$(id -u)" = 0 ]; then as_root=""; elif command -v sudo >/dev/null 2>&1; then as_root="sudo"; else fail "Node.js is missing; install it: apt-get install nodejs"; fi
-  $as_root apt-get update -qq && $as_root apt-get install -y -qq nodejs >/dev/null || fail "Node.js could not be installed; install it: apt-get install nodejs"
+install() { # what, package, why
+  say "Installing $1: $3"
+  if [ "$(id -u)" = 0 ]; then as_root=""; elif command -v sudo >/dev/null 2>&1; then as_root="sudo"; else fail "$1 is missing; install it: apt-get install $2"; fi
+  $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$2" >/dev/null || fail "$1 could not be installed; install it: apt-get install $2"
+}
+command -v node >/dev/null 2>&1 || install Node.js nodejs "the browser client is held to the same vectors as the others"
+if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+  install PostgreSQL postgresql "the store for several machines is tested on servers of its own"
 fi
 
 say "Build"

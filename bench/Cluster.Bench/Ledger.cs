@@ -30,7 +30,12 @@ internal sealed class Ledger : JournaledEntity<ReadOnlyMemory<byte>>
 
     public static void Register(MessageCatalog messages) => messages.Add(typeof(Enter), "enter.v1", new EnterCodec(), new EnteredCodec());
 
-    public static void Host(ActorClusterBuilder cluster) => cluster.WithEntity<Ledger>("ledger", Register, Shards);
+    /// <summary>Hosts ledgers, over that database if one is named.</summary>
+    public static void Host(ActorClusterBuilder cluster, string? postgres)
+    {
+        cluster.WithEntity<Ledger>("ledger", Register, Shards);
+        if (postgres is not null) cluster.Configure(options => (options.Store.Sqlite, options.Store.Postgres) = ("", postgres));
+    }
 
     protected internal override ValueTask ActivateAsync()
     {

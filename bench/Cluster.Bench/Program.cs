@@ -10,9 +10,11 @@ var rows = new Dictionary<string, Func<BenchOptions, TempFolder, Task<Figure>>>(
     ["tell-remote"] = TellRemote.RunAsync,
     ["activate-memory"] = ActivateMemory.RunAsync,
     ["activate-rate"] = ActivateRate.RunAsync,
-    ["persist-sqlite"] = PersistSqlite.RunAsync,
+    ["persist-sqlite"] = Persist.SqliteAsync,
+    ["persist-postgres"] = Persist.PostgresAsync,
     ["fan-out"] = FanOut.RunAsync,
-    ["failover"] = Failover.RunAsync,
+    ["failover"] = Failover.SqliteAsync,
+    ["failover-postgres"] = Failover.PostgresAsync,
     ["gateway"] = Gateway.RunAsync,
 };
 

@@ -4,5 +4,8 @@ using ActorCluster.Cli.Verbs;
 // One line a verb; everything else about it stands in its own file.
 return await new CommandLine(
 [
+    new ExplainVerb(),
+    new ReplayVerb(),
+    new SimulateVerb(),
     new VersionVerb(),
 ]).RunAsync(args, Console.Out, Console.Error, CancellationToken.None).ConfigureAwait(false);

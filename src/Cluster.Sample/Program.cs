@@ -22,7 +22,7 @@ if (builder.Configuration["urls"] is null && builder.Configuration["http_ports"]
 var data = builder.Configuration["Cluster:Data"] ?? "data";
 builder.Services.AddClusterGateway();
 builder.Services.AddActorCluster(cluster => cluster
-    .WithSqlite(Path.Combine(data, "cluster.db"))
+    .WithSqlite(string.IsNullOrEmpty(builder.Configuration["Cluster:Store:Postgres"]) ? Path.Combine(data, "cluster.db") : null)
     .Configure(options =>
     {
         options.Data = data;

@@ -21,11 +21,13 @@ internal static class PostgresControl
         (await db.ReadAsync(ReadClusterRow, $"SELECT {ClusterColumns} FROM cluster c WHERE c.id=1").ConfigureAwait(false)) is [var row]
             ? row : throw new StoreUnusableException("The cluster row is missing; restore a backup.");
 
-    public static async Task<StoreResult<int>> RegisterTypeAsync(PostgresSession db, string type, int shardCount)
+    public static async Task<StoreResult<int>> RegisterTypeAsync(PostgresSession db, string type, int shardCount, bool exclusive)
     {
         var first = await db.ScalarAsync<long>("SELECT next_shard FROM cluster WHERE id=1 FOR UPDATE").ConfigureAwait(false) ?? 1;
-        if (await db.ScalarAsync<long>("SELECT shard_count FROM shard_type WHERE type=$1", type).ConfigureAwait(false) is { } known) return StoreResult.Ok((int)known);
-        await db.RunAsync("INSERT INTO shard_type(type, shard_count) VALUES($1, $2)", type, shardCount).ConfigureAwait(false);
+        var known = await db.ReadAsync(r => (Count: (int)r.GetInt64(0), Exclusive: r.GetBoolean(1)), "SELECT shard_count, exclusive FROM shard_type WHERE type=$1", type).ConfigureAwait(false);
+        if (known is [var (count, isExclusive)])
+            return isExclusive == exclusive ? StoreResult.Ok(count) : StoreResult.Not<int>(StoreVerdict.Conflict, $"{type} is {(exclusive ? "not " : "")}exclusive here.");
+        await db.RunAsync("INSERT INTO shard_type(type, shard_count, exclusive) VALUES($1, $2, $3)", type, shardCount, exclusive).ConfigureAwait(false);
         await db.RunAsync(
             "INSERT INTO shard(shard_no, type, key, epoch, state, next_seq) SELECT $1+i, $2, i::text, 0, 'free', 1 FROM generate_series(0::bigint, $3-1) i",
             first, type, shardCount).ConfigureAwait(false);
@@ -45,7 +47,7 @@ internal static class PostgresControl
             $"""
             SELECT {ClusterColumns}, inc, name, host, link_address, client_url, roles, zone, weight, proto_min, proto_max, status, up_view, lease_seq,
                 lock_path, lock_boot_id, lock_device, lock_inode, lock_nonce, dead_proof, down_view, down_reason, down_by, types
-            FROM cluster c LEFT JOIN member ON status<>'down' OR down_at>={NowMs}-$1 WHERE c.id=1 ORDER BY inc
+            FROM cluster c LEFT JOIN member ON status<>'down' OR down_at>={NowMs}-$1 OR inc IN (SELECT prev_inc FROM shard WHERE prev_inc IS NOT NULL) WHERE c.id=1 ORDER BY inc
             """, DownMembersShownMs).ConfigureAwait(false);
         return rows.Count == 0
             ? StoreResult.Not<ClusterSnapshot>(StoreVerdict.NotSent, "The cluster row is missing; restore a backup.")
@@ -66,10 +68,16 @@ internal static class PostgresControl
         return renewed is [var renewal] ? StoreResult.Ok(renewal) : StoreResult.Not<Renewal>(StoreVerdict.Fenced, $"{inc} is not a live member.");
     }
 
-    /// <summary>The member row stays locked until the commit, so an eviction comes wholly before or wholly after, and sees the rows taken.</summary>
-    public static async Task<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(PostgresSession db, Incarnation inc)
+    /// <summary>
+    /// The member row stays locked until the commit, so an eviction comes wholly before or wholly after, and sees the rows taken; so do the rows
+    /// of members whose leases are said to be stale, so that none moves meanwhile.
+    /// </summary>
+    public static async Task<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(PostgresSession db, Incarnation inc, IReadOnlyCollection<LeaseSeen> stale)
     {
-        if (await db.ScalarAsync<bool>("SELECT true FROM member WHERE inc=$1 AND status='up' FOR SHARE", inc.Value).ConfigureAwait(false) is null)
+        var members = await db.ReadAsync(
+            r => (Lease: new LeaseSeen(new Incarnation(r.GetInt64(0)), r.GetInt64(1)), IsUp: r.GetString(2) == "up"),
+            "SELECT inc, lease_seq, status FROM member WHERE inc=ANY($1) ORDER BY inc FOR SHARE", stale.Select(s => s.Inc.Value).Append(inc.Value).ToArray()).ConfigureAwait(false);
+        if (!members.Exists(m => m.Lease.Inc == inc && m.IsUp))
             return StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.Fenced, $"{inc} is not up.");
         // Locked in the order of numbers, as every transaction does, so that none waits in a ring.
         await db.RunAsync("SELECT shard_no FROM shard WHERE target_inc=$1 AND state='free' ORDER BY shard_no FOR UPDATE", inc.Value).ConfigureAwait(false);
@@ -78,8 +86,10 @@ internal static class PostgresControl
             """
             UPDATE shard SET epoch=epoch+1, owner_inc=$1, prev_inc=NULL, state='owned' WHERE target_inc=$1 AND state='free'
                 AND EXISTS (SELECT 1 FROM member WHERE inc=$1 AND (types IS NULL OR strpos(types, E'\n' || shard.type || E'\n') > 0))
+                AND (prev_inc IS NULL OR prev_inc=ANY($2) OR EXISTS (SELECT 1 FROM shard_type t WHERE t.type=shard.type AND NOT t.exclusive)
+                    OR EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.dead_proof))
             RETURNING shard_no, type, key, epoch, next_seq
-            """, inc.Value).ConfigureAwait(false);
+            """, inc.Value, members.Select(m => m.Lease).Intersect(stale).Select(s => s.Inc.Value).ToArray()).ConfigureAwait(false);
         if (acquired.Count > 0)
         {
             await db.RunAsync(

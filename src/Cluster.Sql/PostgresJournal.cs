@@ -28,9 +28,10 @@ internal static class PostgresJournal
         }
         return await db.InTransactionAsync(async transaction =>
         {
+            // Locked in the order in which all lock, then written in the order given.
+            await transaction.RunAsync("SELECT 1 FROM shard WHERE shard_no=ANY($1) ORDER BY shard_no FOR UPDATE", batches.Select(b => b.Shard.Value).ToArray()).ConfigureAwait(false);
             var outcomes = new AppendOutcome[batches.Count];
-            foreach (var index in Enumerable.Range(0, batches.Count).OrderBy(i => batches[i].Shard)) // The order in which all lock.
-                outcomes[index] = await AppendAloneAsync(transaction, batches[index]).ConfigureAwait(false);
+            for (var i = 0; i < outcomes.Length; i++) outcomes[i] = await AppendAloneAsync(transaction, batches[i]).ConfigureAwait(false);
             return StoreResult.Ok(outcomes);
         }).ConfigureAwait(false);
     }

@@ -104,15 +104,16 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
         }
         catch (Exception e)
         {
+            var isBroken = attempt.Session is { IsBroken: true };
             if (attempt.Session is { } session)
             {
-                if (PostgresFailure.LeavesSessionSound(e) && !session.IsBroken)
+                if (PostgresFailure.LeavesSessionSound(e) && !isBroken)
                     _session = session;
                 else
                     _ = session.CloseAsync();
             }
             if (unusable?.Invoke(e) is { } mend) throw mend;
-            if (!PostgresFailure.IsOfStore(e)) throw;
+            if (!PostgresFailure.IsOfStore(e) && !(isBroken && e is InvalidOperationException)) throw;
             var words = PostgresFailure.Words(e);
             if (attempt.State != Begun) return OpenFailed<T>(words);
             var undone = e is PostgresException refused && !PostgresFailure.EndsSession(refused);
@@ -122,6 +123,11 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
 
     private async Task<StoreResult<T>> AttemptAsync<T>(Attempt attempt, Func<PostgresSession, Task<StoreResult<T>>> operation, CancellationToken cancel)
     {
+        if (attempt.Session is { IsBroken: true } broken)
+        {
+            _ = broken.CloseAsync();
+            attempt.Session = null;
+        }
         attempt.Session ??= await PostgresSession.OpenAsync(source, cancel).ConfigureAwait(false);
         // Exactly one of the two happens: the caller is told that the call never began, or it begins.
         if (Interlocked.CompareExchange(ref attempt.State, Begun, Opening) != Opening) throw new OperationCanceledException("Abandoned.");

@@ -17,7 +17,7 @@ internal static class PostgresSchema
         CREATE TABLE cluster(
             id BIGINT PRIMARY KEY CHECK (id = 1), uuid UUID NOT NULL, store_gen BIGINT NOT NULL, view BIGINT NOT NULL,
             hash_ver BIGINT NOT NULL, cfg_digest TEXT NOT NULL, next_inc BIGINT NOT NULL, next_shard BIGINT NOT NULL);
-        CREATE TABLE shard_type(type TEXT COLLATE "C" PRIMARY KEY, shard_count BIGINT NOT NULL);
+        CREATE TABLE shard_type(type TEXT COLLATE "C" PRIMARY KEY, shard_count BIGINT NOT NULL, exclusive BOOLEAN NOT NULL);
         CREATE TABLE member(
             inc BIGINT PRIMARY KEY, name TEXT COLLATE "C" NOT NULL, host TEXT NOT NULL, link_address TEXT COLLATE "C" NOT NULL, client_url TEXT NOT NULL,
             roles TEXT NOT NULL, zone TEXT NOT NULL, weight DOUBLE PRECISION NOT NULL, proto_min BIGINT NOT NULL, proto_max BIGINT NOT NULL,
@@ -36,6 +36,7 @@ internal static class PostgresSchema
             WITH (fillfactor = 50);
         CREATE INDEX shard_owner ON shard(owner_inc);
         CREATE INDEX shard_target ON shard(target_inc);
+        CREATE INDEX shard_prev ON shard(prev_inc) WHERE prev_inc IS NOT NULL;
         CREATE TABLE shard_log(
             shard_no BIGINT NOT NULL, epoch BIGINT NOT NULL, owner_inc BIGINT NOT NULL, view BIGINT NOT NULL, PRIMARY KEY(shard_no, epoch));
         CREATE TABLE journal(

@@ -8,10 +8,12 @@ namespace ActorCluster.Sql;
 /// <summary>One connection, used by one call at a time.</summary>
 internal sealed class PostgresSession(NpgsqlConnection connection)
 {
+    private bool _isBroken;
+
     public NpgsqlConnection Connection => connection;
 
-    /// <summary>Not to be used again.</summary>
-    public bool IsBroken { get; private set; }
+    /// <summary>Not to be used again. Npgsql closes a connection by itself after some errors, a full disk's among them.</summary>
+    public bool IsBroken => _isBroken || connection.State != ConnectionState.Open;
 
     /// <summary>The server warned during the call; after a commit that means that it may not be on every disk it should be on.</summary>
     public string? Warning { get; set; }
@@ -97,7 +99,7 @@ internal sealed class PostgresSession(NpgsqlConnection connection)
     /// <summary>Closes the connection, however long that takes; never throws.</summary>
     public async Task CloseAsync()
     {
-        IsBroken = true;
+        _isBroken = true;
         try
         {
             await connection.DisposeAsync().ConfigureAwait(false);
@@ -117,7 +119,7 @@ internal sealed class PostgresSession(NpgsqlConnection connection)
         }
         catch (Exception e) when (e is NpgsqlException or IOException or InvalidOperationException)
         {
-            IsBroken = true;
+            _isBroken = true;
         }
     }
 }

@@ -51,12 +51,12 @@ public sealed class PostgresStore : IClusterStore
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount)
+    public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount, bool exclusive = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(type);
         ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(shardCount, 65_536);
-        return WriteAsync(_control, db => PostgresControl.RegisterTypeAsync(db, type, shardCount));
+        return WriteAsync(_control, db => PostgresControl.RegisterTypeAsync(db, type, shardCount, exclusive));
     }
 
     /// <inheritdoc />
@@ -79,7 +79,8 @@ public sealed class PostgresStore : IClusterStore
     public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => new(Opened(_lease).RunAsync(isWrite: true, db => PostgresControl.RenewAsync(db, inc)));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc) => WriteAsync(_control, db => PostgresControl.AcquireAsync(db, inc));
+    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null) =>
+        WriteAsync(_control, db => PostgresControl.AcquireAsync(db, inc, stale ?? []));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(_control, PostgresControl.ReadShardsAsync);
@@ -120,55 +121,45 @@ public sealed class PostgresStore : IClusterStore
         ArgumentNullException.ThrowIfNull(batches);
         foreach (var batch in batches)
             if (batch.Rows.IsDefaultOrEmpty) throw new ArgumentException($"The batch of shard {batch.Shard} has no rows. Give 1 or more.", nameof(batches));
-        var outcomes = new AppendOutcome[batches.Count];
-        var parts = Enumerable.Range(0, batches.Count).GroupBy(i => JournalLane(batches[i].Shard)).ToArray();
-        var results = await Task.WhenAll(parts.Select(async part =>
-        {
-            var mine = part.Select(i => batches[i]).ToArray();
-            var result = await part.Key.RunAsync(isWrite: true, db => PostgresJournal.AppendAsync(db, mine)).ConfigureAwait(false);
-            if (result.IsOk)
-                foreach (var (outcome, index) in result.Value!.Zip(part)) outcomes[index] = outcome;
-            return result;
-        })).ConfigureAwait(false);
-        if (results.All(r => r.IsOk)) return StoreResult.Ok(ImmutableArray.Create(outcomes));
-        // "Nothing was written" is said only when it is true of every part.
-        var failed = results.FirstOrDefault(r => r.Verdict == StoreVerdict.InDoubt, results.First(r => !r.IsOk));
-        var verdict = results.All(r => r.Verdict == StoreVerdict.NotSent) ? StoreVerdict.NotSent : StoreVerdict.InDoubt;
-        return StoreResult.Not<ImmutableArray<AppendOutcome>>(verdict, failed.Reason!);
+        // One commit for all shards of the call. Which connection carries it does not matter: shard rows are locked in their order.
+        var appended = await Opened(Freer(_journal)).RunAsync(isWrite: true, db => PostgresJournal.AppendAsync(db, batches)).ConfigureAwait(false);
+        return appended.IsOk
+            ? StoreResult.Ok(ImmutableArray.Create(appended.Value))
+            : StoreResult.Not<ImmutableArray<AppendOutcome>>(appended.Verdict, appended.Reason!);
     }
 
     /// <inheritdoc />
     public ValueTask<StoreResult<BatchResolution>> ResolveAsync(ShardBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        return new(Opened(JournalLane(batch.Shard)).RunAsync(isWrite: false, s => s.InTransactionAsync(db => PostgresJournal.ResolveAsync(db, batch))));
+        return new(Opened(Freer(_journal)).RunAsync(isWrite: false, s => s.InTransactionAsync(db => PostgresJournal.ResolveAsync(db, batch))));
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<EntitySnapshot?>> ReadSnapshotAsync(string entity) => ReadAsync(FreeRead(), db => PostgresJournal.ReadSnapshotAsync(db, entity));
+    public ValueTask<StoreResult<EntitySnapshot?>> ReadSnapshotAsync(string entity) => ReadAsync(Freer(_reads), db => PostgresJournal.ReadSnapshotAsync(db, entity));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<JournalRow>>> ReadJournalAsync(string entity, long fromSeq, int limit)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
-        return ReadAsync(FreeRead(), db => PostgresJournal.ReadJournalAsync(db, entity, fromSeq, limit));
+        return ReadAsync(Freer(_reads), db => PostgresJournal.ReadJournalAsync(db, entity, fromSeq, limit));
     }
 
     /// <inheritdoc />
     public ValueTask<StoreResult<bool>> SaveSnapshotAsync(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
-        return WriteAsync(JournalLane(shard), db => PostgresJournal.SaveSnapshotAsync(db, shard, epoch, owner, snapshot));
+        return WriteAsync(Freer(_journal), db => PostgresJournal.SaveSnapshotAsync(db, shard, epoch, owner, snapshot));
     }
 
     /// <inheritdoc />
     public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq) =>
-        WriteAsync(JournalLane(shard), db => PostgresJournal.TruncateAsync(db, shard, epoch, owner, entity, belowSeq));
+        WriteAsync(Freer(_journal), db => PostgresJournal.TruncateAsync(db, shard, epoch, owner, entity, belowSeq));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
-        ReadAsync(FreeRead(), db => PostgresJournal.ConfirmAsync(db, owner, shards));
+        ReadAsync(Freer(_reads), db => PostgresJournal.ConfirmAsync(db, owner, shards));
 
     /// <summary>Closes the connections after the calls under way, within a few call time-outs. Later calls answer NotSent. Twice is harmless.</summary>
     public async ValueTask DisposeAsync()
@@ -177,9 +168,7 @@ public sealed class PostgresStore : IClusterStore
         await _source.DisposeAsync().ConfigureAwait(false);
     }
 
-    private PostgresLane JournalLane(ShardNo shard) => Opened(_journal[shard.Value & 1]);
-
-    private PostgresLane FreeRead() => _reads[0].Load <= _reads[1].Load ? _reads[0] : _reads[1];
+    private static PostgresLane Freer(PostgresLane[] lanes) => lanes[0].Load <= lanes[1].Load ? lanes[0] : lanes[1];
 
     private ValueTask<StoreResult<T>> WriteAsync<T>(PostgresLane lane, Func<PostgresSession, Task<StoreResult<T>>> operation) =>
         new(Opened(lane).RunAsync(isWrite: true, session => session.InTransactionAsync(operation)));

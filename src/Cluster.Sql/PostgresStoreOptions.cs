@@ -6,52 +6,60 @@ namespace ActorCluster.Sql;
 /// <summary>Where a <see cref="PostgresStore"/> keeps its tables and how long a call may take.</summary>
 public sealed partial record PostgresStoreOptions
 {
+    internal const string DefaultSchema = "actorcluster";
+
+    private const string Form = "Host=...;Username=...;Password=...;Database=...";
+
     /// <summary>
     /// Npgsql's connection string, for example <c>Host=db1,db2;Username=chat;Password=...;Database=chat</c>. All nodes name the same
     /// database. Pooling, time-outs and prepared statements are the store's business and are overwritten.
     /// </summary>
     public required string ConnectionString { get; init; }
 
-    /// <summary>Time after which a call is answered without the store, 100 ms or more. Shorter notices a dead server sooner.</summary>
+    /// <summary>Time after which a call is answered without the store, 100 ms to 1 min, 1.5 s by default. Shorter notices a dead server sooner.</summary>
     public TimeSpan CallTimeout { get; init; } = TimeSpan.FromSeconds(1.5);
 
     /// <summary>Schema that the tables lie in, made if missing: 1 to 63 characters of a-z, 0-9 and '_', no digit first. One cluster, one schema.</summary>
-    public string Schema { get; init; } = "actorcluster";
+    public string Schema { get; init; } = DefaultSchema;
 
     /// <summary>Keep an index that refuses a second row of one command id. A guard for checkers; an existing index stays when this is switched off.</summary>
     public bool ClientIndex { get; init; }
 
-    /// <summary>Checks the options and completes the connection string.</summary>
-    /// <exception cref="ArgumentException">An option is out of its range, or the connection string cannot be read.</exception>
-    internal NpgsqlConnectionStringBuilder Complete()
+    /// <summary>What is wrong with the options, in words that mend it; null when nothing is.</summary>
+    internal string? Fault()
     {
-        ArgumentException.ThrowIfNullOrEmpty(ConnectionString);
-        if (CallTimeout < TimeSpan.FromMilliseconds(100))
-            throw new ArgumentException($"CallTimeout is {CallTimeout}; give 100 ms or more, 1.5 s by default.", nameof(CallTimeout));
-        if (!SchemaName().IsMatch(Schema))
-            throw new ArgumentException($"Schema is '{Schema}'; give 1 to 63 characters of a-z, 0-9 and '_', no digit first.", nameof(Schema));
-        NpgsqlConnectionStringBuilder text;
+        if (CallTimeout < TimeSpan.FromMilliseconds(100) || CallTimeout > TimeSpan.FromMinutes(1)) return $"CallTimeout is {CallTimeout}; give 100 ms to 1 min, 1.5 s by default.";
+        if (!SchemaName().IsMatch(Schema)) return $"Schema is '{Schema}'; give 1 to 63 characters of a-z, 0-9 and '_', no digit first.";
         try
         {
-            text = new NpgsqlConnectionStringBuilder(ConnectionString);
+            if (string.IsNullOrEmpty(new NpgsqlConnectionStringBuilder(ConnectionString).Host)) return $"The connection string names no Host. Give {Form}";
         }
         catch (Exception e) when (e is ArgumentException or FormatException or InvalidCastException or OverflowException)
         {
-            throw new ArgumentException($"The connection string cannot be read: {e.Message} Give Npgsql's form: Host=...;Username=...;Password=...;Database=...", nameof(ConnectionString), e);
+            return $"The connection string cannot be read: {e.Message.TrimEnd('.')}. Give {Form}";
         }
-        if (string.IsNullOrEmpty(text.Host))
-            throw new ArgumentException("The connection string names no Host. Give Host=...;Username=...;Password=...;Database=...", nameof(ConnectionString));
+        return null;
+    }
+
+    /// <summary>The connection string with the store's own settings.</summary>
+    /// <exception cref="ArgumentException">An option is out of its range, or the connection string cannot be read.</exception>
+    internal NpgsqlConnectionStringBuilder Complete()
+    {
+        if (Fault() is { } fault) throw new ArgumentException(fault);
+        var text = new NpgsqlConnectionStringBuilder(ConnectionString);
         var ms = (int)CallTimeout.TotalMilliseconds;
         text.Pooling = false; // Each lane holds one connection for as long as it is sound.
         text.Enlist = false;
         text.CommandTimeout = 0; // Npgsql's own would send a cancel request, which can hit the next statement.
-        text.Timeout = Math.Max(1, (int)Math.Ceiling(CallTimeout.TotalSeconds));
+        // Per host, in whole seconds: the first of several must not use up the call's time when it is silent.
+        text.Timeout = Math.Max(1, (int)CallTimeout.TotalSeconds / 2);
+        text.HostRecheckSeconds = 1; // A standby may be the primary a second later.
         text.MaxAutoPrepare = 64;
         text.AutoPrepareMinUsages = 2;
         text.TcpKeepAlive = true;
         text.SearchPath = Schema;
         text.ApplicationName ??= "actorcluster";
-        if (text.Host.Contains(',', StringComparison.Ordinal)) text.TargetSessionAttributes ??= "read-write";
+        if (text.Host!.Contains(',', StringComparison.Ordinal)) text.TargetSessionAttributes ??= "read-write";
         // The server ends what its client has given up on, so that no lock outlives a dead node by much.
         text.Options = string.Join(' ', text.Options, string.Create(
             System.Globalization.CultureInfo.InvariantCulture,

@@ -54,7 +54,7 @@ internal static class PostgresViewChange
                     ? null : $"{inc} is not up.";
             case MemberChange.Down(var inc, var reason, var leaseSeen, var deadProof):
                 if (await LeaseAsync(db, inc).ConfigureAwait(false) is not { } lease)
-                    return await db.ScalarAsync<bool>("SELECT true FROM member WHERE inc=$1", inc.Value).ConfigureAwait(false) is null ? $"{inc} is not a member." : null;
+                    return await db.RunAsync("UPDATE member SET dead_proof=dead_proof OR $2 WHERE inc=$1", inc.Value, deadProof).ConfigureAwait(false) == 0 ? $"{inc} is not a member." : null;
                 if (leaseSeen is { } seen && seen != lease) return $"The lease of {inc} moved to {lease}.";
                 await db.RunAsync(
                     $"UPDATE member SET status='down', down_view=$2, down_reason=$3, down_by=$4, down_at={PostgresControl.NowMs}, dead_proof=$5 WHERE inc=$1",
@@ -110,7 +110,8 @@ internal static class PostgresViewChange
             """, inc.Value, locked.ToArray()).ConfigureAwait(false);
     }
 
-    /// <summary>Rows revoked just now have no target, so this gives them the plan's, and repairs those that were stranded before.</summary>
+    /// <summary>Rows revoked just now have no target, so this gives them the plan's, and repairs those that were stranded before.
+    /// Of several targets of one shard the first that is up counts, else the last, as if they were given one after the other.</summary>
     private static async Task GiveTargetsAsync(PostgresSession db, ViewChange change)
     {
         if (change.Targets.Length == 0) return;
@@ -118,8 +119,10 @@ internal static class PostgresViewChange
         await db.RunAsync("SELECT shard_no FROM shard WHERE shard_no=ANY($1) AND state='free' ORDER BY shard_no FOR UPDATE", shards).ConfigureAwait(false);
         await db.RunAsync(
             """
-            UPDATE shard s SET target_inc=t.inc FROM unnest($1, $2) t(no, inc) WHERE s.shard_no=t.no AND s.state='free'
-                AND NOT EXISTS (SELECT 1 FROM member m WHERE m.inc=s.target_inc AND m.status='up')
+            UPDATE shard s SET target_inc=t.inc FROM (
+                SELECT DISTINCT ON (p.no) p.no, p.inc FROM unnest($1, $2) WITH ORDINALITY p(no, inc, i) LEFT JOIN member u ON u.inc=p.inc AND u.status='up'
+                ORDER BY p.no, u.inc IS NULL, CASE WHEN u.inc IS NULL THEN -p.i ELSE p.i END) t
+            WHERE s.shard_no=t.no AND s.state='free' AND NOT EXISTS (SELECT 1 FROM member m WHERE m.inc=s.target_inc AND m.status='up')
             """, shards, change.Targets.Select(t => t.Target.Value).ToArray()).ConfigureAwait(false);
     }
 

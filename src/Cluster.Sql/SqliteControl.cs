@@ -21,10 +21,14 @@ internal static class SqliteControl
         return row;
     }
 
-    public static StoreResult<int> RegisterType(SqliteSession db, string type, int shardCount)
+    public static StoreResult<int> RegisterType(SqliteSession db, string type, int shardCount, bool exclusive)
     {
-        if (db.Get("SELECT shard_count FROM shard_type WHERE type=?1").Bind(1, type).Scalar() is { } known) return StoreResult.Ok((int)known);
-        db.Get("INSERT INTO shard_type(type, shard_count) VALUES(?1, ?2)").Bind(1, type).Bind(2, shardCount).Run();
+        if (db.Get("SELECT shard_count FROM shard_type WHERE type=?1").Bind(1, type).Scalar() is { } known)
+        {
+            return db.Get("SELECT exclusive FROM shard_type WHERE type=?1").Bind(1, type).Scalar() == (exclusive ? 1 : 0)
+                ? StoreResult.Ok((int)known) : StoreResult.Not<int>(StoreVerdict.Conflict, $"{type} is {(exclusive ? "not " : "")}exclusive here.");
+        }
+        db.Get("INSERT INTO shard_type(type, shard_count, exclusive) VALUES(?1, ?2, ?3)").Bind(1, type).Bind(2, shardCount).Bind(3, exclusive ? 1 : 0).Run();
         var first = db.Get("SELECT next_shard FROM cluster WHERE id=1").Scalar() ?? 1;
         for (var i = 0; i < shardCount; i++)
         {
@@ -47,7 +51,7 @@ internal static class SqliteControl
             """
             SELECT inc, name, host, link_address, client_url, roles, zone, weight, proto_min, proto_max, status, up_view, lease_seq,
                 lock_path, lock_boot_id, lock_device, lock_inode, lock_nonce, dead_proof, down_view, down_reason, down_by, types
-            FROM member WHERE status<>'down' OR down_at>=?1 ORDER BY inc
+            FROM member WHERE status<>'down' OR down_at>=?1 OR inc IN (SELECT prev_inc FROM shard WHERE prev_inc IS NOT NULL) ORDER BY inc
             """).Bind(1, nowUnixMs - DownMembersShownMs);
         while (read.Step()) members.Add(ReadMember(read));
         return StoreResult.Ok(new ClusterSnapshot(cluster, members.DrainToImmutable()));
@@ -64,25 +68,37 @@ internal static class SqliteControl
         return StoreResult.Ok(new Renewal(seq, db.Get("SELECT view FROM cluster WHERE id=1").Scalar() ?? 0));
     }
 
-    public static StoreResult<ImmutableArray<AcquiredShard>> Acquire(SqliteSession db, Incarnation inc)
+    public static StoreResult<ImmutableArray<AcquiredShard>> Acquire(SqliteSession db, Incarnation inc, IReadOnlyCollection<LeaseSeen> stale)
     {
         if (db.Get("SELECT 1 FROM member WHERE inc=?1 AND status='up'").Bind(1, inc.Value).Scalar() is null)
             return StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.Fenced, $"{inc} is not up.");
         var acquired = new List<AcquiredShard>();
-        var update = db.Get(
+        Take(
             """
-            UPDATE shard SET epoch=epoch+1, owner_inc=?1, prev_inc=NULL, state='owned' WHERE target_inc=?1 AND state='free'
-                AND EXISTS (SELECT 1 FROM member WHERE inc=?1 AND (types IS NULL OR instr(types, char(10) || shard.type || char(10)) > 0))
-            RETURNING shard_no, type, key, epoch, next_seq
-            """).Bind(1, inc.Value);
-        while (update.Step())
-            acquired.Add(new AcquiredShard(new ShardNo(update.GetLong(0)), update.GetText(1), update.GetText(2), new Epoch(update.GetLong(3)), update.GetLong(4)));
+            (prev_inc IS NULL OR EXISTS (SELECT 1 FROM shard_type t WHERE t.type=shard.type AND t.exclusive=0)
+                OR EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.dead_proof=1))
+            """, null);
+        foreach (var seen in stale) Take("prev_inc=?2 AND EXISTS (SELECT 1 FROM member m WHERE m.inc=?2 AND m.lease_seq=?3)", seen);
         foreach (var shard in acquired)
         {
             db.Get("INSERT INTO shard_log(shard_no, epoch, owner_inc, view) SELECT ?1, ?2, ?3, view FROM cluster WHERE id=1")
                 .Bind(1, shard.No.Value).Bind(2, shard.Epoch.Value).Bind(3, inc.Value).Run();
         }
         return StoreResult.Ok(acquired.OrderBy(s => s.No).ToImmutableArray()); // RETURNING promises no order.
+
+        void Take(string where, LeaseSeen? previous)
+        {
+            var update = db.Get(
+                $"""
+                UPDATE shard SET epoch=epoch+1, owner_inc=?1, prev_inc=NULL, state='owned' WHERE target_inc=?1 AND state='free'
+                    AND EXISTS (SELECT 1 FROM member WHERE inc=?1 AND (types IS NULL OR instr(types, char(10) || shard.type || char(10)) > 0))
+                    AND {where}
+                RETURNING shard_no, type, key, epoch, next_seq
+                """).Bind(1, inc.Value);
+            if (previous is { } seen) update.Bind(2, seen.Inc.Value).Bind(3, seen.LeaseSeq);
+            while (update.Step())
+                acquired.Add(new AcquiredShard(new ShardNo(update.GetLong(0)), update.GetText(1), update.GetText(2), new Epoch(update.GetLong(3)), update.GetLong(4)));
+        }
     }
 
     public static StoreResult<ImmutableArray<ShardRow>> ReadShards(SqliteSession db)

@@ -46,6 +46,7 @@ internal static class SqliteSchema
         """,
         // Both NULL in rows of earlier releases. Each type's name stands between line feeds, so that one is found without matching a part of another.
         "ALTER TABLE member ADD COLUMN types TEXT; ALTER TABLE journal ADD COLUMN has_result INTEGER;",
+        "ALTER TABLE shard_type ADD COLUMN exclusive INTEGER NOT NULL DEFAULT 0;",
     ];
 
     /// <summary>The version that this build writes.</summary>

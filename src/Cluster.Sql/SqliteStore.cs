@@ -58,12 +58,12 @@ public sealed class SqliteStore : IClusterStore
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount)
+    public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount, bool exclusive = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(type);
         ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(shardCount, 65_536);
-        return WriteAsync(db => SqliteControl.RegisterType(db, type, shardCount));
+        return WriteAsync(db => SqliteControl.RegisterType(db, type, shardCount, exclusive));
     }
 
     /// <inheritdoc />
@@ -86,7 +86,8 @@ public sealed class SqliteStore : IClusterStore
     public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => WriteAsync(db => SqliteControl.Renew(db, inc, NowUnixMs));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc) => WriteAsync(db => SqliteControl.Acquire(db, inc));
+    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null) =>
+        WriteAsync(db => SqliteControl.Acquire(db, inc, stale ?? []));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(SqliteControl.ReadShards, urgent: true);

@@ -49,7 +49,10 @@ internal static class SqliteViewChange
                     ? null : $"{inc} is not up.";
             case MemberChange.Down(var inc, var reason, var leaseSeen, var deadProof):
                 if (Lease(db, inc) is not { } lease)
+                {
+                    if (deadProof) db.Get("UPDATE member SET dead_proof=1 WHERE inc=?1").Bind(1, inc.Value).Run();
                     return db.Get("SELECT 1 FROM member WHERE inc=?1").Bind(1, inc.Value).Scalar() is null ? $"{inc} is not a member." : null;
+                }
                 if (leaseSeen is { } seen && seen != lease) return $"The lease of {inc} moved to {lease}.";
                 db.Get("UPDATE member SET status='down', down_view=?2, down_reason=?3, down_by=?4, down_at=?5, dead_proof=?6 WHERE inc=?1")
                     .Bind(1, inc.Value).Bind(2, view).Bind(3, reason).Bind(4, by.Value).Bind(5, nowUnixMs).Bind(6, deadProof ? 1 : 0).Run();

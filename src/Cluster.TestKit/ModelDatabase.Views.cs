@@ -69,7 +69,11 @@ public sealed partial class ModelDatabase
                 return null;
             case MemberChange.Down(var inc, var reason, var leaseSeen, var deadProof):
                 if (!members.TryGetValue(inc, out var live)) return $"{inc} is not a member.";
-                if (!live.IsLive) return null;
+                if (!live.IsLive)
+                {
+                    if (deadProof) members = members.SetItem(inc, live with { DeadProof = true });
+                    return null;
+                }
                 if (leaseSeen is { } seen && LeaseMoved(live, seen)) return $"The lease of {live} moved to {live.LeaseSeq}.";
                 members = members.SetItem(inc, live with
                 {

@@ -19,6 +19,7 @@ public sealed partial class ModelDatabase
     private readonly ModelMutation _mutation;
     private readonly bool _keepsClientIndex;
     private readonly SortedDictionary<string, int> _types = new(StringComparer.Ordinal);
+    private readonly SortedSet<string> _exclusive = new(StringComparer.Ordinal);
     private readonly SortedDictionary<ShardNo, ShardRow> _shards = [];
     private readonly SortedDictionary<ShardNo, Guid> _lastBatches = [];
     private readonly SortedDictionary<Incarnation, long> _downAt = [];
@@ -54,6 +55,10 @@ public sealed partial class ModelDatabase
 
     internal Lock Gate { get; } = new();
 
+    internal MemberRow? Find(Incarnation inc) => _members.GetValueOrDefault(inc);
+
+    internal ShardRow? Find(ShardNo shard) => _shards.GetValueOrDefault(shard);
+
     private long View => Opened.View;
 
     private ClusterRow Opened => _cluster ?? throw new InvalidOperationException("The store is not open. Call Open (OpenAsync) before anything else.");
@@ -69,6 +74,7 @@ public sealed partial class ModelDatabase
             _lastIncarnation = _lastIncarnation,
         };
         foreach (var (type, count) in _types) copy._types.Add(type, count);
+        copy._exclusive.UnionWith(_exclusive);
         foreach (var (no, row) in _shards) copy._shards.Add(no, row);
         foreach (var (no, batch) in _lastBatches) copy._lastBatches.Add(no, batch);
         foreach (var (inc, at) in _downAt) copy._downAt.Add(inc, at);
@@ -86,14 +92,16 @@ public sealed partial class ModelDatabase
     }
 
     /// <summary>See <see cref="IControlStore.RegisterTypeAsync"/>.</summary>
-    public StoreResult<int> RegisterType(string type, int shardCount)
+    public StoreResult<int> RegisterType(string type, int shardCount, bool exclusive = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(type);
         ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(shardCount, 65_536);
         _ = Opened;
-        if (_types.TryGetValue(type, out var known)) return StoreResult.Ok(known);
+        if (_types.TryGetValue(type, out var known))
+            return _exclusive.Contains(type) == exclusive ? StoreResult.Ok(known) : StoreResult.Not<int>(StoreVerdict.Conflict, $"{type} is {(exclusive ? "not " : "")}exclusive here.");
         _types.Add(type, shardCount);
+        if (exclusive) _exclusive.Add(type);
         for (var i = 0; i < shardCount; i++)
         {
             var no = new ShardNo(_shards.Count + 1); // Rows are never deleted, so the count is the highest number.
@@ -111,10 +119,11 @@ public sealed partial class ModelDatabase
     }
 
     /// <summary>See <see cref="IControlStore.ReadClusterAsync"/>.</summary>
-    /// <param name="atUnixMs">The store's time; members that went down more than 7 days before it are left out.</param>
+    /// <param name="atUnixMs">The store's time; members that went down more than 7 days before it are left out, unless a shard still names them as its previous owner.</param>
     public StoreResult<ClusterSnapshot> ReadCluster(long atUnixMs)
     {
-        var shown = _members.Values.Where(m => m.IsLive || _downAt[m.Inc] >= atUnixMs - DownMembersShownMs);
+        var awaited = _shards.Values.Select(r => r.Previous).ToHashSet();
+        var shown = _members.Values.Where(m => m.IsLive || _downAt[m.Inc] >= atUnixMs - DownMembersShownMs || awaited.Contains(m.Inc));
         return StoreResult.Ok(new ClusterSnapshot(Opened, [.. shown]));
     }
 
@@ -137,13 +146,13 @@ public sealed partial class ModelDatabase
     }
 
     /// <summary>See <see cref="IControlStore.AcquireAsync"/>.</summary>
-    public StoreResult<ImmutableArray<AcquiredShard>> Acquire(Incarnation inc)
+    public StoreResult<ImmutableArray<AcquiredShard>> Acquire(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null)
     {
         _ = Opened;
         if (_mutation != ModelMutation.AcquireWithoutMemberCheck && !IsUp(_members, inc))
             return StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.Fenced, $"{inc} is not up.");
         var acquired = ImmutableArray.CreateBuilder<AcquiredShard>();
-        foreach (var row in _shards.Values.Where(r => r.State == ShardState.Free && r.Target == inc && (!_members.TryGetValue(inc, out var me) || me.Hosts(r.Type))).ToArray())
+        foreach (var row in _shards.Values.Where(r => r.State == ShardState.Free && r.Target == inc && (!_members.TryGetValue(inc, out var me) || me.Hosts(r.Type)) && IsFreeOfPrevious(r, stale ?? [])).ToArray())
         {
             var epoch = new Epoch(row.Epoch.Value + 1);
             _shards[row.No] = row with { Epoch = epoch, Owner = inc, Previous = null, State = ShardState.Owned };
@@ -152,6 +161,10 @@ public sealed partial class ModelDatabase
         }
         return StoreResult.Ok(acquired.DrainToImmutable());
     }
+
+    private bool IsFreeOfPrevious(ShardRow row, IReadOnlyCollection<LeaseSeen> stale) =>
+        row.Previous is not { } previous || !_exclusive.Contains(row.Type) || _mutation == ModelMutation.TakeExclusiveAtOnce
+        || (_members.TryGetValue(previous, out var member) && (member.DeadProof || stale.Contains(new LeaseSeen(previous, member.LeaseSeq))));
 
     /// <summary>See <see cref="IControlStore.ReadShardsAsync()"/>.</summary>
     public StoreResult<ImmutableArray<ShardRow>> ReadShards()

@@ -17,4 +17,7 @@ public enum ModelMutation
 
     /// <summary>An eviction or release that rests on a stale lease succeeds although the lease has moved.</summary>
     EvictIgnoresLeaseSeq,
+
+    /// <summary>A shard of an exclusive type is taken over although its former owner may still act.</summary>
+    TakeExclusiveAtOnce,
 }

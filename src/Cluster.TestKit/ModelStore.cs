@@ -41,7 +41,7 @@ public sealed class ModelStore : IClusterStore
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount) => Do(d => d.RegisterType(type, shardCount));
+    public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount, bool exclusive = false) => Do(d => d.RegisterType(type, shardCount, exclusive));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<Incarnation>> NextIncarnationAsync() => Do(d => d.NextIncarnation());
@@ -59,7 +59,8 @@ public sealed class ModelStore : IClusterStore
     public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => Do(d => d.Renew(inc));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc) => Do(d => d.Acquire(inc));
+    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null) =>
+        Do(d => d.Acquire(inc, stale));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => Do(d => d.ReadShards());

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using static ActorCluster.TestKit.StoreBench;
@@ -31,6 +32,36 @@ internal static class OwnershipConformance
             var none = await b.MemberAsync(types: []).ConfigureAwait(false);
             await AimAsync(b, (2, none)).ConfigureAwait(false);
             Equal(0, Ok(await b.Store.AcquireAsync(none).ConfigureAwait(false), "AcquireAsync").Length, "A member without types takes nothing.");
+        })),
+        ("An exclusive shard waits until its former owner has stopped, is proved dead, or its lease is stale and has not moved", open => RunAsync(open, async b =>
+        {
+            const string Kind = "mixer";
+            Ok(await b.Store.RegisterTypeAsync(Kind, 4, exclusive: true).ConfigureAwait(false), "RegisterTypeAsync");
+            Verdict(StoreVerdict.Conflict, await b.Store.RegisterTypeAsync(Kind, 4).ConfigureAwait(false), "Whether it is exclusive is fixed.");
+            var (a, c) = (await b.MemberAsync(types: [TypeName, Kind]).ConfigureAwait(false), await b.MemberAsync(types: [TypeName, Kind]).ConfigureAwait(false));
+            await AimAsync(b, (1, a), (5, a), (6, a), (7, a)).ConfigureAwait(false);
+            Equal(4, Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync").Length, "A row without a former owner is taken at once.");
+            var lease = Ok(await b.Store.RenewAsync(a).ConfigureAwait(false), "RenewAsync").LeaseSeq;
+            var release = await b.ChangeAsync().ConfigureAwait(false) with
+            {
+                Releases = [new LeaseSeen(a, lease)],
+                Targets = [.. new[] { 1, 5, 6, 7 }.Select(i => new ShardTarget(new ShardNo(i), c))],
+            };
+            Ok(await b.Store.ChangeViewAsync(release).ConfigureAwait(false), "ChangeViewAsync");
+            Sequence([1L], Won(await b.Store.AcquireAsync(c).ConfigureAwait(false)), "Only the fenced type's.");
+            Ok(await b.Store.ClearPreviousAsync(a, [(new ShardNo(5), new Epoch(1))]).ConfigureAwait(false), "ClearPreviousAsync");
+            Sequence([5L], Won(await b.Store.AcquireAsync(c).ConfigureAwait(false)), "Its former owner has stopped.");
+            Ok(await b.Store.RenewAsync(a).ConfigureAwait(false), "RenewAsync");
+            Sequence([], Won(await b.Store.AcquireAsync(c, [new LeaseSeen(a, lease)]).ConfigureAwait(false)), "The lease has moved.");
+            await AimAsync(b, (7, a)).ConfigureAwait(false);
+            Sequence([6L], Won(await b.Store.AcquireAsync(c, [new LeaseSeen(c, 0), new LeaseSeen(a, lease + 1)]).ConfigureAwait(false)), "A stale lease frees what is aimed at the caller.");
+            await b.ViewAsync(new MemberChange.Down(a, "test")).ConfigureAwait(false);
+            await AimAsync(b, (7, c)).ConfigureAwait(false);
+            Sequence([], Won(await b.Store.AcquireAsync(c).ConfigureAwait(false)), "Down alone proves nothing.");
+            await b.ViewAsync(new MemberChange.Down(a, "its lock file is free", DeadProof: true)).ConfigureAwait(false);
+            Sequence([7L], Won(await b.Store.AcquireAsync(c).ConfigureAwait(false)), "Proved dead, also after it went down.");
+
+            static IEnumerable<long> Won(StoreResult<ImmutableArray<AcquiredShard>> result) => Ok(result, "AcquireAsync").Select(w => w.No.Value);
         })),
         ("Only a member that is up acquires", open => RunAsync(open, async b =>
         {

@@ -20,11 +20,11 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
         {
             0 => Join(),
             1 or 2 => View(new MemberChange.Up(AnyMember())),
-            3 => Chance(30) ? View(new MemberChange.Leave(AnyMember())) : Keep("register", s => s.RegisterTypeAsync("other", 2)),
+            3 => Chance(30) ? View(new MemberChange.Leave(AnyMember())) : Keep("register", s => s.RegisterTypeAsync("other", 2, exclusive: true)),
             4 => View(Chance(50) ? [new MemberChange.Down(AnyMember(), "random", Chance(50) ? null : LeaseOf(AnyMember()), Chance(30))] : []),
             5 => Let(AnyMember(), inc => Keep($"renew {inc}", s => s.RenewAsync(inc))),
             6 or 7 => Let(Retargets(), r => Keep("retarget", s => s.RetargetAsync(r))),
-            8 or 9 => Let(AnyMember(), inc => Keep($"acquire {inc}", s => s.AcquireAsync(inc))),
+            8 or 9 => Let((Inc: AnyMember(), Stale: AnyLeases()), t => Keep($"acquire {t.Inc}", s => s.AcquireAsync(t.Inc, t.Stale))),
             10 => Let(Retargets(), r => Keep("plan", s => s.PlanHandoffAsync(r))),
             11 => HandOff(),
             12 => Let((AnyMember(), Pairs()), t => Keep("confirm", s => s.ConfirmAsync(t.Item1, t.Item2))),
@@ -115,6 +115,8 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
             _ => Keep("read journal", s => s.ReadJournalAsync(entity, from, limit)),
         };
     }
+
+    private LeaseSeen[] AnyLeases() => [.. Enumerable.Range(0, random.Next(3)).Select(_ => AnyMember()).Select(m => new LeaseSeen(m, LeaseOf(m)))];
 
     private ShardRetarget[] Retargets() =>
     [

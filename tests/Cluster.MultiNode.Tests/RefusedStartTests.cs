@@ -92,7 +92,7 @@ public sealed class RefusedStartTests
     {
         await using var cluster = new SampleCluster(0);
         Change(cluster.Store, "CREATE TABLE cluster(id INTEGER); PRAGMA application_id=1094929491; PRAGMA user_version=99;");
-        await RefusesAsync(cluster.Add("node1"), $"{cluster.Store} has schema version 99; this build knows up to 2. Start the newer release");
+        await RefusesAsync(cluster.Add("node1"), $"{cluster.Store} has schema version 99; this build knows up to 3. Start the newer release");
     }
 
     [Fact]
@@ -131,6 +131,10 @@ public sealed class RefusedStartTests
         await RefusesInProcessAsync(
             builder => builder.WithSqlite(cluster.Store).WithNode("other", "127.0.0.1:0", "").WithEntity<RoomEntity>(RoomEntity.TypeName, RoomCodecs.Register, shards: 8).Configure(o => (o.Secret, o.Data) = (SampleCluster.Secret, cluster.Folder.Path)),
             "Entity type room has 256 shards in this cluster, 8 here; shard counts are fixed for life: register it with 256.");
+        Change(cluster.Store, "INSERT INTO shard_type(type, shard_count, exclusive) VALUES('mixer', 8, 1)");
+        await RefusesInProcessAsync(
+            builder => builder.WithSqlite(cluster.Store).WithNode("other", "127.0.0.1:0", "").WithEntity<RoomEntity>("mixer", RoomCodecs.Register, shards: 8).Configure(o => (o.Secret, o.Data) = (SampleCluster.Secret, cluster.Folder.Path)),
+            "Entity type mixer is exclusive in this cluster and not here; that is fixed for life: run the release that registered it, or give the type another name.");
 
         await talk.GoesOnAsync("beside the refused newcomers", TimeSpan.FromSeconds(10), 20);
         var status = await cluster[0].StatusAsync();
@@ -146,12 +150,22 @@ public sealed class RefusedStartTests
     [Fact]
     public Task A_host_without_a_store() => RefusesInProcessAsync(
         builder => builder.Configure(o => o.Secret = SampleCluster.Secret),
-        "No store is chosen: add .WithSqlite(\"data/cluster.db\") (package ActorCluster.Sql) to AddActorCluster; all nodes of the machine share that file.");
+        "No store is chosen: add .WithSqlite(\"data/cluster.db\") for nodes on one machine or .WithPostgres(\"Host=...\") for several (package ActorCluster.Sql) to AddActorCluster; all nodes share it.");
 
     [Fact]
     public Task A_host_whose_store_has_no_path() => RefusesInProcessAsync(
         builder => builder.WithSqlite().Configure(o => o.Secret = SampleCluster.Secret),
-        "Cluster:Store:Sqlite is empty; set it to the path of the cluster's SQLite file, which all nodes of the machine share, or give WithSqlite a path.");
+        "Cluster:Store is empty; set Cluster:Store:Sqlite to the path of the SQLite file that all nodes of one machine share, or Cluster:Store:Postgres to the connection string of a database that all machines reach.");
+
+    [Fact]
+    public Task A_host_with_two_stores() => RefusesInProcessAsync(
+        builder => builder.WithSqlite("never.db").WithPostgres("Host=never").Configure(o => o.Secret = SampleCluster.Secret),
+        "Cluster:Store has both Sqlite (never.db) and Postgres; a cluster has one store. Remove one; what WithSqlite and WithPostgres name counts too.");
+
+    [Fact]
+    public Task A_host_whose_connection_string_cannot_be_read() => RefusesInProcessAsync(
+        builder => builder.WithPostgres("Database=chat").Configure(o => o.Secret = SampleCluster.Secret),
+        "Cluster:Store:Postgres: The connection string names no Host. Give Host=...;Username=...;Password=...;Database=...");
 
     [Fact]
     public Task A_host_with_options_that_cannot_be() => RefusesInProcessAsync(

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using ActorCluster.TestKit.Simulation;
 
 namespace ActorCluster.Tests;
@@ -49,21 +48,13 @@ public class SimulationTests
         for (ulong seed = 600; seed < 640; seed++)
         {
             var result = Simulation.Run(seed);
-            faults.UnionWith(result.Faults.Keys);
-            foreach (var (name, count) in result.Coverage) reached[name] = reached.GetValueOrDefault(name) + count;
+            faults.UnionWith(result.Plan.Faults.Select(f => f.Kind));
+            foreach (var (name, count) in result.Reached) reached[name] = reached.GetValueOrDefault(name) + count;
         }
         Assert.Equal(Enum.GetValues<SimFault>().Order(), faults);
         Assert.All(["acks", "refusals", "retried", "unmarked reads", "epochs", "evictions", "left", "in doubt", "lost frames"], name => Assert.True(reached[name] > 0, name));
     }
 
-    private static string[] FailuresOf(ulong first, int count, SimulationOptions options)
-    {
-        var failures = new ConcurrentBag<SimulationResult>();
-        Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = 2 }, i =>
-        {
-            var result = Simulation.Run(first + (ulong)i, options);
-            if (!result.Violations.IsEmpty) failures.Add(result);
-        });
-        return [.. failures.OrderBy(f => f.Seed).Select(f => f.ToString())];
-    }
+    private static string[] FailuresOf(ulong first, int count, SimulationOptions options) =>
+        [.. SimulationCampaign.Run(first, count, options).Failing.Select(f => f.ToString())];
 }

@@ -1,6 +1,11 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using ActorCluster.Persistence;
+using ActorCluster.Tests.Shared;
 using Npgsql;
+
+[assembly: AssemblyFixture(typeof(ActorCluster.Tests.Shared.PostgresServer))]
 
 namespace ActorCluster.Sql.Tests;
 
@@ -37,6 +42,55 @@ public class PostgresStoreTests(PostgresServer server)
         var user = $"poor_{Guid.NewGuid():N}";
         server.Execute($"CREATE USER {user} PASSWORD 'poor'");
         Assert.Contains("GRANT CREATE ON DATABASE", await RefusalOf(server.Store(PostgresServer.NewSchema(), more: $"Username={user};Password=poor")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_database_of_another_encoding_is_refused()
+    {
+        server.Execute("CREATE DATABASE western ENCODING 'LATIN1' TEMPLATE template0");
+        Assert.Contains("encoding is LATIN1; the cluster needs UTF8", await RefusalOf(server.Store(PostgresServer.NewSchema(), more: "Database=western")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_limit_of_connections_is_named_and_waited_out()
+    {
+        var schema = PostgresServer.NewSchema();
+        server.Execute($"CREATE USER narrow PASSWORD 'narrow' CONNECTION LIMIT 1; CREATE SCHEMA {schema} AUTHORIZATION narrow");
+        const string Narrow = "Username=narrow;Password=narrow";
+        await using var store = server.Store(schema, more: Narrow);
+        await using (var other = new NpgsqlConnection($"{server.ConnectionString};{Narrow};Pooling=false"))
+        {
+            await other.OpenAsync(TestContext.Current.CancellationToken);
+            var refused = await store.OpenAsync(Seed, CancellationToken.None);
+            Assert.Equal(StoreVerdict.NotSent, refused.Verdict);
+            Assert.Contains("Raise max_connections or the limit of the role", refused.Reason, StringComparison.Ordinal);
+        }
+        var opened = await store.OpenAsync(Seed, CancellationToken.None);
+        for (var attempt = 0; !opened.IsOk && attempt < 100; attempt++)
+        {
+            await Task.Delay(50, TestContext.Current.CancellationToken);
+            opened = await store.OpenAsync(Seed, CancellationToken.None);
+        }
+        Assert.True(opened.IsOk, opened.Reason);
+    }
+
+    [Fact]
+    public async Task A_full_disk_refuses_a_write_as_a_whole_and_serves_again_when_there_is_room()
+    {
+        var schema = PostgresServer.NewSchema();
+        await using var store = server.Store(schema);
+        var owner = await Owner.OfAsync(store, shards: 2);
+        server.Execute($"CREATE FUNCTION {schema}.no_room() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.entity_seq=3 THEN RAISE EXCEPTION ''could not extend file'' USING ERRCODE=''53100''; END IF; RETURN NEW; END'");
+        server.Execute($"CREATE TRIGGER no_room BEFORE INSERT ON {schema}.journal FOR EACH ROW EXECUTE FUNCTION {schema}.no_room()");
+        var (first, second) = (owner.Batch(0, 1), owner.Batch(1, 1, rows: 3));
+        var refused = await store.AppendAsync([first, second]);
+        Assert.Equal(StoreVerdict.NotSent, refused.Verdict);
+        Assert.Contains("53100). Free space on the server's disk.", refused.Reason, StringComparison.Ordinal);
+        Assert.Equal(0L, server.Execute($"SELECT count(*) FROM {schema}.journal"));
+        server.Execute($"DROP TRIGGER no_room ON {schema}.journal");
+        var appended = await store.AppendAsync([first, second]);
+        Assert.True(appended.IsOk, appended.Reason);
+        Assert.Equal([AppendOutcome.Committed, AppendOutcome.Committed], appended.Value);
     }
 
     [Fact]
@@ -180,7 +234,45 @@ public class PostgresStoreTests(PostgresServer server)
         await using var store = server.Store(PostgresServer.NewSchema(), more: "Host=127.0.0.2,127.0.0.1");
         var opened = await store.OpenAsync(Seed, CancellationToken.None);
         Assert.True(opened.IsOk, opened.Reason);
-        Assert.DoesNotContain("secret", store.Description, StringComparison.Ordinal);
+        Assert.DoesNotContain("only-for-tests", store.Description, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_host_that_is_silent_is_passed_over_within_one_call()
+    {
+        using var silent = new TcpListener(IPAddress.Loopback, 0); // Takes connections and says nothing.
+        silent.Start();
+        await using var store = server.Store(
+            PostgresServer.NewSchema(), callTimeout: TimeSpan.FromSeconds(5), more: $"Host=127.0.0.1:{((IPEndPoint)silent.LocalEndpoint).Port},{server.Host}");
+        var opened = await store.OpenAsync(Seed, CancellationToken.None);
+        Assert.True(opened.IsOk, opened.Reason);
+    }
+
+    [Fact]
+    public async Task A_promoted_standby_is_found_and_goes_on_where_the_primary_ended()
+    {
+        using var primary = new PostgresServer();
+        using var standby = primary.Standby();
+        await using var store = primary.Store("chat", callTimeout: TimeSpan.FromSeconds(3), more: $"Host={primary.Host},{standby.Host}");
+        var owner = await Owner.OfAsync(store, shards: 1);
+        primary.Execute($"ALTER SYSTEM SET synchronous_standby_names='*'");
+        primary.Execute("SELECT pg_reload_conf()");
+        await UntilAsync(() => Task.FromResult((string)primary.Execute("SELECT coalesce(max(sync_state), '') FROM pg_stat_replication")! == "sync"), "The standby is synchronous.");
+        Assert.Equal(AppendOutcome.Committed, (await owner.AppendAsync(owner.Batch(0, 1))).Value);
+        primary.Stop();
+        var next = owner.Batch(0, 2);
+        Assert.False((await owner.AppendAsync(next)).IsOk, "Nobody can be written to.");
+        standby.Promote();
+        await UntilAsync(async () => (await store.RenewAsync(owner.Inc)).IsOk, "The lease is renewed at the new primary.");
+        await UntilAsync(async () => (await store.ResolveAsync(next)).Value == BatchResolution.NotCommitted, "The batch that nobody took is not there.");
+        Assert.Equal(AppendOutcome.Committed, (await owner.AppendAsync(next)).Value);
+        Assert.Equal(2, (await store.ReadJournalAsync(next.Rows[0].Entity, 1, 10)).Value.Length);
+    }
+
+    private static async Task UntilAsync(Func<Task<bool>> condition, string claim)
+    {
+        for (var started = Stopwatch.GetTimestamp(); !await condition(); await Task.Delay(50, TestContext.Current.CancellationToken))
+            Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(30), claim);
     }
 
     private static async Task<string> RefusalOf(PostgresStore store)

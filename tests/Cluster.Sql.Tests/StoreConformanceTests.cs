@@ -1,5 +1,6 @@
 using ActorCluster.Persistence;
 using ActorCluster.TestKit;
+using ActorCluster.Tests.Shared;
 
 namespace ActorCluster.Sql.Tests;
 
@@ -77,6 +78,7 @@ public class StoreConformanceTests(PostgresServer server)
     [InlineData(ModelMutation.EvictByRowsReadBefore)]
     [InlineData(ModelMutation.AcquireWithoutMemberCheck)]
     [InlineData(ModelMutation.EvictIgnoresLeaseSeq)]
+    [InlineData(ModelMutation.TakeExclusiveAtOnce)]
     public async Task A_planted_bug_is_found_by_a_case_of_its_own_and_by_random_operations(ModelMutation mutation)
     {
         var failing = new List<string>();

@@ -29,11 +29,13 @@ internal sealed class PeerProcess : IAsyncDisposable
     /// <param name="folder">Of the cluster.</param>
     /// <param name="name">Of the node.</param>
     /// <param name="withLedgers">It hosts ledgers beside counters, and tells its steps.</param>
-    public static async Task<PeerProcess> StartAsync(string folder, string name, bool withLedgers = false)
+    /// <param name="postgres">Connection string of the store of nodes with ledgers, instead of a file in the folder.</param>
+    public static async Task<PeerProcess> StartAsync(string folder, string name, bool withLedgers = false, string? postgres = null)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardInput = true };
         foreach (var argument in new[] { typeof(PeerProcess).Assembly.Location, Command, folder, name }) start.ArgumentList.Add(argument);
         if (withLedgers) start.ArgumentList.Add(WithLedgers);
+        if (postgres is not null) start.ArgumentList.Add(postgres);
         var process = Process.Start(start) ?? throw new InvalidOperationException("dotnet did not start.");
         string? line;
         do line = await process.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60)).ConfigureAwait(false);
@@ -54,7 +56,7 @@ internal sealed class PeerProcess : IAsyncDisposable
         var withLedgers = more.Contains(WithLedgers);
         if (withLedgers) Ledger.Tell = step => Console.WriteLine(step.ToLine());
         await using var node = await (withLedgers
-            ? BenchNode.StartAsync(folder, name, Ledger.Host, new StepLog(Ledger.Tell!))
+            ? BenchNode.StartAsync(folder, name, c => Ledger.Host(c, more.Length > 1 ? more[1] : null), new StepLog(Ledger.Tell!))
             : BenchNode.StartAsync(folder, name)).ConfigureAwait(false);
         Console.WriteLine($"ready {((IPEndPoint)listener.LocalEndPoint!).Port}");
         await Console.In.ReadToEndAsync().ConfigureAwait(false);

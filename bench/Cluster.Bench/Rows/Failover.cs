@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using ActorCluster.Bench.Nodes;
 using ActorCluster.Entities;
 using ActorCluster.Primitives;
+using ActorCluster.Tests.Shared;
 
 namespace ActorCluster.Bench.Rows;
 
@@ -28,17 +29,24 @@ internal static class Failover
         ("answered", "the command is answered"),
     ];
 
-    public static async Task<Figure> RunAsync(BenchOptions options, TempFolder folder)
+    public static Task<Figure> SqliteAsync(BenchOptions options, TempFolder folder) => RunAsync("failover", options.RunsOr(10), folder, null);
+
+    public static async Task<Figure> PostgresAsync(BenchOptions options, TempFolder folder)
     {
-        var runs = options.RunsOr(10);
+        using var server = PostgresServer.Durable();
+        return await RunAsync("failover-postgres", options.RunsOr(20), folder, server.ConnectionString).ConfigureAwait(false);
+    }
+
+    private static async Task<Figure> RunAsync(string name, int runs, TempFolder folder, string? postgres)
+    {
         var mine = new ConcurrentQueue<Step>();
         Ledger.Tell = mine.Enqueue;
-        await using var node = await BenchNode.StartAsync(folder.Path, "node1", Ledger.Host, new StepLog(mine.Enqueue)).ConfigureAwait(false);
-        await using var survivor = await PeerProcess.StartAsync(folder.Path, "node2", withLedgers: true).ConfigureAwait(false);
+        await using var node = await BenchNode.StartAsync(folder.Path, "node1", c => Ledger.Host(c, postgres), new StepLog(mine.Enqueue)).ConfigureAwait(false);
+        await using var survivor = await PeerProcess.StartAsync(folder.Path, "node2", withLedgers: true, postgres).ConfigureAwait(false);
         var (times, all, close) = (new List<double>(), new List<Dictionary<string, double>>(), Window.Open(survivor.Id));
         for (var run = 0; run < runs; run++)
         {
-            await using var victim = await PeerProcess.StartAsync(folder.Path, "node3", withLedgers: true).ConfigureAwait(false);
+            await using var victim = await PeerProcess.StartAsync(folder.Path, "node3", withLedgers: true, postgres).ConfigureAwait(false);
             var id = await EntityOfAsync(node, run).ConfigureAwait(false);
             mine.Clear();
             survivor.Steps.Clear();
@@ -54,16 +62,16 @@ internal static class Failover
         Ledger.Tell = null;
         var window = close(runs);
         var medians = Milestones.Select(m => (m.Name, m.What, Ms: Window.Median(all.Where(s => s.ContainsKey(m.Name)).Select(s => s[m.Name])), Seen: all.Count(s => s.ContainsKey(m.Name)))).ToList();
-        Console.Error.WriteLine($"failover: median ms after SIGKILL, {runs} runs");
-        foreach (var (name, what, ms, seen) in medians) Console.Error.WriteLine($"  {ms,8:F1}  {name,-13} {what}{(seen < runs ? $" (seen in {seen})" : "")}");
-        return new Figure("failover", Window.Median(times), "ms")
+        Console.Error.WriteLine($"{name}: median ms after SIGKILL, {runs} runs");
+        foreach (var (step, what, ms, seen) in medians) Console.Error.WriteLine($"  {ms,8:F1}  {step,-13} {what}{(seen < runs ? $" (seen in {seen})" : "")}");
+        return new Figure(name, Window.Median(times), "ms")
         {
             Steal = window.Steal,
             More = new Dictionary<string, double> { ["max_ms"] = times.Max() },
             Config = new Dictionary<string, JsonNode?>
             {
                 ["nodes"] = 3,
-                ["store"] = "sqlite",
+                ["store"] = postgres is null ? "sqlite" : "postgres",
                 ["settings"] = "defaults, but shards move for balance after 1 s",
                 ["runs"] = runs,
                 ["runsMs"] = new JsonArray([.. times.Select(t => (JsonNode)Math.Round(t))]),

@@ -53,10 +53,11 @@ internal sealed class DowningDecision(SplitBrainResolver resolver, ProtocolTimes
         var evident = Missing.All(input.CrashEvident);
         var stable = evident ? times.StableWithEvidence : ProtocolTimes.StableFor(input.Voters.Length);
         var voters = VotersOf(input);
-        var rank = RankDelay(input);
-        if (rank is not { } wait) return DowningClaim.None; // Without the store nobody here can claim.
         var verdict = resolver.Classify(voters);
+        // Stopping needs no store: a side that may not live on does not wait for one.
         if (verdict == DowningClass.Stop) return now - _stableSince < stable ? DowningClaim.None : new DowningClaim([input.Self], false, verdict, "this side may not live on");
+        if (RankDelay(input) is not { } wait) return DowningClaim.None; // Without the store nobody here can claim.
+        if (verdict == DowningClass.All) return now - _stableSince < stable + wait ? DowningClaim.None : Everybody(input, "unreachable members, all start anew");
 
         if (now - _stableSince >= stable)
         {
@@ -92,8 +93,11 @@ internal sealed class DowningDecision(SplitBrainResolver resolver, ProtocolTimes
         }
     }
 
-    private static ImmutableArray<Voter> VotersOf(DowningInput input) =>
-        [.. input.Voters.Where(m => !input.CrashEvident(m.Inc)).Select(m => new Voter(m.Inc, m.Weight, m.UpView, input.Component.Contains(m.Inc)))];
+    private ImmutableArray<Voter> VotersOf(DowningInput input) =>
+        [.. input.Voters.Where(m => !input.CrashEvident(m.Inc) && (resolver.Role.Length == 0 || m.Roles.Contains(resolver.Role, StringComparer.Ordinal)))
+            .Select(m => new Voter(m.Inc, m.Weight, m.UpView, input.Component.Contains(m.Inc), m.Name))];
+
+    private static DowningClaim Everybody(DowningInput input, string reason) => new([.. input.Voters.Select(m => m.Inc).Order()], false, DowningClass.All, reason);
 
     /// <summary>Executors go one after the other, oldest first; null when this node is none.</summary>
     private TimeSpan? RankDelay(DowningInput input)
@@ -112,6 +116,7 @@ internal sealed class DowningDecision(SplitBrainResolver resolver, ProtocolTimes
     private DowningClaim Unresolved(DowningInput input, ImmutableArray<Voter> voters, TimeSpan wait, TimeSpan now)
     {
         if (_dividedSince is not { } since || voters.IsEmpty) return DowningClaim.None;
+        if (resolver.DownAllWhenUnstable) return now - since >= times.Unresolved + wait ? Everybody(input, "the division stayed undecided, all start anew") : DowningClaim.None;
         var all = voters.Sum(v => v.Weight);
         var here = voters.Where(v => v.Here).Sum(v => v.Weight);
         var oldestHere = voters.MinBy(v => (v.UpView, v.Inc)).Here;

@@ -3,20 +3,17 @@ using System.Collections.Immutable;
 namespace ActorCluster.Downing;
 
 /// <summary>The side with more than half of the weight lives; an even split goes to the side of the oldest (protocol 3.4).</summary>
-public sealed class KeepMajority : SplitBrainResolver
+/// <param name="minorityStops">A smaller side stops at once, instead of taking over when the leases of the others went stale.</param>
+public sealed class KeepMajority(bool minorityStops = false) : SplitBrainResolver
 {
     /// <inheritdoc />
     public override string Name => "keep-majority";
 
     /// <inheritdoc />
-    public override DowningClass Classify(ImmutableArray<Voter> voters)
+    protected override DowningClass ClassOf(ImmutableArray<Voter> voters) => Majority(voters) switch
     {
-        if (voters.IsEmpty) return DowningClass.Late; // Nobody may vote: only stale leases speak.
-        var all = voters.Sum(v => v.Weight);
-        var here = voters.Where(v => v.Here).Sum(v => v.Weight);
-        if (2 * here > all) return DowningClass.Now;
-        if (2 * here < all) return DowningClass.Late;
-        var oldest = voters.MinBy(v => (v.UpView, v.Inc));
-        return oldest.Here ? DowningClass.Now : DowningClass.Tie;
-    }
+        > 0 => DowningClass.Now,
+        0 => Oldest(voters).Here ? DowningClass.Now : DowningClass.Tie,
+        < 0 => minorityStops ? DowningClass.Stop : DowningClass.Late,
+    };
 }

@@ -17,6 +17,9 @@ public enum DowningClass
 
     /// <summary>Not at all: this component stops itself.</summary>
     Stop,
+
+    /// <summary>Nobody stays: all members are evicted, this side included.</summary>
+    All,
 }
 
 /// <summary>A voter as a resolver sees it.</summary>
@@ -24,14 +27,37 @@ public enum DowningClass
 /// <param name="Weight">Its weight in the vote.</param>
 /// <param name="UpView">Smaller is older.</param>
 /// <param name="Here">It belongs to the component that asks.</param>
-public readonly record struct Voter(Incarnation Inc, double Weight, long UpView, bool Here);
+/// <param name="Name">Its node name.</param>
+public readonly record struct Voter(Incarnation Inc, double Weight, long UpView, bool Here, string Name = "");
 
 /// <summary>What every resolver answers: a division of the voters in, how soon the asking side may claim out.</summary>
+/// <remarks>Without state, so thread-safe.</remarks>
 public abstract class SplitBrainResolver
 {
     /// <summary>Name in configuration, for example <c>keep-majority</c>.</summary>
     public abstract string Name { get; }
 
-    /// <summary>Class of the component that asks. Members that are known to have crashed are no voters any more.</summary>
-    public abstract DowningClass Classify(ImmutableArray<Voter> voters);
+    /// <summary>Only members with this role vote; empty: all do.</summary>
+    public string Role { get; init; } = "";
+
+    /// <summary>A division that stays undecided evicts everybody, instead of letting the components claim in turn.</summary>
+    public bool DownAllWhenUnstable { get; init; }
+
+    /// <summary>Voters there may be; one more is not let up.</summary>
+    public virtual int VotersMax => int.MaxValue;
+
+    /// <summary>Voters, up or still joining, that a newcomer must reach before it becomes up; itself counted if it votes.</summary>
+    public virtual int VotersMin => 0;
+
+    /// <summary>Class of the component that asks. Members that are known to have crashed are no voters any more; where nobody may vote, only stale leases speak.</summary>
+    public DowningClass Classify(ImmutableArray<Voter> voters) => voters.IsEmpty ? DowningClass.Late : ClassOf(voters);
+
+    /// <summary>The strategy's table (protocol 3.4) for at least one voter.</summary>
+    protected abstract DowningClass ClassOf(ImmutableArray<Voter> voters);
+
+    /// <summary>The voter that has been up the longest.</summary>
+    protected static Voter Oldest(ImmutableArray<Voter> voters) => voters.MinBy(v => (v.UpView, v.Inc));
+
+    /// <summary>Above 0: this side has more than half of the weight; 0: exactly half.</summary>
+    protected static int Majority(ImmutableArray<Voter> voters) => (2 * voters.Where(v => v.Here).Sum(v => v.Weight)).CompareTo(voters.Sum(v => v.Weight));
 }

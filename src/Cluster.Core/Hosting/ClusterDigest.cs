@@ -11,7 +11,7 @@ internal static class ClusterDigest
         var times = options.Times;
         var text = string.Create(
             CultureInfo.InvariantCulture,
-            $"ttl={times.LeaseTtl.Ticks};renew={times.Renew.Ticks};serve={times.ServeLimit.Ticks};stop={times.StopBudget.Ticks};resolver={options.Downing.Strategy};window=256/24h");
+            $"ttl={times.LeaseTtl.Ticks};renew={times.Renew.Ticks};serve={times.ServeLimit.Ticks};stop={times.StopBudget.Ticks};resolver={ResolverChoice.Describe(options.Downing)};window=256/24h");
         return StableHash.Of("config", text).ToString("x16", CultureInfo.InvariantCulture);
     }
 }

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Net;
-using ActorCluster.Downing;
 using ActorCluster.Entities;
 using ActorCluster.Links;
 using ActorCluster.Membership;
@@ -189,9 +188,9 @@ internal sealed class ClusterNode(
     {
         if (settings.Faults.Length > 0) throw new ClusterStartException(ExitCodes.Refused, settings.Faults);
         if (builder.Store is null)
-            throw new ClusterStartException(ExitCodes.Refused, "No store is chosen: add .WithSqlite(\"data/cluster.db\") (package ActorCluster.Sql) to AddActorCluster; all nodes of the machine share that file.");
+            throw new ClusterStartException(ExitCodes.Refused, "No store is chosen: add .WithSqlite(\"data/cluster.db\") for nodes on one machine or .WithPostgres(\"Host=...\") for several (package ActorCluster.Sql) to AddActorCluster; all nodes share it.");
         _store = builder.Store(services, _options)
-            ?? throw new ClusterStartException(ExitCodes.Refused, "Cluster:Store:Sqlite is empty; set it to the path of the cluster's SQLite file, which all nodes of the machine share, or give WithSqlite a path.");
+            ?? throw new ClusterStartException(ExitCodes.Refused, "Cluster:Store is empty; set Cluster:Store:Sqlite to the path of the SQLite file that all nodes of one machine share, or Cluster:Store:Postgres to the connection string of a database that all machines reach.");
         _lock = NodeLock.Take(_options.Data, _options.Node.Name);
         ClusterRow cluster;
         var digest = ClusterDigest.Of(_options);
@@ -210,7 +209,12 @@ internal sealed class ClusterNode(
         SeenViews.Check(_options, cluster);
         foreach (var type in builder.Types)
         {
-            var count = await RetryAsync(() => _store.RegisterTypeAsync(type.Name, type.ShardCount)).ConfigureAwait(false);
+            var count = await RetryAsync(async () =>
+            {
+                var registered = await _store.RegisterTypeAsync(type.Name, type.ShardCount).ConfigureAwait(false);
+                return registered.Verdict is not StoreVerdict.Conflict ? registered
+                    : throw new ClusterStartException(ExitCodes.Refused, $"Entity type {type.Name} is exclusive in this cluster and not here; that is fixed for life: run the release that registered it, or give the type another name.");
+            }).ConfigureAwait(false);
             if (count != type.ShardCount)
                 throw new ClusterStartException(ExitCodes.Refused, $"Entity type {type.Name} has {count} shards in this cluster, {type.ShardCount} here; shard counts are fixed for life: register it with {count}.");
         }
@@ -253,7 +257,7 @@ internal sealed class ClusterNode(
             LockFile = _lock!.Proof,
         };
         log.NodeStarts(draft.Name, inc, _store.Description, address);
-        var life = new NodeLife(new LifeSetup(draft, cluster, _options, new KeepMajority(), _store, [.. builder.Types], rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
+        var life = new NodeLife(new LifeSetup(draft, cluster, _options, ResolverChoice.Make(_options.Downing), _store, [.. builder.Types], rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
         metrics.Lives.Add(1);
         life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
         await using (life.ConfigureAwait(false))

@@ -84,13 +84,40 @@ public sealed class StoreOptions
 {
     /// <summary>SQLite file, for nodes on one machine.</summary>
     public string Sqlite { get; set; } = "";
+
+    /// <summary>Connection string of a PostgreSQL database, for nodes on several machines: <c>Host=db1;Username=chat;Password=...;Database=chat</c>.</summary>
+    public string Postgres { get; set; } = "";
 }
 
-/// <summary>Who survives a partition.</summary>
+/// <summary>Who survives a partition; the same on every node.</summary>
 public sealed class DowningOptions
 {
-    /// <summary>Name of the split-brain resolver: <c>keep-majority</c>.</summary>
+    /// <summary>Name of the split-brain resolver: <c>keep-majority</c>, <c>static-quorum</c>, <c>keep-oldest</c>, <c>keep-referee</c>, <c>lease-majority</c> or <c>down-all</c>.</summary>
     public string Strategy { get; set; } = "keep-majority";
+
+    /// <summary>keep-majority: what the smaller side does, <c>late</c> (takes over when the leases of the others went stale) or <c>stop</c>.</summary>
+    public string Minority { get; set; } = "late";
+
+    /// <summary>What happens to a division that stays undecided for ten seconds: <c>claim</c> (each component in turn, the larger first) or <c>down-all</c>.</summary>
+    public string Unstable { get; set; } = "claim";
+
+    /// <summary>Only members with this role vote; empty: all do.</summary>
+    public string Role { get; set; } = "";
+
+    /// <summary>static-quorum: voters a side needs, at least 1; the cluster then takes 2 × this - 1 voters at most.</summary>
+    public int QuorumSize { get; set; }
+
+    /// <summary>keep-oldest: the oldest does not stay when it is cut off alone from two or more others.</summary>
+    public bool DownIfAlone { get; set; } = true;
+
+    /// <summary>keep-referee: name of the node whose side lives.</summary>
+    public string Referee { get; set; } = "";
+
+    /// <summary>keep-referee: voters the referee's side needs, at least 1.</summary>
+    public int RefereeVoters { get; set; } = 1;
+
+    /// <summary>keep-oldest and keep-referee: the losing side stops, instead of taking over when the leases of the others went stale.</summary>
+    public bool Strict { get; set; }
 }
 
 /// <summary>Bounds of this node.</summary>
@@ -145,12 +172,13 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
             faults.AddError($"Cluster:Origins has '{origin}'; give http or https origins, for example https://chat.example.com.");
         if (string.IsNullOrWhiteSpace(options.Data))
             faults.AddError("Cluster:Data is empty; give a folder on a local file system, for example data.");
+        if (options.Store.Sqlite.Length > 0 && options.Store.Postgres.Length > 0)
+            faults.AddError($"Cluster:Store has both Sqlite ({options.Store.Sqlite}) and Postgres; a cluster has one store. Remove one; what WithSqlite and WithPostgres name counts too.");
         if (options.Secrets.Length is < 1 or > 2)
             faults.AddError($"Cluster:Secret has {options.Secrets.Length} values; give one, or two separated by a comma while rotating. Any long random text, the same on every node.");
         if (options.Secrets.Any(s => s.Length < 8))
             faults.AddError("Cluster:Secret is shorter than 8 characters; give a long random text, for example the output of: openssl rand -hex 32");
-        if (options.Downing.Strategy != "keep-majority")
-            faults.AddError($"Cluster:Downing:Strategy is '{options.Downing.Strategy}'; give keep-majority.");
+        foreach (var fault in ResolverChoice.Faults(options.Downing, options.HostList)) faults.AddError(fault);
         if (options.Limits.Mailbox is < 1 or > 1_000_000)
             faults.AddError($"Cluster:Limits:Mailbox is {options.Limits.Mailbox}; give 1 to 1,000,000.");
         if (options.Limits.PassivateAfter < TimeSpan.FromSeconds(1) || options.Limits.PassivateAfter > TimeSpan.FromDays(1))

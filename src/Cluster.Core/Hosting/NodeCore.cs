@@ -4,6 +4,7 @@ using ActorCluster.Downing;
 using ActorCluster.Links;
 using ActorCluster.Membership;
 using ActorCluster.Persistence;
+using ActorCluster.Placement;
 using ActorCluster.Primitives;
 using ActorCluster.Sharding;
 
@@ -33,6 +34,9 @@ internal abstract record NodeInput
 
     public sealed record Drained(ShardNo Shard, Epoch Epoch) : NodeInput;
 
+    /// <summary>Nothing of these shards runs here any more, effects outside the store included.</summary>
+    public sealed record Stopped(ImmutableArray<(ShardNo Shard, Epoch Epoch)> Shards) : NodeInput;
+
     public sealed record Fenced(ShardNo Shard, Epoch Epoch) : NodeInput;
 
     /// <summary>A router met an owner that does not know the shard, or has none: it wants fresh rows.</summary>
@@ -50,9 +54,9 @@ internal sealed class NodeCore
 {
     private readonly List<NodeEffect> _effects = [];
 
-    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId)
+    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null)
     {
-        Ownership = new Ownership(draft.Inc, times);
+        Ownership = new Ownership(draft.Inc, times, types ?? TypeRules.None);
         Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, newId);
     }
 
@@ -71,7 +75,7 @@ internal sealed class NodeCore
                 break;
             case NodeInput.Heard(var beat, var channel):
                 Membership.Heard(beat, channel, now, _effects);
-                break;
+                return _effects; // Most beats change nothing; what one does change is decided at the next tick.
             case NodeInput.ChannelUp(var peer, var channel):
                 Membership.ChannelUp(peer, channel);
                 break;
@@ -107,6 +111,9 @@ internal sealed class NodeCore
             case NodeInput.Drained(var shard, var epoch):
                 Ownership.Drained(shard, epoch);
                 break;
+            case NodeInput.Stopped(var shards):
+                Ownership.Stopped(shards);
+                break;
             case NodeInput.Fenced(var shard, var epoch):
                 Ownership.Fenced(shard, epoch, _effects);
                 Membership.Fenced(now, _effects);
@@ -118,7 +125,7 @@ internal sealed class NodeCore
                 throw new UnreachableException($"No rule for {input}.");
         }
         if (Membership.View != view) Ownership.Hinted();
-        Membership.Tick(now, Ownership.OwnsNothing, _effects);
+        Membership.Tick(now, Ownership.OwnsNothing, Ownership.Awaited, _effects);
         Ownership.Tick(Membership, now, _effects);
         return _effects;
     }

@@ -166,7 +166,8 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             while (!_stopping && !_ended.Task.IsCompleted)
             {
                 var wait = next - MonotonicClock.Now;
-                if (!_inbox.TryTake(out var input, wait > TimeSpan.Zero ? wait : TimeSpan.Zero)) input = new NodeInput.Tick();
+                // A tick that is due goes first: many peers' beats do not hold decisions up.
+                if (wait <= TimeSpan.Zero || !_inbox.TryTake(out var input, wait)) input = new NodeInput.Tick();
                 var now = MonotonicClock.Now;
                 if (input is NodeInput.Tick)
                 {
@@ -264,6 +265,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 break;
             case ShardEffect.Stop(var shards):
                 Regions.Stop(shards);
+                Tell(new NodeInput.Stopped(shards));
                 _log.ShardsStopped(shards.Length, Self);
                 break;
             case ShardEffect.Routes(var known):

@@ -17,8 +17,8 @@ internal sealed class LeaseWatch(ProtocolTimes times)
     {
         foreach (var member in members)
         {
-            if (!member.IsLive) _seen.Remove(member.Inc);
-            else if (!_seen.TryGetValue(member.Inc, out var seen) || seen.LeaseSeq != member.LeaseSeq) _seen[member.Inc] = new Seen(member.LeaseSeq, answered, answered, seen is not null);
+            // Those of down members too: an exclusive shard that one of them had is taken over when its lease is stale (protocol 4.5).
+            if (!_seen.TryGetValue(member.Inc, out var seen) || seen.LeaseSeq != member.LeaseSeq) _seen[member.Inc] = new Seen(member.LeaseSeq, answered, answered, seen is not null);
             else _seen[member.Inc] = seen with { Latest = asked };
         }
     }

@@ -94,6 +94,16 @@ internal sealed partial class Membership
             else if (_leases.IsStale(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "lease stale and silent", _leases.LeaseSeq(voter.Inc)));
             else blocked.Add($"{voter.Name}{voter.Inc} at {voter.LinkAddress} {(OtherSecret(voter.Inc) ? "has another Cluster:Secret" : _detector.Hears(voter.Inc) ? "does not hear this node" : "is not heard")}");
         }
+        var others = Snapshot.Members.Where(m => m.IsLive && m.Inc != Self && Votes(m)).ToList();
+        var staying = others.Count(m => m.IsVoter && !changes.OfType<MemberChange.Down>().Any(d => d.Inc == m.Inc));
+        // Newcomers count as reached: after a total stop there is nobody else.
+        var reached = others.Count(m => _detector.IsUp(m.Inc)) + (Votes(draft) ? 1 : 0);
+        if (!Votes(draft) && others.Count == 0)
+            blocked.Add($"Cluster:Downing:Role is '{resolver.Role}' and no member has that role, so nobody would vote; give Cluster:Node:Roles of a node that role, start that node, or empty the key on all nodes");
+        else if (Votes(draft) && staying >= resolver.VotersMax)
+            blocked.Add($"{resolver.Name} allows {resolver.VotersMax} voters and there are {staying}; stop one, or raise Cluster:Downing:QuorumSize on all nodes");
+        else if (reached < resolver.VotersMin)
+            blocked.Add($"{resolver.Name} needs {resolver.VotersMin} voters that reach each other and there are {reached}, this node counted; start or connect the others");
         JoinBlockedBy = blocked.ToImmutable();
         if (StandsAloneWithItsSecret())
         {
@@ -112,6 +122,8 @@ internal sealed partial class Membership
         var alive = Snapshot!.Members.Where(m => m.IsVoter && !_detector.IsProvedDead(m.Inc) && !_leases.IsStale(m.Inc)).ToList();
         return alive.Count > 0 && alive.All(m => OtherSecret(m.Inc));
     }
+
+    private bool Votes(MemberRow row) => resolver.Role.Length == 0 || row.Roles.Contains(resolver.Role, StringComparer.Ordinal);
 
     private bool OtherSecret(Incarnation inc) => _peers.TryGetValue(inc, out var peer) && peer.SecretDiffers;
 
@@ -144,7 +156,14 @@ internal sealed partial class Membership
         else if (StoreOk(now))
         {
             ReleaseOrForget(component, now, effects);
+            if (_pending is null) RecordLateProofs(effects);
         }
+    }
+
+    private void RecordLateProofs(List<NodeEffect> effects)
+    {
+        _provedLate.RemoveWhere(inc => Snapshot!.Find(inc) is not { IsLive: false, DeadProof: false });
+        if (_provedLate.Count > 0) Propose([.. _provedLate.Select(inc => (MemberChange)new MemberChange.Down(inc, "its lock file is free", DeadProof: true))], [], "proof of death", effects);
     }
 
     /// <summary>The lease path (4.3): a connected member that lost the store keeps its place but not its shards; a stale newcomer goes.</summary>
@@ -191,7 +210,7 @@ internal sealed partial class Membership
         if (AnnouncedView > View) return; // Based on an old picture it can only conflict; the read is under way.
         var losing = members.OfType<MemberChange.Down>().Select(d => d.Inc).Concat(releases.Select(r => r.Inc)).ToImmutableSortedSet();
         var after = Snapshot!.Members.Select(m => members.OfType<MemberChange.Up>().Any(u => u.Inc == m.Inc) ? m with { Status = MemberStatus.Up } : m)
-            .Where(m => m.IsLive && !losing.Contains(m.Inc)).ToImmutableArray();
+            .Where(m => m.IsLive && !losing.Contains(m.Inc) && MayBeGivenShards(m.Inc, _lastTick)).ToImmutableArray();
         _pending = new ViewChange
         {
             OpId = newId(),

@@ -39,6 +39,8 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private bool _leaveWanted;
     private TimeSpan _leaveSince;
     private bool _stopped;
+    private TimeSpan _nextLateProbe;
+    private readonly SortedSet<Incarnation> _provedLate = [];
 
     /// <summary>The newest member list read.</summary>
     public ClusterSnapshot? Snapshot { get; private set; }
@@ -94,7 +96,19 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         _leaveSince = now;
     }
 
-    public void Tick(TimeSpan now, bool ownsNothing, List<NodeEffect> effects)
+    /// <summary>Whether shards may be given to that member: its lease moves, and it does not say that it is frozen (protocol 4.3, 5.1).</summary>
+    public bool MayBeGivenShards(Incarnation inc, TimeSpan now) =>
+        inc == Self || (!IsStale(inc, now) && _detector.LastBeat(inc) is not { Mode: NodeMode.Frozen });
+
+    /// <summary>Those of the given members whose lease this node watched for the whole TTL, as it last saw them.</summary>
+    public ImmutableArray<LeaseSeen> StaleAmong(IEnumerable<Incarnation> members, TimeSpan now) =>
+        [.. members.Distinct().Where(m => IsStale(m, now)).Order().Select(m => new LeaseSeen(m, _leases.LeaseSeq(m)))];
+
+    /// <param name="now">Monotonic.</param>
+    /// <param name="ownsNothing">Nothing is served here.</param>
+    /// <param name="awaited">Members that some exclusive shard still waits for.</param>
+    /// <param name="effects">What is to be done.</param>
+    public void Tick(TimeSpan now, bool ownsNothing, IReadOnlySet<Incarnation> awaited, List<NodeEffect> effects)
     {
         if (_stopped) return;
         NoteOwnPace(now);
@@ -103,6 +117,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         Renew(now, effects);
         Read(now, effects);
         ProbeTheLost(now, effects);
+        ProbeTheAwaited(awaited, now, effects);
         if (_leaveWanted) EndLeaving(now, effects);
         if (_stopped) return;
         if (_pending is not null) DrivePending(effects);
@@ -145,6 +160,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
 
     public void LockProbed(Incarnation peer, bool free, TimeSpan now)
     {
+        if (free && Snapshot?.Find(peer) is { IsLive: false, DeadProof: false }) _provedLate.Add(peer);
         _detector.LockProbed(peer, free);
         _detector.Review(now);
     }
@@ -302,6 +318,15 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
             effects.Add(new NodeEffect.ProbeLink(row));
             if (row.LockFile is { } theirs && draft.LockFile is { } mine && theirs.BootId == mine.BootId) effects.Add(new NodeEffect.ProbeLock(row));
         }
+    }
+
+    /// <summary>Whoever went down without a proof may be proved dead afterwards, which frees the exclusive shards that it had (protocol 2.5, 4.5).</summary>
+    private void ProbeTheAwaited(IReadOnlySet<Incarnation> awaited, TimeSpan now, List<NodeEffect> effects)
+    {
+        if (awaited.Count == 0 || now < _nextLateProbe) return;
+        _nextLateProbe = now + times.Heartbeat;
+        foreach (var inc in awaited.Order())
+            if (Snapshot?.Find(inc) is { IsLive: false, DeadProof: false, LockFile: { } theirs } row && draft.LockFile is { } mine && theirs.BootId == mine.BootId) effects.Add(new NodeEffect.ProbeLock(row));
     }
 
     private void Stop(int exitCode, string reason, List<NodeEffect> effects)

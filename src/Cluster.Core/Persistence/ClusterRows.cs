@@ -110,7 +110,7 @@ public sealed record MemberRow
 
 /// <summary>The cluster row and the members as one read saw them.</summary>
 /// <param name="Cluster">The cluster row.</param>
-/// <param name="Members">All live members and those that went down in the last 7 days, by incarnation.</param>
+/// <param name="Members">All live members, those that went down in the last 7 days, and those that some shard names as its previous owner, by incarnation.</param>
 public sealed record ClusterSnapshot(ClusterRow Cluster, ImmutableArray<MemberRow> Members)
 {
     /// <summary>Finds a member; null when the snapshot does not know it.</summary>

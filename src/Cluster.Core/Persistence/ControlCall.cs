@@ -17,7 +17,7 @@ internal abstract record ControlCall
 
     public sealed record Renew(Incarnation Inc) : ControlCall;
 
-    public sealed record Acquire(Incarnation Inc) : ControlCall;
+    public sealed record Acquire(Incarnation Inc, ImmutableArray<LeaseSeen> Stale) : ControlCall;
 
     public sealed record ReadShards : ControlCall;
 
@@ -40,7 +40,7 @@ internal abstract record ControlCall
         ChangeView(var change) => ControlAnswer.Of(this, await store.ChangeViewAsync(change).ConfigureAwait(false)),
         FindView(var opId) => ControlAnswer.Of(this, await store.FindViewAsync(opId).ConfigureAwait(false)),
         Renew(var inc) => ControlAnswer.Of(this, await store.RenewAsync(inc).ConfigureAwait(false)),
-        Acquire(var inc) => ControlAnswer.Of(this, await store.AcquireAsync(inc).ConfigureAwait(false)),
+        Acquire(var inc, var stale) => ControlAnswer.Of(this, await store.AcquireAsync(inc, stale).ConfigureAwait(false)),
         ReadShards => ControlAnswer.Of(this, await store.ReadShardsAsync().ConfigureAwait(false)),
         PlanHandoff(var plans) => ControlAnswer.Of(this, await store.PlanHandoffAsync(plans).ConfigureAwait(false)),
         RevertHandoff(var owner, var shards) => ControlAnswer.Of(this, await store.RevertHandoffAsync(owner, shards).ConfigureAwait(false)),

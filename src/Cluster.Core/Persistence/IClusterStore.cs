@@ -36,8 +36,11 @@ public interface IControlStore
     ValueTask<StoreResult<ClusterRow>> OpenAsync(StoreSeed seed, CancellationToken cancel);
 
     /// <summary>Writes a type and its free shard rows with its first registration; later ones must give the same count.</summary>
-    /// <returns>Ok with the count in the store, which the caller compares with its own.</returns>
-    ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount);
+    /// <param name="type">The type's name.</param>
+    /// <param name="shardCount">1 to 65,536.</param>
+    /// <param name="exclusive">Its entities act outside the store, so that a taker-over waits for the former owner (protocol 4.5); fixed with the first registration.</param>
+    /// <returns>Ok with the count in the store, which the caller compares with its own. Conflict when the type is registered with another <paramref name="exclusive"/>.</returns>
+    ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount, bool exclusive = false);
 
     /// <summary>Gives the next incarnation. A number whose caller died is never used again.</summary>
     ValueTask<StoreResult<Incarnation>> NextIncarnationAsync();
@@ -57,8 +60,12 @@ public interface IControlStore
     /// <summary>
     /// Acquires every free shard whose target is <paramref name="inc"/> and whose type it hosts (<see cref="MemberRow.Types"/>): epoch + 1,
     /// owner set, previous owner cleared, one row in the shard log. Fenced when <paramref name="inc"/> is not up; its member row is locked meanwhile, so that an eviction waits.
+    /// A row of an exclusive type that names a previous owner is taken only if that member's row says <see cref="MemberRow.DeadProof"/>, or its lease is one of
+    /// <paramref name="stale"/> and has not moved since (protocol 4.5); else it stays as it is.
     /// </summary>
-    ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc);
+    /// <param name="inc">Who acquires.</param>
+    /// <param name="stale">Leases that the caller watched for the whole TTL.</param>
+    ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null);
 
     /// <summary>Reads all shard rows, by number.</summary>
     ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync();

@@ -48,10 +48,10 @@ public abstract record MemberChange
     /// <summary>up to leaving. Not up any more: Conflict.</summary>
     public sealed record Leave(Incarnation Inc) : MemberChange;
 
-    /// <summary>Any live status to down, finally, and revokes every shard that it owns or is the free target of. Already down: no effect.</summary>
+    /// <summary>Any live status to down, finally, and revokes every shard that it owns or is the free target of. Already down: no effect but that of a proof.</summary>
     /// <param name="Inc">Who goes.</param>
     /// <param name="Reason">Why, for people.</param>
     /// <param name="LeaseSeqSeen">Set when the verdict rests on a stale lease: a lease that moved since is a Conflict.</param>
-    /// <param name="DeadProof">The caller held its lock file.</param>
+    /// <param name="DeadProof">The caller held its lock file; written also into the row of a member that is down without it.</param>
     public sealed record Down(Incarnation Inc, string Reason, long? LeaseSeqSeen = null, bool DeadProof = false) : MemberChange;
 }

@@ -9,7 +9,7 @@ namespace ActorCluster.Sharding;
 /// <summary>Which shards this node serves, and how they come and go (protocol, section 5).</summary>
 /// <remarks>Not thread-safe. Everything is re-driven from the rows: no step lives only in memory, so no lost reply and no crash strands a shard.
 /// An epoch orders all news of a shard; what is older than what is known is ignored.</remarks>
-internal sealed class Ownership(Incarnation self, ProtocolTimes times)
+internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules types)
 {
     private const int HandoffsAtOnce = 8;
     private const int DrainsAtOnce = 64;
@@ -18,6 +18,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
     private readonly SortedDictionary<ShardNo, Epoch> _givenUp = [];
     private readonly SortedDictionary<ShardNo, (Epoch Epoch, Incarnation? Target, TimeSpan Since)> _free = [];
     private readonly Dictionary<Type, ControlCall> _underWay = [];
+    private readonly HashSet<(ShardNo Shard, Epoch Epoch)> _ending = []; // Only asked, never iterated.
 
     private ImmutableArray<ShardRow> _rows = [];
     private TimeSpan _readAsked;
@@ -36,6 +37,9 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
     public IEnumerable<(ShardNo Shard, Epoch Epoch)> Serving => _held.Select(h => (h.Key, h.Value.Epoch));
 
     public bool OwnsNothing => _held.Count == 0 && !_underWay.ContainsKey(typeof(ControlCall.Acquire)) && !_underWay.ContainsKey(typeof(ControlCall.Release));
+
+    /// <summary>Former owners that exclusive shards wait for; they may be down.</summary>
+    public ImmutableSortedSet<Incarnation> Awaited { get; private set; } = [];
 
     /// <summary>New targets for what the losing members own or wait for, and for free rows that nobody alive waits for.</summary>
     public ImmutableArray<ShardTarget> PlanFor(ImmutableArray<MemberRow> after, ImmutableSortedSet<Incarnation> losing)
@@ -59,7 +63,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
     {
         var me = membership.SelfRow;
         if (!me.IsLive || membership.Snapshot is null) return;
-        if (_acquireWanted && me.Status == MemberStatus.Up && membership.Lease.IsLive(now)) Call(new ControlCall.Acquire(self), () => _acquireWanted = false, effects);
+        if (_acquireWanted && me.Status == MemberStatus.Up && membership.Lease.IsLive(now)) Call(new ControlCall.Acquire(self, membership.StaleAmong(_rows.Where(r => r.Target == self && r.State == ShardState.Free).Select(r => r.Previous).OfType<Incarnation>(), now)), () => _acquireWanted = false, effects);
         var interval = membership.Missing.Length > 0 || me.Status != MemberStatus.Up ? times.PollUnsettled : times.PollCalm;
         if (_readWanted || now >= _nextRead)
             Call(new ControlCall.ReadShards(), () => (_readWanted, _readAsked, _nextRead) = (false, now, now + interval), effects);
@@ -71,6 +75,12 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
     public void Drained(ShardNo shard, Epoch epoch)
     {
         if (_held.TryGetValue(shard, out var held) && held.Epoch == epoch && held.Phase == Phase.Draining) held.Phase = Phase.Drained;
+    }
+
+    /// <summary>The driver has ended what ran of lost shards; only now may a taker-over of an exclusive one be told so (protocol 4.5).</summary>
+    public void Stopped(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards)
+    {
+        foreach (var shard in shards) _readWanted |= _ending.Remove(shard);
     }
 
     /// <summary>A write to a shard was refused by the store.</summary>
@@ -142,8 +152,9 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
             {
                 start.Add(new AcquiredShard(row.No, row.Type, row.Key, row.Epoch, row.NextSeq)); // The acquire's answer was lost.
             }
-            if (row.Previous == self && !_held.ContainsKey(row.No)) cleared.Add((row.No, row.Epoch));
+            if (row.Previous == self && !_held.ContainsKey(row.No) && !_ending.Contains((row.No, row.Epoch))) cleared.Add((row.No, row.Epoch));
         }
+        Awaited = [.. rows.Where(r => types.IsExclusive(r.Type)).Select(r => r.Previous).OfType<Incarnation>()];
         if (routes.Count > 0) effects.Add(new ShardEffect.Routes(routes.ToImmutable()));
         if (lost.Count > 0) Lose(lost.ToImmutable(), effects);
         if (start.Count > 0) Own(start.ToImmutable(), effects);
@@ -173,6 +184,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
         {
             _held.Remove(shard);
             _givenUp[shard] = epoch;
+            _ending.Add((shard, epoch));
         }
         effects.Add(new ShardEffect.Stop(shards));
         _readWanted = true;
@@ -267,8 +279,10 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
     private void Sweep(Membership.Membership membership, TimeSpan now, List<NodeEffect> effects)
     {
         _nextSweep = now + times.PollUnsettled;
-        var members = membership.Snapshot!.Members;
-        bool IsDown(Incarnation? inc) => inc is { } x && members.Any(m => m.Inc == x && !m.IsLive);
+        var all = membership.Snapshot!.Members;
+        // Whoever lost the store, or says that it is frozen, gets nothing until its lease moves again.
+        var members = all.Where(m => membership.MayBeGivenShards(m.Inc, now)).ToImmutableArray();
+        bool IsDown(Incarnation? inc) => inc is { } x && all.Any(m => m.Inc == x && !m.IsLive);
         if (_rows.Any(r => IsDown(r.Owner))) Call(new ControlCall.RevokeOfDown(), static () => { }, effects);
 
         // A type that nobody hosts now waits for a member that does; it must not hold up the others.
@@ -299,7 +313,12 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times)
     }
 
     private bool NeedsTarget(ShardRow row, Membership.Membership membership, TimeSpan now) =>
-        !MayServe(membership, row.Target, row.Type) || (_free.TryGetValue(row.No, out var free) && now - free.Since >= times.SweepPatience);
+        !MayServe(membership, row.Target, row.Type) || !membership.MayBeGivenShards(row.Target!.Value, now)
+        || (!Waits(row, membership, now) && _free.TryGetValue(row.No, out var free) && now - free.Since >= times.SweepPatience);
+
+    /// <summary>Its target may not take it yet: the former owner of an exclusive shard may still act.</summary>
+    private bool Waits(ShardRow row, Membership.Membership membership, TimeSpan now) =>
+        types.IsExclusive(row.Type) && row.Previous is { } previous && membership.Snapshot!.Find(previous) is not { DeadProof: true } && membership.StaleAmong([previous], now).IsEmpty;
 
     private void NoteFree(ShardRow row, TimeSpan now)
     {

@@ -36,7 +36,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         {
             if (down.DeadProof && cluster.LifeOf(down.Inc) is { } alive && change.By != alive.Inc && !down.Reason.StartsWith("superseded", StringComparison.Ordinal))
                 World.Violated("2.5", $"{change.By} has a death certificate of {down.Inc}, which lives.");
-            if (down.LeaseSeqSeen is not { } seen || Database.Members.FirstOrDefault(m => m.Inc == down.Inc) is not { IsLive: true } row) continue;
+            if (down.LeaseSeqSeen is not { } seen || Database.Find(down.Inc) is not { IsLive: true } row) continue;
             if (row.LeaseSeq != seen)
             {
                 _movedLease = (change.OpId, $"{change.By} evicts {down.Inc} by lease {seen}, which has moved to {row.LeaseSeq}.");
@@ -63,7 +63,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         foreach (var row in Database.Shards)
         {
             if (!_owners.TryGetValue(row.No, out var had) || had.Owner != row.Owner || had.Epoch != row.Epoch) _owners[row.No] = (row.Owner, row.Epoch, World.Now);
-            if (row.Owner is { } owner && Database.Members.First(m => m.Inc == owner) is { IsLive: false } dead) World.Violated("I13", $"{call}: shard {row.No} is owned by {dead}.");
+            if (row.Owner is { } owner && Database.Find(owner) is { IsLive: false } dead) World.Violated("I13", $"{call}: shard {row.No} is owned by {dead}.");
         }
         for (; _journalSeen < Database.Journal.Count; _journalSeen++) Committed(Database.Journal[_journalSeen]);
     }
@@ -152,7 +152,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (entry.ShardSeq != seq + 1) World.Violated("I2", $"Shard {entry.Shard} has row {entry.ShardSeq} after {seq}.");
         if (entry.Epoch < epoch) World.Violated("I2", $"Shard {entry.Shard} row {entry.ShardSeq} has epoch {entry.Epoch} after {epoch}.");
         _shards[entry.Shard] = (entry.ShardSeq, entry.Epoch);
-        var shard = Database.Shards.First(s => s.No == entry.Shard);
+        var shard = Database.Find(entry.Shard)!;
         if (shard.Owner != entry.Owner || shard.Epoch != entry.Epoch) World.Violated("I2", $"{entry.Owner} wrote shard {entry.Shard} at epoch {entry.Epoch}, owned by {shard.Owner} at {shard.Epoch}.");
         var rows = RowsOf(entry.Row.Entity);
         if (entry.Row.EntitySeq != rows.Count + 1) World.Violated("I5", $"{entry.Row.Entity} has row {entry.Row.EntitySeq} after {rows.Count}.");

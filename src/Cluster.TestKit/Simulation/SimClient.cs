@@ -34,7 +34,7 @@ internal sealed class SimOp
 }
 
 /// <summary>A client model: joins, says and leaves in a few rooms, repeats with the same id until it is answered, moves on to the next gateway.</summary>
-internal sealed class SimClient(SimCluster cluster, int index, SimRandom workload)
+internal sealed class SimClient(SimCluster cluster, int index, IEnumerable<PlannedOperation> operations)
 {
     private const int OpenPerRoomMax = 3;
     private static readonly TimeSpan GiveUpAfter = TimeSpan.FromSeconds(90);
@@ -42,7 +42,9 @@ internal sealed class SimClient(SimCluster cluster, int index, SimRandom workloa
 
     private readonly ClientId _id = new((UInt128)(ulong)index + 1);
     private readonly List<SimOp> _open = [];
+    private readonly IEnumerator<PlannedOperation> _operations = operations.GetEnumerator();
     private int _gateway = index;
+    private TimeSpan _began;
     private long _next;
     private long _nextRequest;
 
@@ -56,19 +58,36 @@ internal sealed class SimClient(SimCluster cluster, int index, SimRandom workloa
 
     public void Begin()
     {
-        if (IsDone) return;
-        cluster.World.After(TimeSpan.FromMilliseconds(20) + workload.Exponential(TimeSpan.FromMilliseconds(150)), Begin);
-        var choice = workload.Below(100);
-        var room = workload.Pick(cluster.Rooms);
-        if (choice < 20) Read(room);
-        if (_open.Count(o => o.Room == room) >= OpenPerRoomMax) return;
-        RoomCommand command = choice switch
+        _began = cluster.World.Now;
+        Next();
+    }
+
+    private void Next()
+    {
+        if (!_operations.MoveNext()) return;
+        var operation = _operations.Current;
+        cluster.World.After(_began + operation.At - cluster.World.Now, () =>
         {
-            < 12 => new RoomCommand.Join(User),
-            < 15 => new RoomCommand.Leave(User),
-            _ => new RoomCommand.Say(User, $"{User}.{_next + 1}"),
+            if (IsDone) return;
+            Do(cluster.Rooms[operation.Room], operation.Act);
+            Next();
+        });
+    }
+
+    private void Do(string room, SimAct act)
+    {
+        if (act == SimAct.Read)
+        {
+            Read(room);
+            return;
+        }
+        if (_open.Count(o => o.Room == room) >= OpenPerRoomMax) return;
+        RoomCommand command = act switch
+        {
+            SimAct.Leave => new RoomCommand.Leave(User),
+            SimAct.Say when History.Exists(o => o.Room == room) => new RoomCommand.Say(User, $"{User}.{_next + 1}"),
+            _ => new RoomCommand.Join(User), // Whoever is not in the room joins first.
         };
-        if (!History.Exists(o => o.Room == room)) command = new RoomCommand.Join(User);
         var op = new SimOp { Id = new CommandId(_id, ++_next), Room = room, Command = command, At = cluster.World.Now };
         _open.Add(op);
         History.Add(op);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using ActorCluster.Downing;
 using ActorCluster.Links;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
@@ -13,30 +14,38 @@ internal sealed class SimCluster
 
     private readonly SortedDictionary<Incarnation, SimLife> _lives = [];
 
+    /// <summary>A cluster without faults whose clients never end, for tests that say themselves what happens to it.</summary>
     public SimCluster(ulong seed, SimulationOptions options)
+        : this(SimulationPlan.Draw(seed, options), client => PlannedOperation.Draw(seed, client, options.Rooms))
     {
-        Options = options;
-        Processes = new SimRandom(seed, "processes");
-        Ids = new SimRandom(seed, "ids");
-        Faults = new SimRandom(seed, "faults");
-        var count = options.Nodes > 0 ? options.Nodes : 2 + Faults.Below(4);
-        var shared = options.SharedHost ?? Faults.Chance(0.5);
-        Nodes = [.. Enumerable.Range(0, count).Select(i => new SimNode(this, i, shared))];
-        Network = new SimNetwork(World, new SimRandom(seed, "network"), Nodes);
-        var database = new ModelDatabase(Ids.Id(), options.StoreMutation);
+    }
+
+    public SimCluster(SimulationPlan plan)
+        : this(plan, plan.OperationsOf)
+    {
+    }
+
+    private SimCluster(SimulationPlan plan, Func<int, IEnumerable<PlannedOperation>> operationsOf)
+    {
+        Plan = plan;
+        Nodes = [.. Enumerable.Range(0, plan.Places).Select(i => new SimNode(this, i))];
+        Network = new SimNetwork(World, plan.Seed, Nodes);
+        var database = new ModelDatabase(new SimRandom(plan.Seed, "cluster").Id(), plan.StoreMutation);
         database.Open(new StoreSeed("simulated"));
-        database.RegisterType(RoomType, options.Shards);
-        if (options.ShardsElsewhere > 0) database.RegisterType(ElsewhereType, options.ShardsElsewhere);
+        database.RegisterType(RoomType, plan.Shards);
+        if (plan.ShardsElsewhere > 0) database.RegisterType(ElsewhereType, plan.ShardsElsewhere);
         Checkers = new SimCheckers(this);
-        Store = new SimStore(World, database, new SimRandom(seed, "store"), Checkers.ViewChanging, Checkers.Written);
-        Rooms = [.. Enumerable.Range(0, options.Rooms).Select(i => new EntityId(RoomType, $"r{i}").StoreKey)];
-        var workload = new SimRandom(seed, "workload");
-        Clients = [.. Enumerable.Range(0, options.Clients).Select(i => new SimClient(this, i, workload))];
+        Store = new SimStore(World, database, [.. Nodes.Select(n => new SimRandom(plan.Seed, $"store {n.Name}"))], Checkers.ViewChanging, Checkers.Written);
+        Rooms = [.. Enumerable.Range(0, plan.Rooms).Select(i => new EntityId(RoomType, $"r{i}").StoreKey)];
+        Clients = [.. Enumerable.Range(0, plan.Clients).Select(i => new SimClient(this, i, operationsOf(i)))];
     }
 
     public SimWorld World { get; } = new();
 
-    public SimulationOptions Options { get; }
+    public SimulationPlan Plan { get; }
+
+    /// <summary>What every node decides by.</summary>
+    public SplitBrainResolver Resolver { get; init; } = new KeepMajority();
 
     public SimNode[] Nodes { get; }
 
@@ -51,12 +60,6 @@ internal sealed class SimCluster
     /// <summary>Store keys of the rooms in use.</summary>
     public string[] Rooms { get; }
 
-    public SimRandom Processes { get; }
-
-    public SimRandom Ids { get; }
-
-    public SimRandom Faults { get; }
-
     public long FencedWrites { get; set; }
 
     public SortedDictionary<int, int> Stops { get; } = [];
@@ -67,7 +70,7 @@ internal sealed class SimCluster
 
     public void Start()
     {
-        foreach (var node in Nodes) World.After(Processes.Between(TimeSpan.Zero, TimeSpan.FromMilliseconds(300)), node.Start);
+        foreach (var node in Nodes) World.After(node.Random.Between(TimeSpan.Zero, TimeSpan.FromMilliseconds(300)), node.Start);
         foreach (var client in Clients) World.After(TimeSpan.FromSeconds(1), client.Begin);
     }
 
@@ -88,14 +91,14 @@ internal sealed class SimCluster
     public void Register(SimLife life) => _lives.Add(life.Inc, life);
 
     /// <summary>The entity types that a node serves; it starts no shard of another.</summary>
-    public ImmutableArray<string> TypesOf(SimNode node) => Options.ShardsElsewhere > 0 && node.Index > 0 ? [ElsewhereType, RoomType] : [RoomType];
+    public ImmutableArray<string> TypesOf(SimNode node) => Plan.ShardsElsewhere > 0 && node.Index > 0 ? [ElsewhereType, RoomType] : [RoomType];
 
     public SimNode NodeAt(string address) => Nodes.First(n => address == $"{n.Name}:8090");
 
     /// <summary>The process whose lock file a row names has it open.</summary>
     public bool HoldsLock(MemberRow row) => NodeAt(row.LinkAddress).IsAlive;
 
-    public ShardNo ShardOf(string room) => new(1 + StableHash.ShardOf(new EntityId(RoomType, room[(RoomType.Length + 1)..]), Options.Shards));
+    public ShardNo ShardOf(string room) => new(1 + StableHash.ShardOf(new EntityId(RoomType, room[(RoomType.Length + 1)..]), Plan.Shards));
 
     public void Stopped(SimLife life, int exitCode, string reason)
     {
@@ -158,7 +161,7 @@ internal sealed class SimCluster
             node.Resume();
             node.Start();
         }
-        (Store.LostReplies, Store.LateCopies, Store.Latency) = (0, 0, TimeSpan.FromMilliseconds(2));
-        Network.Delay = TimeSpan.FromMilliseconds(0.5);
+        (Store.LostReplies, Store.LateCopies, Store.Latency) = (0, 0, SimStore.UsualLatency);
+        Network.Delay = SimNetwork.UsualDelay;
     }
 }

@@ -84,7 +84,7 @@ internal sealed class SimGateway(SimCluster cluster, SimLife life) : IOutboxPort
         foreach (var room in cluster.Rooms)
         {
             if (!_relays.TryGetValue(room, out var relay)) _relays.Add(room, relay = new SimRelay(room, cluster.ShardOf(room)));
-            if (relay.Subscribed && cluster.Options.Mutation == SimMutation.NoResubscription) continue;
+            if (relay.Subscribed && cluster.Plan.Mutation == SimMutation.NoResubscription) continue;
             if (life.Clock < relay.Due || !_routes.TryGetValue(relay.Shard, out var route)) continue;
             relay.Due = life.Clock + ResubscribeEvery;
             relay.Subscribed = true;

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using ActorCluster.Downing;
 using ActorCluster.Hosting;
 using ActorCluster.Links;
 using ActorCluster.Membership;
@@ -22,7 +21,7 @@ internal sealed class SimLife
     public SimLife(SimCluster cluster, SimNode node, MemberRow draft)
     {
         (_cluster, Node, _draft) = (cluster, node, draft);
-        Core = new NodeCore(draft, new ProtocolTimes(), new KeepMajority(), cluster.Ids.Id);
+        Core = new NodeCore(draft, new ProtocolTimes(), cluster.Resolver, node.Ids.Id);
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
     }
@@ -118,7 +117,7 @@ internal sealed class SimLife
         Gateway.Tick();
         Rooms.Tick();
         if (Clock < _nextDial || Core.Membership.Snapshot is not { } snapshot) return;
-        _nextDial = Clock + TimeSpan.FromMilliseconds(200 + _cluster.Processes.Below(100));
+        _nextDial = Clock + TimeSpan.FromMilliseconds(200 + Node.Random.Below(100));
         foreach (var member in snapshot.Members)
             if (member.IsLive && member.Inc != Inc && _cluster.LifeOf(member.Inc) is { } peer) _cluster.Network.Dial(this, peer.Node);
     }
@@ -185,6 +184,7 @@ internal sealed class SimLife
                 break;
             case ShardEffect.Stop(var shards):
                 Rooms.Stop(shards);
+                After(TimeSpan.Zero, () => Tell(new NodeInput.Stopped(shards)));
                 break;
             case NodeEffect.Decided(var what):
                 _cluster.World.Trace($"{Inc} decided {what}");
@@ -200,7 +200,7 @@ internal sealed class SimLife
     private void Answered(ControlAnswer answer)
     {
         Tell(new NodeInput.Answered(answer));
-        if (!IsEnded && _cluster.Options.Mutation == SimMutation.LeaveFrozenWithoutReadingOwnRows && answer is { IsOk: true, Call: ControlCall.Renew })
+        if (!IsEnded && _cluster.Plan.Mutation == SimMutation.LeaveFrozenWithoutReadingOwnRows && answer is { IsOk: true, Call: ControlCall.Renew })
             Core.Membership.Lease.OwnRowsRead(TimeSpan.MaxValue);
     }
 

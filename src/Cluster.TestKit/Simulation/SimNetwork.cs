@@ -7,29 +7,30 @@ namespace ActorCluster.TestKit.Simulation;
 /// gone; healed before, it arrives.</remarks>
 internal sealed class SimNetwork
 {
+    public static readonly TimeSpan UsualDelay = TimeSpan.FromMilliseconds(0.5);
+
     private static readonly TimeSpan UserTimeout = TimeSpan.FromSeconds(2);
     private static readonly LinkChannel[] Channels = [LinkChannel.Control, LinkChannel.Data];
 
     private readonly SimWorld _world;
-    private readonly SimRandom _random;
     private readonly SimNode[] _nodes;
     private readonly bool[,,] _cut;
     private readonly SimLink[,,] _links;
     private readonly bool[,] _full;
 
-    public SimNetwork(SimWorld world, SimRandom random, SimNode[] nodes)
+    public SimNetwork(SimWorld world, ulong seed, SimNode[] nodes)
     {
-        (_world, _random, _nodes) = (world, random, nodes);
+        (_world, _nodes) = (world, nodes);
         _full = new bool[nodes.Length, nodes.Length];
         _cut = new bool[nodes.Length, nodes.Length, 2];
         _links = new SimLink[nodes.Length, nodes.Length, 2];
         for (var a = 0; a < nodes.Length; a++)
             for (var b = a + 1; b < nodes.Length; b++)
-                foreach (var channel in Channels) _links[a, b, (int)channel] = _links[b, a, (int)channel] = new SimLink(a, b, channel);
+                foreach (var channel in Channels) _links[a, b, (int)channel] = _links[b, a, (int)channel] = new SimLink(a, b, channel, seed);
     }
 
     /// <summary>Mean one-way delay; spikes raise it.</summary>
-    public TimeSpan Delay { get; set; } = TimeSpan.FromMilliseconds(0.5);
+    public TimeSpan Delay { get; set; } = UsualDelay;
 
     /// <summary>Messages that died with their link.</summary>
     public long Lost { get; private set; }
@@ -92,7 +93,7 @@ internal sealed class SimNetwork
             var link = _links[from.Node.Index, to.Index, (int)channel];
             if (link.IsUp || link.IsDialled || link.Unnoticed > 0 || IsCut(from.Node.Index, to.Index, channel) || IsCut(to.Index, from.Node.Index, channel)) continue;
             link.IsDialled = true;
-            _world.After(_random.Exponential(2 * Delay) + TimeSpan.FromMilliseconds(1), () =>
+            _world.After(link.Random.Exponential(2 * Delay) + TimeSpan.FromMilliseconds(1), () =>
             {
                 link.IsDialled = false;
                 if (link.IsUp || from.IsEnded || from.Node.IsPaused || to is not { IsAlive: true, IsPaused: false, Life: { IsEnded: false } life }) return;
@@ -127,7 +128,7 @@ internal sealed class SimNetwork
 
     private void Carry(SimLink link, int from, SimFrame frame)
     {
-        var arrives = link.Arrival(from, _world.Now + _random.Exponential(Delay) + TimeSpan.FromMilliseconds(0.1));
+        var arrives = link.Arrival(from, _world.Now + link.Random.Exponential(Delay) + TimeSpan.FromMilliseconds(0.1));
         var generation = link.Life;
         _world.After(arrives - _world.Now, () =>
         {
@@ -157,7 +158,7 @@ internal sealed class SimNetwork
                 continue;
             }
             link.Unnoticed++; // Nobody opens the next link before this one's end has been told.
-            _world.After(_random.Exponential(Delay), () =>
+            _world.After(link.Random.Exponential(Delay), () =>
             {
                 link.Unnoticed--;
                 end.ChannelLost(gone, link.Channel);
@@ -165,8 +166,10 @@ internal sealed class SimNetwork
         }
     }
 
-    private sealed class SimLink(int a, int b, LinkChannel channel)
+    private sealed class SimLink(int a, int b, LinkChannel channel, ulong seed)
     {
+        public SimRandom Random { get; } = new(seed, $"link {a} {b} {channel}");
+
         private readonly Queue<SimFrame>[] _stalled = [new(), new()];
         private readonly TimeSpan[] _lastArrival = new TimeSpan[2];
         private SimLife? _endA;

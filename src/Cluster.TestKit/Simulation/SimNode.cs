@@ -4,7 +4,7 @@ using ActorCluster.Primitives;
 namespace ActorCluster.TestKit.Simulation;
 
 /// <summary>A place where processes of one node run, one after the other, each with one life or several.</summary>
-internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
+internal sealed class SimNode(SimCluster cluster, int index)
 {
     private static readonly TimeSpan RejoinAfter = TimeSpan.FromSeconds(1);
 
@@ -12,6 +12,12 @@ internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
     private long _process;
     private TimeSpan _booted;
     private double _rate = 1;
+
+    /// <summary>Choices of this node's processes.</summary>
+    public SimRandom Random { get; } = new(cluster.Plan.Seed, $"node {index}");
+
+    /// <summary>Ids that this node's processes give; apart, so that one id more changes nothing else.</summary>
+    public SimRandom Ids { get; } = new(cluster.Plan.Seed, $"ids {index}");
 
     public int Index => index;
 
@@ -32,11 +38,11 @@ internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
 
     public void Start()
     {
-        if (IsAlive) return;
+        if (IsAlive || !cluster.Plan.Nodes.Contains(index)) return;
         (IsAlive, IsPaused, DiesAfterEffects) = (true, false, null);
         _process++;
         _booted = cluster.World.Now;
-        _rate = 1 + ((cluster.Processes.Unit() - 0.5) * 0.006); // Well within the 0.5 % that leases allow for.
+        _rate = 1 + ((Random.Unit() - 0.5) * 0.006); // Well within the 0.5 % that leases allow for.
         cluster.World.Trace($"{Name} starts");
         Live(_process);
     }
@@ -103,11 +109,11 @@ internal sealed class SimNode(SimCluster cluster, int index, bool sharesHost)
         {
             Inc = inc,
             Name = Name,
-            Host = sharesHost ? "host" : $"host{index}",
+            Host = cluster.Plan.SharedHost ? "host" : $"host{index}",
             LinkAddress = $"{Name}:8090",
             ClientUrl = $"http://{Name}:8080",
-            Types = cluster.Options.Mutation == SimMutation.KeepsItsTypesToItself ? null : cluster.TypesOf(this),
-            LockFile = new NodeLockProof($"{Name}/node.lock", sharesHost ? "boot" : $"boot{index}", 1, index, inc.ToString()),
+            Types = cluster.Plan.Mutation == SimMutation.KeepsItsTypesToItself ? null : cluster.TypesOf(this),
+            LockFile = new NodeLockProof($"{Name}/node.lock", cluster.Plan.SharedHost ? "boot" : $"boot{index}", 1, index, inc.ToString()),
         };
         Life = new SimLife(cluster, this, draft);
         cluster.Register(Life);

@@ -93,19 +93,19 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
             Answer(request, new RoomAnswer(RoomEnd.Done, _committed, !life.MayReadUnmarked, Now));
             return;
         }
-        var known = cluster.Options.Mutation == SimMutation.NoDeduplication ? CommandKnowledge.Fresh : _window.Find(id, out _);
+        var known = cluster.Plan.Mutation == SimMutation.NoDeduplication ? CommandKnowledge.Fresh : _window.Find(id, out _);
         if (known == CommandKnowledge.Repeat)
         {
             _window.Find(id, out var seq);
             Hold(seq, request, new RoomAnswer(RoomEnd.Done, seq, false, Now));
             return;
         }
-        if (known is CommandKnowledge.TooOld or CommandKnowledge.Overtaken && cluster.Options.Mutation != SimMutation.IgnoresClientOrder)
+        if (known is CommandKnowledge.TooOld or CommandKnowledge.Overtaken && cluster.Plan.Mutation != SimMutation.IgnoresClientOrder)
         {
             Hold(_rows.Count, request, new RoomAnswer(RoomEnd.TooOld, 0, false, Now));
             return;
         }
-        if (request.After > 0 && !_window.HasHandled(id.Client, request.After) && cluster.Options.Mutation != SimMutation.IgnoresClientOrder)
+        if (request.After > 0 && !_window.HasHandled(id.Client, request.After) && cluster.Plan.Mutation != SimMutation.IgnoresClientOrder)
         {
             Hold(_rows.Count, request, new RoomAnswer(RoomEnd.OutOfOrder, 0, false, Now));
             return;
@@ -129,7 +129,7 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
         _rows.Add(row);
         _window.NoteExecuted(id, seq, row.AtUnixMs);
         var answer = new RoomAnswer(RoomEnd.Done, seq, false, Now);
-        if (cluster.Options.Mutation == SimMutation.AckBeforeCommit) Answer(request, answer);
+        if (cluster.Plan.Mutation == SimMutation.AckBeforeCommit) Answer(request, answer);
         else Hold(seq, request, answer);
         if (!host.Add(shard, epoch, row, this)) Drop();
     }

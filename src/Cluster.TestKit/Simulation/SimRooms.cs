@@ -13,7 +13,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
     private readonly SortedDictionary<ShardNo, Served> _served = [];
     private readonly ShardInbox _inbox = new();
     private readonly SortedSet<(Incarnation Sender, ShardNo Shard)> _untold = [];
-    private readonly JournalLane _lane = new(cluster.Ids.Id);
+    private readonly JournalLane _lane = new(life.Node.Ids.Id);
     private bool _frozen;
 
     public IEnumerable<ShardNo> Open => _served.Where(s => s.Value.IsOpen).Select(s => s.Key);
@@ -72,7 +72,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
     public void Review()
     {
         var frozen = life.Mode == NodeMode.Frozen;
-        if (frozen && !_frozen && cluster.Options.Mutation != SimMutation.LeaveFrozenWithoutReadingOwnRows)
+        if (frozen && !_frozen && cluster.Plan.Mutation != SimMutation.LeaveFrozenWithoutReadingOwnRows)
         {
             cluster.World.Trace($"{life.Inc} is frozen");
             foreach (var (shard, served) in _served)
@@ -172,7 +172,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
             case JournalCall.Append append:
                 cluster.Store.Data(life, "Append", true, () => cluster.Store.Database.Append(append.Batches), result =>
                 {
-                    if (cluster.Options.Mutation == SimMutation.SkipResolve && result.Verdict == StoreVerdict.InDoubt)
+                    if (cluster.Plan.Mutation == SimMutation.SkipResolve && result.Verdict == StoreVerdict.InDoubt)
                         result = StoreResult.Ok<ImmutableArray<AppendOutcome>>([.. append.Batches.Select(_ => AppendOutcome.Committed)]);
                     Done(news => _lane.Appended(append, result, news));
                 });

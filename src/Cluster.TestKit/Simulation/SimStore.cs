@@ -5,16 +5,18 @@ namespace ActorCluster.TestKit.Simulation;
 
 /// <summary>The store as nodes meet it: a model database behind latency, outages, lost replies and late copies.</summary>
 /// <remarks>Each call takes effect at one instant between its start and its answer, or later when its answer was lost.</remarks>
-internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom random, Action<ViewChange> beforeChange, Action<string> afterWrite)
+internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom[] randoms, Action<ViewChange> beforeChange, Action<string> afterWrite)
 {
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(1.5);
+
+    public static readonly TimeSpan UsualLatency = TimeSpan.FromMilliseconds(2);
 
     private readonly HashSet<int> _cutOff = []; // Only asked, never iterated.
 
     public ModelDatabase Database => database;
 
     /// <summary>Mean latency of a call; spikes raise it.</summary>
-    public TimeSpan Latency { get; set; } = TimeSpan.FromMilliseconds(2);
+    public TimeSpan Latency { get; set; } = UsualLatency;
 
     public double LostReplies { get; set; }
 
@@ -45,6 +47,7 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
     private void Make<T>(SimLife caller, string name, bool writes, Func<T> execute, Action<T> answered, Func<StoreVerdict, T> failed)
     {
         var node = caller.Node.Index;
+        var random = randoms[node];
         var toStore = random.Exponential(Latency);
         var back = random.Exponential(Latency / 4);
         var lost = random.Chance(LostReplies);
@@ -101,7 +104,7 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
             ControlCall.ChangeView(var change) => ControlAnswer.Of(call, database.ChangeView(change, NowUnixMs)),
             ControlCall.FindView(var opId) => ControlAnswer.Of(call, database.FindView(opId)),
             ControlCall.Renew(var inc) => ControlAnswer.Of(call, database.Renew(inc)),
-            ControlCall.Acquire(var inc) => ControlAnswer.Of(call, database.Acquire(inc)),
+            ControlCall.Acquire(var inc, var stale) => ControlAnswer.Of(call, database.Acquire(inc, stale)),
             ControlCall.ReadShards => ControlAnswer.Of(call, database.ReadShards()),
             ControlCall.PlanHandoff(var plans) => ControlAnswer.Of(call, database.PlanHandoff(plans)),
             ControlCall.RevertHandoff(var owner, var shards) => ControlAnswer.Of(call, database.RevertHandoff(owner, shards)),

@@ -21,6 +21,9 @@ internal sealed class SimWorld
     /// <summary>Digest of all that was traced, in order.</summary>
     public ulong TraceHash { get; private set; } = 14695981039346656037UL;
 
+    /// <summary>Told of each line.</summary>
+    public Action<string>? Traced { get; set; }
+
     public IReadOnlyList<string> Violations => _violations;
 
     /// <summary>The last steps, oldest first.</summary>
@@ -35,6 +38,7 @@ internal sealed class SimWorld
     {
         var text = string.Create(CultureInfo.InvariantCulture, $"{Now.TotalSeconds:F4} {line}");
         foreach (var c in text) Mix(c);
+        Traced?.Invoke(text);
         if (_lines.Count == LinesKept) _lines.Dequeue();
         _lines.Enqueue(text);
     }

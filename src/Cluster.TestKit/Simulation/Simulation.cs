@@ -6,18 +6,25 @@ namespace ActorCluster.TestKit.Simulation;
 /// <summary>Runs a whole cluster in one thread and virtual time, with the real protocol cores, and judges it (protocol, section 9.1).</summary>
 public static class Simulation
 {
-    private static readonly TimeSpan Settles = TimeSpan.FromSeconds(15);
+    /// <summary>How long after its last fault a cluster may take until all is well (10 T_d).</summary>
+    internal static readonly TimeSpan Settles = TimeSpan.FromSeconds(15);
 
-    /// <summary>Makes one run: nodes start, faults come and go, and all must be well again 15 s after the last one.</summary>
+    /// <summary>Makes the run of a seed.</summary>
     /// <param name="seed">Decides everything that <paramref name="options"/> leaves open. Equal seeds give equal traces.</param>
     /// <param name="options">What kind of run; the defaults draw all faults.</param>
-    public static SimulationResult Run(ulong seed, SimulationOptions? options = null)
+    public static SimulationResult Run(ulong seed, SimulationOptions? options = null) => Run(SimulationPlan.Draw(seed, options));
+
+    /// <summary>Makes one run: nodes start, faults come and go, and all must be well again 15 s after the last one.</summary>
+    /// <param name="plan">Equal plans give equal traces.</param>
+    /// <param name="trace">Told of each step.</param>
+    public static SimulationResult Run(SimulationPlan plan, Action<string>? trace = null)
     {
-        var cluster = new SimCluster(seed, options ?? new SimulationOptions());
+        ArgumentNullException.ThrowIfNull(plan);
+        var cluster = new SimCluster(plan);
         var world = cluster.World;
-        var plan = new SimFaultPlan(cluster, cluster.Faults);
+        world.Traced = trace;
         cluster.Start();
-        plan.Draw();
+        new SimFaults(cluster).Schedule(plan.Faults);
 
         bool Broken() => world.Violations.Count > 0;
         world.RunUntil(plan.Ends + TimeSpan.FromMilliseconds(1), Broken);
@@ -29,12 +36,11 @@ public static class Simulation
         }
         return new SimulationResult
         {
-            Seed = seed,
+            Plan = plan,
             Violations = [.. world.Violations],
             TraceHash = world.TraceHash,
             Steps = world.Steps,
-            Faults = plan.Counts.ToImmutableSortedDictionary(),
-            Coverage = CoverageOf(cluster),
+            Reached = ReachedBy(cluster),
             LastSteps = Broken() ? [.. world.LinesAtViolation.TakeLast(60)] : [.. world.LastLines],
         };
     }
@@ -43,7 +49,15 @@ public static class Simulation
     {
         var world = cluster.World;
         var healed = world.Now;
-        bool Settled() => broken() || (cluster.AllUp() && cluster.AllServed() && cluster.Clients.All(c => c.AllAnswered(healed)));
+        var nextLook = healed;
+        bool Settled() => broken() || (LookNow() && cluster.AllUp() && cluster.AllServed() && cluster.Clients.All(c => c.AllAnswered(healed)));
+        bool LookNow()
+        {
+            if (world.Now < nextLook) return false;
+            nextLook = world.Now + TimeSpan.FromMilliseconds(50);
+            return true;
+        }
+
         if (!world.RunUntil(healed + Settles, Settled)) world.Violated("I13", $"{Settles} after the last fault: {Complaint(cluster, healed)}");
         world.RunUntil(healed + Settles, broken);
         foreach (var client in cluster.Clients) client.IsDone = true;
@@ -59,7 +73,7 @@ public static class Simulation
         return string.Join(" | ", lives.Concat(idle).Concat(open));
     }
 
-    private static ImmutableSortedDictionary<string, long> CoverageOf(SimCluster cluster)
+    private static ImmutableSortedDictionary<string, long> ReachedBy(SimCluster cluster)
     {
         var database = cluster.Store.Database;
         var all = cluster.Clients.SelectMany(c => c.History).ToArray();

@@ -29,20 +29,11 @@ public class KeepMajorityTests
     public void No_partition_of_up_to_five_nodes_has_two_sides_that_claim_at_once()
     {
         for (var nodes = 1; nodes <= 5; nodes++)
-            foreach (var sideOf in PartitionsOf(nodes))
+            foreach (var sideOf in PartitionTrial.PartitionsOf(nodes))
             {
                 var claiming = sideOf.Distinct().Count(side => _resolver.Classify([.. Enumerable.Range(0, nodes).Select(i => new Voter(new Incarnation(i + 1), 1, i + 1, sideOf[i] == side))]) == DowningClass.Now);
                 Assert.True(claiming <= 1, string.Join(' ', sideOf));
             }
-    }
-
-    /// <summary>Every way to put nodes into unnamed groups: node i joins a group of its forerunners or opens the next one.</summary>
-    private static IEnumerable<int[]> PartitionsOf(int nodes)
-    {
-        IEnumerable<int[]> partitions = [[]];
-        for (var i = 0; i < nodes; i++)
-            partitions = partitions.SelectMany(p => Enumerable.Range(0, (p.Length == 0 ? -1 : p.Max()) + 2).Select(group => (int[])[.. p, group]));
-        return partitions;
     }
 
     private static ImmutableArray<Voter> Voters(string here, string there) => [.. Side(here, true), .. Side(there, false)];

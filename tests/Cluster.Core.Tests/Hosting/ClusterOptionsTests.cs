@@ -18,7 +18,16 @@ public class ClusterOptionsTests
     [InlineData("data", "Cluster:Data is empty", "give a folder")]
     [InlineData("secrets", "Cluster:Secret has 3 values", "give one, or two")]
     [InlineData("short", "Cluster:Secret is shorter", "give a long random text")]
-    [InlineData("strategy", "Cluster:Downing:Strategy is 'none'", "give keep-majority")]
+    [InlineData("strategy", "Cluster:Downing:Strategy is 'none'", "give keep-majority, static-quorum")]
+    [InlineData("minority", "Cluster:Downing:Minority is 'die'", "give late or stop")]
+    [InlineData("unstable", "Cluster:Downing:Unstable is 'die'", "give claim or down-all")]
+    [InlineData("role", "Cluster:Downing:Role is 'two words'", "give one role")]
+    [InlineData("quorum-none", "Cluster:Downing:QuorumSize is 0", "give at least 1")]
+    [InlineData("quorum-large", "Cluster:Downing:QuorumSize is 4", "give 2 to 3")]
+    [InlineData("quorum-small", "Cluster:Downing:QuorumSize is 1", "give 2 to 3")]
+    [InlineData("referee", "Cluster:Downing:Referee is ''", "give the name of a node")]
+    [InlineData("referee-unknown", "Cluster:Downing:Referee is 'n9'", "give one of n1, n2, n3")]
+    [InlineData("referee-voters", "Cluster:Downing:RefereeVoters is 0", "give at least 1")]
     [InlineData("mailbox", "Cluster:Limits:Mailbox is 0", "give 1 to 1,000,000")]
     [InlineData("passivate", "Cluster:Limits:PassivateAfter is 00:00:00.5000000", "give 1 s to 1 day")]
     [InlineData("ask", "Cluster:Limits:AskTimeout is 00:06:00", "give 10 ms to 5 min")]
@@ -64,6 +73,15 @@ public class ClusterOptionsTests
         "secrets" => options.Secret = "long-enough-1,long-enough-2,long-enough-3",
         "short" => options.Secret = "short",
         "strategy" => options.Downing.Strategy = "none",
+        "minority" => options.Downing.Minority = "die",
+        "unstable" => options.Downing.Unstable = "die",
+        "role" => options.Downing.Role = "two words",
+        "quorum-none" => options.Downing = new DowningOptions { Strategy = "static-quorum" },
+        "quorum-large" => (options.Hosts = "n1,n2,n3", options.Downing = new DowningOptions { Strategy = "static-quorum", QuorumSize = 4 }),
+        "quorum-small" => (options.Hosts = "n1,n2,n3", options.Downing = new DowningOptions { Strategy = "static-quorum", QuorumSize = 1 }),
+        "referee" => options.Downing = new DowningOptions { Strategy = "keep-referee" },
+        "referee-unknown" => (options.Hosts = "n1,n2,n3", options.Downing = new DowningOptions { Strategy = "keep-referee", Referee = "n9" }),
+        "referee-voters" => options.Downing = new DowningOptions { Strategy = "keep-referee", Referee = "n1", RefereeVoters = 0 },
         "mailbox" => options.Limits.Mailbox = 0,
         "passivate" => options.Limits.PassivateAfter = TimeSpan.FromSeconds(0.5),
         "ask" => options.Limits.AskTimeout = TimeSpan.FromMinutes(6),

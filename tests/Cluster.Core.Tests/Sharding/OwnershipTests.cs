@@ -22,6 +22,7 @@ public class OwnershipTests
     private ShardRow _row = new(Shard, "room", "0", new Epoch(1), Me, null, null, ShardState.Owned, 1);
     private ImmutableArray<ShardRow> _others = [];
     private bool _otherBeats;
+    private NodeMode _otherMode = NodeMode.Serving;
     private long _beat;
 
     [Fact]
@@ -61,6 +62,47 @@ public class OwnershipTests
         var starts = _effects.OfType<ShardEffect.Start>().Count();
         Tell(new NodeInput.Answered(new ControlAnswer(acquire, StoreVerdict.Ok, ImmutableArray.Create(new AcquiredShard(Shard, "room", "0", new Epoch(1), 1)), null)), _ => null);
         Assert.Equal(starts, _effects.OfType<ShardEffect.Start>().Count());
+    }
+
+    [Fact]
+    public void A_lost_shard_s_former_owner_is_cleared_only_when_nothing_of_it_runs_any_more()
+    {
+        Settle();
+        _row = _row with { Owner = null, Target = Other, Previous = Me, State = ShardState.Free };
+        Settle();
+        Assert.Single(_effects.OfType<ShardEffect.Stop>());
+        Assert.DoesNotContain(_effects.OfType<NodeEffect.Call>(), c => c.What is ControlCall.ClearPrevious);
+        Tell(new NodeInput.Stopped([(Shard, new Epoch(1))]), _ => null);
+        Settle();
+        Assert.Contains(_effects.OfType<NodeEffect.Call>(), c => c.What is ControlCall.ClearPrevious { Shards: [var lost] } && lost == (Shard, new Epoch(1)));
+    }
+
+    [Fact]
+    public void An_acquire_names_the_former_owners_whose_lease_was_watched_for_the_whole_ttl()
+    {
+        _row = _row with { Owner = null, Target = Me, Previous = Other, State = ShardState.Free };
+        _members = [Member(Me), Member(Other) with { Status = MemberStatus.Down, LeaseSeq = 7 }];
+        for (var i = 0; i < 3; i++) Settle(); // 6 s, less than the TTL of 8 s.
+        Assert.All(Acquires(), stale => Assert.Empty(stale));
+        for (var i = 0; i < 3; i++) Settle();
+        Assert.Equal([new LeaseSeen(Other, 7)], Acquires().Last());
+        Assert.Contains(Acquires(), s => s.IsEmpty);
+
+        IEnumerable<ImmutableArray<LeaseSeen>> Acquires() => _effects.OfType<NodeEffect.Call>().Select(c => c.What).OfType<ControlCall.Acquire>().Select(a => a.Stale);
+    }
+
+    [Fact]
+    public void A_member_that_says_it_is_frozen_is_given_no_shard()
+    {
+        _otherBeats = true;
+        _otherMode = NodeMode.Frozen;
+        Tell(new NodeInput.ChannelUp(Other, LinkChannel.Control), _ => null);
+        _others = [.. Enumerable.Range(2, 8).Select(i => new ShardRow(new ShardNo(i), "room", $"{i}", new Epoch(1), Me, null, null, ShardState.Owned, 1))];
+        for (var i = 0; i < 8; i++) Settle();
+        Assert.DoesNotContain(_effects.OfType<NodeEffect.Call>(), c => c.What is ControlCall.PlanHandoff);
+        _otherMode = NodeMode.Serving;
+        for (var i = 0; i < 2; i++) Settle();
+        Assert.Contains(_effects.OfType<NodeEffect.Call>(), c => c.What is ControlCall.PlanHandoff);
     }
 
     [Fact]
@@ -119,7 +161,7 @@ public class OwnershipTests
             var answers = _answers.ToArray();
             _answers.Clear();
             foreach (var answer in answers) Tell(new NodeInput.Answered(answer), fails ?? (_ => null));
-            if (_otherBeats) Tell(new NodeInput.Heard(new Heartbeat(Other, ++_beat, 5, NodeMode.Serving, true, 0, true, [new ReachEntry(Me, true)]), LinkChannel.Control), fails ?? (_ => null));
+            if (_otherBeats) Tell(new NodeInput.Heard(new Heartbeat(Other, ++_beat, 5, _otherMode, true, 0, true, [new ReachEntry(Me, true)]), LinkChannel.Control), fails ?? (_ => null));
             Tell(new NodeInput.Tick(), fails ?? (_ => null));
         }
     }
@@ -140,7 +182,7 @@ public class OwnershipTests
 
     private object ValueOf(ControlCall call) => call switch
     {
-        ControlCall.ReadCluster => new ClusterSnapshot(new ClusterRow(Guid.Empty, 1, 5, 1, ""), _members),
+        ControlCall.ReadCluster => new ClusterSnapshot(new ClusterRow(Guid.Empty, 1, 5, 1, ""), [.. _members.Select(m => m.IsLive ? m with { LeaseSeq = (long)_now.TotalSeconds } : m)]),
         ControlCall.ReadShards => ImmutableArray.Create([_row, .. _others]),
         ControlCall.Renew => new Renewal(1, 5),
         _ => ImmutableArray<AcquiredShard>.Empty,

@@ -12,12 +12,15 @@ internal sealed class SampleCluster : IAsyncDisposable
     private const int FirstLinkPort = 9380;
     private static readonly TimeSpan ReadyLimit = TimeSpan.FromSeconds(60);
     private readonly List<SampleNode> _all = [];
+    private readonly string? _postgres;
 
     /// <summary>Chooses ports and names node1, node2, …; starts nothing.</summary>
     /// <param name="count">How many nodes.</param>
     /// <param name="store">The store's file; null: in the cluster's folder.</param>
-    public SampleCluster(int count, string? store = null)
+    /// <param name="postgres">Connection string of the store, instead of a file.</param>
+    public SampleCluster(int count, string? store = null, string? postgres = null)
     {
+        _postgres = postgres;
         Store = store ?? Folder.At("cluster.db");
         for (var i = 1; i <= count; i++) Nodes.Add(Add(string.Create(CultureInfo.InvariantCulture, $"node{i}")));
     }
@@ -117,7 +120,7 @@ internal sealed class SampleCluster : IAsyncDisposable
             "--Cluster:Node:Name", name,
             "--Cluster:Node:Link", string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{link}"),
             "--Cluster:Node:Clients", string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{clients}"),
-            "--Cluster:Store:Sqlite", Store,
+            _postgres is null ? "--Cluster:Store:Sqlite" : "--Cluster:Store:Postgres", _postgres ?? Store,
             "--Cluster:Data", Folder.Path,
             "--Cluster:Secret", Secret,
             "--Cluster:Times:RebalanceDelay", "00:00:01",

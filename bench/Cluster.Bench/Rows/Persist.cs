@@ -1,26 +1,43 @@
 using System.Text.Json.Nodes;
 using ActorCluster.Bench.Nodes;
 using ActorCluster.Bench.Yardsticks;
+using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using ActorCluster.Sql;
+using ActorCluster.Tests.Shared;
 
 namespace ActorCluster.Bench.Rows;
 
 /// <summary>Commands to journaled entities, each answered after its commit, against bare inserts of as many rows a commit.</summary>
-internal static class PersistSqlite
+internal static class Persist
 {
     private const int Rooms = 256;
     private const int PayloadBytes = 100;
 
-    public static async Task<Figure> RunAsync(BenchOptions options, TempFolder folder)
+    public static Task<Figure> SqliteAsync(BenchOptions options, TempFolder folder) => RunAsync(
+        "persist-sqlite", options, folder, new JsonObject { ["synchronous"] = "FULL" },
+        () => new SqliteStore(new SqliteStoreOptions { Path = Path.Combine(folder.Path, "cluster.db") }),
+        (rooms, shardOf, payload) => Task.FromResult<RawJournal>(new RawSqliteJournal(folder.Path, rooms, shardOf, payload)));
+
+    public static async Task<Figure> PostgresAsync(BenchOptions options, TempFolder folder)
+    {
+        using var server = PostgresServer.Durable();
+        return await RunAsync(
+            "persist-postgres", options, folder, new JsonObject { ["synchronous_commit"] = "on", ["fsync"] = "on", ["server"] = "one, on this machine" },
+            () => new PostgresStore(new PostgresStoreOptions { ConnectionString = server.ConnectionString }),
+            async (rooms, shardOf, payload) => await RawPostgresJournal.MakeAsync(server.ConnectionString, rooms, shardOf, payload).ConfigureAwait(false)).ConfigureAwait(false);
+    }
+
+    private static async Task<Figure> RunAsync(
+        string name, BenchOptions options, TempFolder folder, JsonObject settings, Func<IClusterStore> open, Func<string[], long[], byte[], Task<RawJournal>> bare)
     {
         var callers = options.Callers > 0 ? options.Callers : 1_024;
         CountedStore? count = null;
         await using var node = await BenchNode.StartAsync(folder.Path, "node1", cluster => cluster
             .WithEntity<Ledger>("ledger", Ledger.Register, Ledger.Shards)
-            .WithStore((_, settings) =>
+            .WithStore((_, _) =>
             {
-                (var store, count) = CountedStore.Around(new SqliteStore(new SqliteStoreOptions { Path = settings.Store.Sqlite }));
+                (var store, count) = CountedStore.Around(open());
                 return store;
             })).ConfigureAwait(false);
         var ids = Enumerable.Range(0, Rooms).Select(i => $"room-{i}").ToArray();
@@ -28,7 +45,7 @@ internal static class PersistSqlite
         var regions = node.Engine.Life!.Regions;
         var payload = new byte[PayloadBytes];
         Random.Shared.NextBytes(payload);
-        using var raw = new RawJournal(folder.Path, [.. keys.Select(k => k.StoreKey)], [.. keys.Select(k => regions.RouteOf(k).Shard.Value)], payload);
+        using var raw = await bare([.. keys.Select(k => k.StoreKey)], [.. keys.Select(k => regions.RouteOf(k).Shard.Value)], payload).ConfigureAwait(false);
         var (cluster, command, sequences) = (node.Cluster, new Enter(payload), new long[callers]);
 
         var (windows, yardsticks, p50, p99, perCommit) = (new List<Window>(), new List<Window>(), new List<double>(), new List<double>(), new List<double>());
@@ -46,7 +63,7 @@ internal static class PersistSqlite
             p50.Add(ours.Percentile(0.5));
             p99.Add(ours.Percentile(0.99));
         }
-        return new Figure("persist-sqlite", Window.Median(windows.Select(w => w.Rate)), "commands/s")
+        return new Figure(name, Window.Median(windows.Select(w => w.Rate)), "commands/s")
         {
             P50Us = Window.Median(p50),
             P99Us = Window.Median(p99),
@@ -61,7 +78,7 @@ internal static class PersistSqlite
                 ["rooms"] = Rooms,
                 ["shards"] = Ledger.Shards,
                 ["payloadBytes"] = PayloadBytes,
-                ["synchronous"] = "FULL",
+                ["store"] = settings,
                 ["seconds"] = options.Seconds,
                 ["runs"] = options.Runs,
             },

@@ -1,0 +1,110 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using ActorCluster.Cli.Explain;
+using ActorCluster.Hosting;
+
+namespace ActorCluster.Cli.Verbs;
+
+/// <summary>Walks all cuts of a cluster of equal nodes, n1 the oldest, with the code that decides at run time.</summary>
+internal sealed class ExplainVerb : Verb
+{
+    public override string Name => "explain";
+
+    public override string Summary => "Shows who lives after each cut of the network, and how soon.";
+
+    public override IReadOnlyList<VerbOption> Options =>
+    [
+        new("nodes", "N", "How many, 2 to 6; 3 by default."),
+        new("resolver", "NAME", "Strategy, as in Cluster:Downing:Strategy; keep-majority by default."),
+        new("minority", "late|stop", "As in Cluster:Downing:Minority."),
+        new("quorum", "N", "As in Cluster:Downing:QuorumSize; more than half by default."),
+        new("referee", "NODE", "As in Cluster:Downing:Referee; n1 by default."),
+        new("stores", null, "Also vary which groups reach the store; else all do."),
+        new("json", null, "For programs."),
+        new("html", "FILE", "Writes one page for people instead."),
+    ];
+
+    public override async Task<int> RunAsync(VerbArguments arguments, TextWriter output, CancellationToken stopping)
+    {
+        var nodes = arguments.Number("nodes", 3, 2, 6);
+        var options = new DowningOptions
+        {
+            Strategy = arguments.Text("resolver") ?? "keep-majority",
+            Minority = arguments.Text("minority") ?? "late",
+            QuorumSize = arguments.Number("quorum", (nodes / 2) + 1, 1, 1000),
+            Referee = arguments.Text("referee") ?? "n1",
+        };
+        if (ResolverChoice.Faults(options, [.. CutTable.Members(nodes).Select(m => m.Name)]).FirstOrDefault() is { } fault) throw new UsageException(fault);
+        if (arguments.Has("json") && arguments.Has("html")) throw new UsageException("--json and --html are given; give one of them.");
+        var cuts = CutTable.All(ResolverChoice.Make(options), nodes, arguments.Has("stores"));
+        var scores = CutTable.Compare(nodes);
+        if (arguments.Text("html") is { } file) await Write(file, CutPage.Of(Described(options), nodes, cuts, scores), stopping).ConfigureAwait(false);
+        else await output.WriteLineAsync(arguments.Has("json") ? Json(cuts, scores) : Text(cuts, scores)).ConfigureAwait(false);
+        return 0;
+    }
+
+    private static async Task Write(string file, string page, CancellationToken stopping)
+    {
+        try
+        {
+            await File.WriteAllTextAsync(file, page, stopping).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new UsageException($"--html is '{file}' and cannot be written: {e.Message}");
+        }
+    }
+
+    private static string Described(DowningOptions options) => options.Strategy switch
+    {
+        "keep-majority" when options.Minority == "stop" => "keep-majority, minority=stop",
+        "static-quorum" => string.Create(CultureInfo.InvariantCulture, $"static-quorum {options.QuorumSize}"),
+        "keep-referee" => $"keep-referee {options.Referee}",
+        var name => name,
+    };
+
+    private static string Text(ImmutableArray<Cut> cuts, ImmutableArray<Score> scores)
+    {
+        var text = new StringBuilder();
+        foreach (var cut in cuts)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{string.Join(" | ", cut.Groups)}   store: {(cut.Store.IsEmpty ? "nobody" : cut.Store.Length == cut.Groups.Length ? "all" : string.Join(", ", cut.Store))}");
+            text.Append(CultureInfo.InvariantCulture, $"   lives: {Or(cut.Lives)}   stops: {Or(cut.Stops)}   {cut.Seconds:F1} s{(cut.Flag.Length > 0 ? $"   ! {cut.Flag}" : "")}\n");
+        }
+        text.Append(CultureInfo.InvariantCulture, $"\nOver all cuts and all groups that may reach the store:\n{"",-30}{"nobody or two serve",20}{"minority serves",17}{"ordinary cut",14}{"mean",8}\n");
+        foreach (var score in scores)
+            text.Append(CultureInfo.InvariantCulture, $"{score.Strategy,-30}{$"{score.Bad} of {score.Cuts}",20}{score.Minority,17}{score.OrdinarySeconds,12:F1} s{score.Seconds,6:F1} s\n");
+        return text.Append(CultureInfo.InvariantCulture, $"\nrecommended: {CutTable.Recommend(scores)}").ToString();
+    }
+
+    private static string Json(ImmutableArray<Cut> cuts, ImmutableArray<Score> scores)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteStartArray("cuts");
+            foreach (var cut in cuts)
+            {
+                json.WriteStartObject();
+                foreach (var (name, values) in new[] { ("groups", cut.Groups), ("store", cut.Store), ("witness", cut.Witness), ("lives", cut.Lives), ("stops", cut.Stops) })
+                {
+                    json.WriteStartArray(name);
+                    foreach (var value in values) json.WriteStringValue(value);
+                    json.WriteEndArray();
+                }
+                json.WriteNumber("seconds", Math.Round(cut.Seconds, 1));
+                json.WriteString("flag", cut.Flag);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+            json.WriteString("recommendation", CutTable.Recommend(scores));
+            json.WriteEndObject();
+        }
+        return Encoding.UTF8.GetString(buffer.ToArray());
+    }
+
+    private static string Or(ImmutableArray<string> names) => names.IsEmpty ? "nobody" : string.Join(' ', names);
+}

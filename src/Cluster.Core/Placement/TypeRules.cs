@@ -1,0 +1,13 @@
+using System.Collections.Immutable;
+
+namespace ActorCluster.Placement;
+
+/// <summary>What this node knows of the entity types that are not like others.</summary>
+/// <param name="Exclusive">Types whose entities act outside the store; a taker-over waits for the former owner (protocol 4.5).</param>
+internal sealed record TypeRules(ImmutableSortedSet<string> Exclusive)
+{
+    /// <summary>Every type is like the others.</summary>
+    public static TypeRules None { get; } = new(ImmutableSortedSet<string>.Empty);
+
+    public bool IsExclusive(string type) => Exclusive.Contains(type);
+}

@@ -1,0 +1,91 @@
+using ActorCluster.Hosting;
+using ActorCluster.Links;
+
+namespace ActorCluster.TestKit.Simulation;
+
+/// <summary>Does to a cluster what a plan says.</summary>
+internal sealed class SimFaults(SimCluster cluster)
+{
+    /// <summary>Between the starts of two nodes of a rolling restart.</summary>
+    public const long RollingStepMs = 4_000;
+
+    public void Schedule(IEnumerable<PlannedFault> faults)
+    {
+        foreach (var fault in faults) Schedule(fault);
+    }
+
+    private void Schedule(PlannedFault fault)
+    {
+        var (nodes, others, value) = (fault.Nodes, fault.Others, fault.Value);
+        void Lasts(Action begins, Action ends)
+        {
+            cluster.World.After(fault.Begins - cluster.World.Now, begins);
+            cluster.World.After(fault.Ends - cluster.World.Now, ends);
+        }
+
+        void ToEach(Action<SimNode> begins, Action<SimNode> ends) => Lasts(() => Each(nodes, begins), () => Each(nodes, ends));
+        switch (fault.Kind)
+        {
+            case SimFault.Kill:
+                ToEach(n => n.Kill(), n => n.Start());
+                break;
+            case SimFault.KillBetweenEffects:
+                ToEach(n => n.DiesAfterEffects = (int)value, n =>
+                {
+                    n.DiesAfterEffects = null;
+                    n.Start();
+                });
+                break;
+            case SimFault.Pause:
+                ToEach(n => n.Pause(), n => n.Resume());
+                break;
+            case SimFault.Cut:
+                Lasts(() => cluster.Cut(nodes, others, cut: true), () => cluster.Cut(nodes, others, cut: false));
+                break;
+            case SimFault.CutOneWay:
+                Lasts(() => cluster.Cut(nodes, others, cut: true, bothWays: false), () => cluster.Cut(nodes, others, cut: false, bothWays: false));
+                break;
+            case SimFault.CutChannel:
+                var channel = value == 0 ? LinkChannel.Control : LinkChannel.Data;
+                Lasts(() => cluster.Cut(nodes, others, cut: true, channel: channel), () => cluster.Cut(nodes, others, cut: false, channel: channel));
+                break;
+            case SimFault.SlowNetwork:
+                Lasts(() => cluster.Network.Delay = TimeSpan.FromMilliseconds(value), () => cluster.Network.Delay = SimNetwork.UsualDelay);
+                break;
+            case SimFault.Reset:
+                Lasts(() => cluster.Network.Reset(nodes[0], others[0]), () => cluster.Network.Reset(nodes[0], others[0]));
+                break;
+            case SimFault.FullLinks:
+                Lasts(() => cluster.Fill(nodes, others, true), () => cluster.Fill(nodes, others, false));
+                break;
+            case SimFault.StoreDown or SimFault.StoreCutOff:
+                ToEach(n => cluster.ReachStore(n.Index, false), n => cluster.ReachStore(n.Index, true));
+                break;
+            case SimFault.SlowStore:
+                Lasts(() => cluster.Store.Latency = TimeSpan.FromMilliseconds(value), () => cluster.Store.Latency = SimStore.UsualLatency);
+                break;
+            case SimFault.LostReplies:
+                Lasts(() => cluster.Store.LostReplies = value, () => cluster.Store.LostReplies = 0);
+                break;
+            case SimFault.LateCopies:
+                Lasts(() => cluster.Store.LateCopies = value, () => cluster.Store.LateCopies = 0);
+                break;
+            case SimFault.Leave:
+                ToEach(Leave, n => n.Start());
+                break;
+            case SimFault.RollingRestart:
+                for (var i = 0; i < nodes.Length; i++)
+                    Schedule(fault with { Kind = SimFault.Leave, Nodes = [nodes[i]], AtMs = fault.AtMs + (i * RollingStepMs), ForMs = Math.Max(1, fault.ForMs - ((nodes.Length - 1) * RollingStepMs)) });
+                break;
+            default:
+                throw new System.Diagnostics.UnreachableException($"No rule for {fault.Kind}.");
+        }
+    }
+
+    private static void Leave(SimNode node) => node.Life?.After(TimeSpan.Zero, () => node.Life?.Tell(new NodeInput.Leave()));
+
+    private void Each(IEnumerable<int> nodes, Action<SimNode> happens)
+    {
+        foreach (var node in nodes) happens(cluster.Nodes[node]);
+    }
+}

@@ -1,0 +1,182 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace ActorCluster.TestKit.Simulation;
+
+/// <summary>All that a run is made of, beside the build: the seed, who takes part, and every fault with its time; in a file for a failing seed (protocol, section 9.2).</summary>
+/// <remarks>The seed still decides what is too fine to list: delays of messages, clock rates, latencies. Each node and each link draws on a stream of its own,
+/// so a plan that was made smaller keeps the rest as it was.</remarks>
+public sealed record SimulationPlan
+{
+    private static readonly TimeSpan ClientsBegin = TimeSpan.FromSeconds(1);
+
+    /// <summary>Decides what the plan does not list.</summary>
+    public required ulong Seed { get; init; }
+
+    /// <summary>Places for nodes, 2 to 9.</summary>
+    public required int Places { get; init; }
+
+    /// <summary>Places whose node takes part; the others stay empty.</summary>
+    public required ImmutableArray<int> Nodes { get; init; }
+
+    /// <summary>Nodes share a machine and see each other's lock files.</summary>
+    public required bool SharedHost { get; init; }
+
+    /// <summary>Shards of the room type.</summary>
+    public required int Shards { get; init; }
+
+    /// <summary>Shards of a second entity type, which node 0 does not host.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int ShardsElsewhere { get; init; }
+
+    /// <summary>Rooms that the clients use.</summary>
+    public required int Rooms { get; init; }
+
+    /// <summary>Clients.</summary>
+    public required int Clients { get; init; }
+
+    /// <summary>A bug in the simulated host.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public SimMutation Mutation { get; init; }
+
+    /// <summary>A bug in the store.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public ModelMutation StoreMutation { get; init; }
+
+    /// <summary>The invariant that this plan broke when it was written; for people.</summary>
+    public string? Breaks { get; init; }
+
+    /// <summary>All faults.</summary>
+    public required ImmutableArray<PlannedFault> Faults { get; init; }
+
+    /// <summary>What clients do; null: the seed decides.</summary>
+    public ImmutableArray<PlannedOperation>? Operations { get; init; }
+
+    /// <summary>When the last fault has ended; 5 s at least.</summary>
+    [JsonIgnore]
+    public TimeSpan Ends => Faults.Select(f => f.Ends).Append(SimFaultDraw.Begins).Max();
+
+    /// <summary>Draws the plan of a seed.</summary>
+    public static SimulationPlan Draw(ulong seed, SimulationOptions? options = null)
+    {
+        options ??= new SimulationOptions();
+        var random = new SimRandom(seed, "plan");
+        var drawn = 2 + random.Below(4);
+        var places = options.Nodes > 0 ? options.Nodes : drawn;
+        var shared = random.Chance(0.5);
+        return new SimulationPlan
+        {
+            Seed = seed,
+            Places = places,
+            Nodes = [.. Enumerable.Range(0, places)],
+            SharedHost = options.SharedHost ?? shared,
+            Shards = options.Shards,
+            ShardsElsewhere = options.ShardsElsewhere,
+            Rooms = options.Rooms,
+            Clients = options.Clients,
+            Mutation = options.Mutation,
+            StoreMutation = options.StoreMutation,
+            Faults = SimFaultDraw.Draw(random, places, options),
+        };
+    }
+
+    /// <summary>The same run with every client operation listed.</summary>
+    public SimulationPlan Listed() => Operations is null ? this with { Operations = [.. Enumerable.Range(0, Clients).SelectMany(i => OperationsOf(i)).OrderBy(o => (o.AtMs, o.Client))] } : this;
+
+    /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
+    /// <exception cref="FormatException">It is no plan; the message says where.</exception>
+    public static SimulationPlan Parse(string json)
+    {
+        try
+        {
+            var plan = JsonSerializer.Deserialize(json, SimulationJson.Default.SimulationPlan) ?? throw new FormatException("The plan is empty.");
+            if (plan.Places is < 1 or > 9) throw new FormatException($"The plan has {plan.Places} places; give 1 to 9.");
+            if (plan.Faults.SelectMany(f => f.Nodes.Concat(f.Others)).Concat(plan.Nodes).FirstOrDefault(n => n < 0 || n >= plan.Places, -1) is >= 0 and var node)
+                throw new FormatException($"The plan names node {node}, but has {plan.Places} places, counted from 0.");
+            return plan;
+        }
+        catch (JsonException e)
+        {
+            throw new FormatException(e.Message, e);
+        }
+    }
+
+    /// <summary>The plan as a file holds it.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, SimulationJson.Default.SimulationPlan);
+
+    /// <summary>What a client does, until clients are done.</summary>
+    internal IEnumerable<PlannedOperation> OperationsOf(int client)
+    {
+        var last = Ends + Simulation.Settles - ClientsBegin;
+        var all = Operations is { } listed ? listed.Where(o => o.Client == client) : PlannedOperation.Draw(Seed, client, Rooms);
+        return all.TakeWhile(o => o.At <= last);
+    }
+}
+
+/// <summary>One fault: what, when, for how long, to whom.</summary>
+public sealed record PlannedFault
+{
+    /// <summary>What.</summary>
+    public required SimFault Kind { get; init; }
+
+    /// <summary>When it begins, in virtual milliseconds.</summary>
+    public required long AtMs { get; init; }
+
+    /// <summary>How long it lasts, in virtual milliseconds.</summary>
+    public required long ForMs { get; init; }
+
+    /// <summary>The nodes it is done to, or one side of it; in the order in which it comes to them.</summary>
+    public ImmutableArray<int> Nodes { get; init; } = [];
+
+    /// <summary>The other side.</summary>
+    public ImmutableArray<int> Others { get; init; } = [];
+
+    /// <summary>How much; what it counts depends on the kind (a delay in ms, a probability, a number of effects, a channel).</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double Value { get; init; }
+
+    internal TimeSpan Begins => TimeSpan.FromMilliseconds(AtMs);
+
+    internal TimeSpan Ends => TimeSpan.FromMilliseconds(AtMs + ForMs);
+}
+
+/// <summary>What a client does.</summary>
+public enum SimAct
+{
+    /// <summary>Says something.</summary>
+    Say,
+
+    /// <summary>Joins a room, again if it is in it.</summary>
+    Join,
+
+    /// <summary>Leaves a room.</summary>
+    Leave,
+
+    /// <summary>Asks how far a room has come.</summary>
+    Read,
+}
+
+/// <summary>One operation of a client.</summary>
+/// <param name="AtMs">When, in virtual milliseconds from the client's start on.</param>
+/// <param name="Client">Which client.</param>
+/// <param name="Room">Which room.</param>
+/// <param name="Act">What.</param>
+public sealed record PlannedOperation(long AtMs, int Client, int Room, SimAct Act)
+{
+    internal TimeSpan At => TimeSpan.FromMilliseconds(AtMs);
+
+    /// <summary>What a client does when its plan lists nothing; without end.</summary>
+    internal static IEnumerable<PlannedOperation> Draw(ulong seed, int client, int rooms)
+    {
+        var random = new SimRandom(seed, $"client {client}");
+        for (long at = 0; ; at += 20 + (long)random.Exponential(TimeSpan.FromMilliseconds(150)).TotalMilliseconds)
+            yield return new PlannedOperation(at, client, random.Below(rooms), random.Below(100) switch { < 12 => SimAct.Join, < 15 => SimAct.Leave, < 30 => SimAct.Read, _ => SimAct.Say });
+    }
+}
+
+[JsonSerializable(typeof(SimulationPlan))]
+[JsonSourceGenerationOptions(
+    WriteIndented = true, UseStringEnumConverter = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow)]
+internal sealed partial class SimulationJson : JsonSerializerContext;

@@ -1,0 +1,23 @@
+using System.Collections.Immutable;
+
+namespace ActorCluster.TestKit.Simulation;
+
+/// <summary>Kinds of runs by name, for a command line.</summary>
+public static class SimulationScenario
+{
+    /// <summary>Name of the one that draws from all faults.</summary>
+    public const string Mixed = "mixed";
+
+    /// <summary>All of them, by name.</summary>
+    public static ImmutableSortedDictionary<string, SimulationOptions> All { get; } = new Dictionary<string, SimulationOptions>
+    {
+        [Mixed] = new(),
+        ["network"] = new() { Faults = [SimFault.Cut, SimFault.CutOneWay, SimFault.CutChannel, SimFault.SlowNetwork, SimFault.Reset, SimFault.FullLinks] },
+        ["process"] = new() { Faults = [SimFault.Kill, SimFault.KillBetweenEffects, SimFault.Pause] },
+        ["store"] = new() { Faults = [SimFault.StoreDown, SimFault.StoreCutOff, SimFault.SlowStore, SimFault.LostReplies, SimFault.LateCopies] },
+        ["operator"] = new() { Faults = [SimFault.Leave, SimFault.RollingRestart] },
+        ["partitions"] = new() { Nodes = 5, Faults = [SimFault.Cut, SimFault.CutOneWay, SimFault.StoreCutOff, SimFault.Pause] },
+        ["types"] = new() { ShardsElsewhere = 4 },
+        ["moves"] = new() { Faults = [SimFault.FullLinks, SimFault.Reset, SimFault.CutChannel, SimFault.Leave] },
+    }.ToImmutableSortedDictionary(StringComparer.Ordinal);
+}
