@@ -41,12 +41,14 @@ internal sealed class Crowd : IAsyncDisposable
     /// <summary>Waits until every user was answered after a moment and waits for nothing that is older.</summary>
     /// <param name="since">The moment, as a timestamp.</param>
     /// <param name="limit">How long to wait.</param>
+    /// <param name="except">A node whose users do not count; null: all count.</param>
     /// <returns>From the moment to the last user's answer; null if it did not come in time.</returns>
-    public async Task<TimeSpan?> RecoveredAsync(long since, TimeSpan limit)
+    public async Task<TimeSpan?> RecoveredAsync(long since, TimeSpan limit, string? except = null)
     {
+        var users = _users.Where(u => u.Node != except).ToList();
         while (true)
         {
-            if (_users.All(u => u.IsServed(since))) return TimeProvider.System.GetElapsedTime(since);
+            if (users.All(u => u.IsServed(since))) return TimeProvider.System.GetElapsedTime(since);
             if (TimeProvider.System.GetElapsedTime(since) > limit) return null;
             await Task.Delay(10);
         }
@@ -101,6 +103,8 @@ internal sealed class Crowd : IAsyncDisposable
         }
 
         public ClientHistory History { get; }
+
+        public string Node => _client.Node;
 
         public TimeSpan LongestWait { get; private set; }
 

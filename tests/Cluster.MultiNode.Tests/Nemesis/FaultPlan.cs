@@ -74,18 +74,21 @@ internal sealed class FaultPlan(int seed, int nodes, IReadOnlyList<string> kinds
     {
         if (_next.Count == 0)
             foreach (var kind in kinds.OrderBy(_ => _random.Next()).ToList()) _next.Enqueue(kind);
-        return Make(_next.Dequeue());
+        return Make(_next.Dequeue(), _random.Next(nodes), null);
     }
 
-    private Fault Make(string kind)
+    /// <summary>One fault of a kind; all but the node and the time is chosen at random.</summary>
+    /// <param name="kind">One of <see cref="FaultKinds"/>.</param>
+    /// <param name="node">The node that it is about, where it is about one.</param>
+    /// <param name="given">How long it lasts; null: drawn.</param>
+    public Fault Make(string kind, int node, TimeSpan? given)
     {
-        var node = _random.Next(nodes);
         var name = Name(node);
         var peer = (node + 1 + _random.Next(nodes - 1)) % nodes;
         var way = _random.Next(2) == 0 ? Way.In : Way.Out;
         var percent = _random.Next(5, 41);
         var pick = new Random(_random.Next());
-        var time = Time(kind == "pause" ? 0.1 : 0.3, kind == "pause" ? 30 : 12);
+        var time = given ?? Time(kind == "pause" ? 0.1 : 0.3, kind == "pause" ? 30 : 12);
 
         Fault Of(string touches, string what, Func<Arena, Task<Func<Task>>> inject) => new(kind, touches, what, time, inject);
         Fault Cut(string what, Cut cut) => Of(name, $"{name}: {what}", arena => arena.Network.CutAsync(node, cut));

@@ -11,11 +11,12 @@ internal static class NemesisCommand
         try
         {
             var options = NemesisOptions.Parse(arguments);
+            if (NemesisRun.ScenarioOf(options)?.Nodes is { } nodes) options = options with { Nodes = nodes };
             if (options.Tied) EndWithInput();
             if (options.Inside is not { } folder) return await Sandbox.RunAsync(options, arguments);
             return await NemesisRun.RunAsync(options, folder, await NamespaceNetwork.BuildAsync(options.Nodes));
         }
-        catch (Exception cause) when (cause is FormatException or CouldNotRunException)
+        catch (Exception cause) when (cause is FormatException or CouldNotRunException or InvalidOperationException)
         {
             await Console.Error.WriteLineAsync(cause.Message);
             return 2;

@@ -42,6 +42,9 @@ internal sealed record NemesisReport
     /// <summary>Commands that ended with an error: unknown, neither lost nor acknowledged.</summary>
     public int ClientErrors { get; init; }
 
+    /// <summary>Null where faults were random.</summary>
+    public ScenarioResult? Scenario { get; init; }
+
     [JsonIgnore]
     public bool IsClean => Lost == 0 && Duplicates == 0 && OutOfOrder == 0 && Violations == 0 && Acknowledged > 0;
 }

@@ -3,6 +3,7 @@ using System.Globalization;
 using ActorCluster.Demo;
 using ActorCluster.Demo.Checking;
 using ActorCluster.MultiNode.Tests.Nodes;
+using Npgsql;
 
 namespace ActorCluster.MultiNode.Tests.Nemesis;
 
@@ -25,6 +26,7 @@ internal sealed class NemesisRun : IAsyncDisposable
     private readonly List<DoneFault> _done = [];
     private readonly long _started = Stopwatch.GetTimestamp();
     private int _violations;
+    private ScenarioResult? _scenario;
 
     private NemesisRun(NemesisOptions options, string folder, NemesisNetwork network, Arena arena)
     {
@@ -96,7 +98,8 @@ internal sealed class NemesisRun : IAsyncDisposable
         var crowd = await Crowd.GatherAsync([.. Arena.Nodes.Select(n => n.Clients)], _options.Users);
         await using (crowd)
         {
-            await DisturbAsync(crowd);
+            if (_options.Scenario is null) await DisturbAsync(crowd);
+            else await PlayAsync(crowd, ScenarioOf(_options)!);
             return await JudgeAsync(crowd);
         }
     }
@@ -119,6 +122,74 @@ internal sealed class NemesisRun : IAsyncDisposable
             if (_violations > 20) return; // Nothing more to learn.
             await Task.Delay(plan.Calm());
         }
+    }
+
+    /// <summary>The scenario that was asked for, null if none was.</summary>
+    /// <exception cref="CouldNotRunException">There is none of that name.</exception>
+    public static Scenario? ScenarioOf(NemesisOptions options) => options.Scenario is not { } name
+        ? null
+        : Scenario.All.FirstOrDefault(s => s.Name == name) ?? throw new CouldNotRunException($"--scenario is '{name}'; there are {string.Join(", ", Scenario.All.Select(s => s.Name))}.");
+
+    private async Task PlayAsync(Crowd crowd, Scenario scenario)
+    {
+        if (_network.NotInjected.TryGetValue(scenario.Kind, out var reason)) throw new CouldNotRunException($"{scenario.Name} needs {scenario.Kind}, which cannot be injected here: {reason}.");
+        var plan = new FaultPlan(_options.Seed, Arena.Nodes.Count, [], scenario.For);
+        var begun = Stopwatch.GetTimestamp();
+        var felt = new List<long>();
+        for (var run = 0; run < (_options.Runs > 0 ? _options.Runs : scenario.Runs); run++)
+        {
+            await SpreadAsync();
+            if (scenario.ShiftsClocks && !_network.NotInjected.ContainsKey(FaultKinds.BootClock))
+                foreach (var (node, i) in Arena.Nodes.Select((n, i) => (n, i))) node.Before = ["unshare", "-T", "--boottime", string.Create(CultureInfo.InvariantCulture, $"{100_000 * ((i + run) % 3)}")];
+            var at = scenario.Node ?? (scenario.Nodes == 2 ? await OldestAsync() : run % Arena.Nodes.Count);
+            var fault = plan.Make(scenario.Kind, at, scenario.For);
+            var ownership = await OwnershipAsync();
+            var from = _done.Count;
+            var started = Stopwatch.GetTimestamp();
+            var doing = DoAsync(TimeSpan.Zero, fault, begun);
+            var wait = scenario.WhileItLasts ? await crowd.RecoveredAsync(started, scenario.For + RecoveryMax, scenario.OfOthers ? Arena.Nodes[at].Name : null) : null;
+            await doing;
+            await OvercomeAsync(crowd, from);
+            var ms = scenario.WhileItLasts ? (long)(wait ?? scenario.For + RecoveryMax).TotalMilliseconds : _done[^1].RecoveryMs;
+            felt.Add(ms);
+            if (ms > scenario.Max.TotalMilliseconds) Violate(string.Create(CultureInfo.InvariantCulture, $"{fault.What}: users waited {ms} ms, {scenario.Max.TotalMilliseconds} are allowed."));
+            if (scenario.NothingMoves && await OwnershipAsync() is var now && now != ownership) Violate($"{fault.What}: views and owners moved from {ownership} to {now}.");
+            await NemesisJson.SaveAsync(_folder, "plan.json", new DonePlan(_options.Seed, Arena.Nodes.Count, _options.Users, _network.Kind, _done));
+        }
+        felt.Sort();
+        _scenario = new(scenario.Name, felt, felt[felt.Count / 2], felt[^1], (long)scenario.Max.TotalMilliseconds);
+        if (scenario.Median is { } median && _scenario.P50Ms > median.TotalMilliseconds) Violate(string.Create(CultureInfo.InvariantCulture, $"{scenario.Name}: the median is {_scenario.P50Ms} ms, {median.TotalMilliseconds} are allowed."));
+    }
+
+    // Only where every node owns something does the fault of any hit somebody.
+    private async Task SpreadAsync()
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(started) < ReadyMax)
+        {
+            if (await Arena.Nodes[0].StatusAsync() is { } status)
+            {
+                var owned = status.GetProperty("shards").EnumerateArray().Where(s => s.GetProperty("type").GetString() == "room").ToDictionary(s => s.GetProperty("owner").GetString()!, s => s.GetProperty("count").GetInt32());
+                if (owned.GetValueOrDefault("") == 0 && Arena.Nodes.All(n => owned.GetValueOrDefault(n.Name) * Arena.Nodes.Count * 3 >= owned.Values.Sum())) return;
+            }
+            await Task.Delay(100);
+        }
+        Violate($"The rooms were not spread over the nodes within {ReadyMax.TotalSeconds} s: {await Arena.Nodes[0].DescribeAsync()}");
+    }
+
+    private async Task<int> OldestAsync()
+    {
+        await using var admin = await Arena.Store.OpenAsync();
+        await using var command = new NpgsqlCommand("SELECT name FROM member WHERE status='up' ORDER BY up_view LIMIT 1", admin);
+        var oldest = (string)(await command.ExecuteScalarAsync())!;
+        return Enumerable.Range(0, Arena.Nodes.Count).Single(i => Arena.Nodes[i].Name == oldest);
+    }
+
+    private async Task<string> OwnershipAsync()
+    {
+        await using var admin = await Arena.Store.OpenAsync();
+        await using var command = new NpgsqlCommand("SELECT 'view '||(SELECT view FROM cluster)||', '||(SELECT count(*) FROM shard_log)||' acquisitions'", admin);
+        return (string)(await command.ExecuteScalarAsync())!;
     }
 
     private async Task DoAsync(TimeSpan after, Fault fault, long begun)
@@ -166,7 +237,7 @@ internal sealed class NemesisRun : IAsyncDisposable
                 Violate($"{node.Name} exited with {node.Process.ExitCode} after '{what}': {node.Lines.LastOrDefault()}");
                 await Arena.StartAsync(index);
             }
-            else if (node.Lines.TakeLast(20).Any(l => l.Contains(WaitsToRejoin, StringComparison.Ordinal)))
+            else if (node.Lines.TakeLast(20).Any(WaitsToRejoin))
             {
                 await node.KillAsync(); // Evicted so often that it waits for half a minute and more: as an operator would, we start it anew.
                 await Arena.StartAsync(index);
@@ -213,15 +284,17 @@ internal sealed class NemesisRun : IAsyncDisposable
             Violations = _violations,
             Findings = _findings,
             Seed = _options.Seed,
-            Nodes = _options.Nodes,
+            Nodes = Arena.Nodes.Count,
             Network = _network.Kind,
             Delivered = result.Delivered,
             LongestWaitMs = (long)crowd.LongestWait.TotalMilliseconds,
             ClientErrors = crowd.Errors.Count,
+            Scenario = _scenario,
         };
     }
 
-    private const string WaitsToRejoin = "REJOIN-TEXT";
+    private static bool WaitsToRejoin(string line) =>
+        line.Contains("Rejoining as a new incarnation in", StringComparison.Ordinal) && !line.Contains("in 00:00:00", StringComparison.Ordinal);
 
     private void Violate(string finding)
     {

@@ -2,6 +2,7 @@ using System.Globalization;
 using ActorCluster.Demo;
 using ActorCluster.Demo.Nodes;
 using ActorCluster.MultiNode.Tests.Nodes;
+using ActorCluster.Tests.Shared;
 using Npgsql;
 
 namespace ActorCluster.MultiNode.Tests.Nemesis;
@@ -17,7 +18,7 @@ internal sealed class PostgresHost : IAsyncDisposable
     private readonly string _bin;
     private NodeProcess? _process;
 
-    private PostgresHost(NemesisNetwork network, string folder) => (_network, _folder, _bin) = (network, folder, FindPrograms());
+    private PostgresHost(NemesisNetwork network, string folder) => (_network, _folder, _bin) = (network, folder, PostgresServer.FindPrograms());
 
     /// <summary>The disk, null where none may be mounted.</summary>
     public SmallDisk? Disk { get; private set; }
@@ -28,8 +29,7 @@ internal sealed class PostgresHost : IAsyncDisposable
     {
         var host = new PostgresHost(network, Directory.CreateDirectory(Path.Combine(folder, "postgres")).FullName);
         if (Environment.IsPrivilegedProcess && network is NamespaceNetwork) host.Disk = SmallDisk.Mount(host._folder, megabytes: 1_024);
-        File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.OtherExecute | UnixFileMode.GroupExecute);
-        if (Environment.IsPrivilegedProcess) await Shell.RunAsync($"chown postgres {host._folder}");
+        if (Environment.IsPrivilegedProcess) await Shell.RunAsync($"chmod a+x {folder}; chown postgres {host._folder}");
         await Shell.RunAsync($"cd {host._folder}; {string.Join(' ', host.Command("initdb"))} -D {host.Data} -U chat --auth=trust -E UTF8 --locale=C --no-sync >/dev/null");
         await File.AppendAllTextAsync(Path.Combine(host.Data, "pg_hba.conf"), "host all all 10.77.0.0/24 trust\n");
         await host.StartAsync();
@@ -147,11 +147,4 @@ internal sealed class PostgresHost : IAsyncDisposable
 
     [System.Runtime.InteropServices.DllImport("libc", EntryPoint = "kill")]
     private static extern int SendSignal(int process, int signal);
-
-    private static string FindPrograms()
-    {
-        var installed = Directory.Exists("/usr/lib/postgresql") ? Directory.GetDirectories("/usr/lib/postgresql").Order().Reverse().Select(d => Path.Combine(d, "bin")) : [];
-        return installed.Concat((Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)).FirstOrDefault(d => File.Exists(Path.Combine(d, "initdb")))
-            ?? throw new CouldNotRunException("PostgreSQL is missing: no initdb on the PATH or below /usr/lib/postgresql. Install it: apt-get install postgresql");
-    }
 }
