@@ -6,20 +6,12 @@ namespace ActorCluster.MultiNode.Tests.Nemesis;
 /// <summary>What faults act on.</summary>
 internal sealed record Arena(NemesisNetwork Network, IReadOnlyList<SampleNode> Nodes, PostgresHost Store)
 {
-    /// <summary>Nodes that are down on purpose, by index.</summary>
-    public HashSet<int> Down { get; } = [];
-
-    public async Task KillAsync(int node)
-    {
-        Down.Add(node);
-        await Nodes[node].KillAsync();
-    }
+    public Task KillAsync(int node) => Nodes[node].KillAsync();
 
     public async Task StartAsync(int node)
     {
         await Nodes[node].StartAsync();
         Network.Started(Nodes[node].Process.Id);
-        Down.Remove(node);
     }
 }
 
@@ -55,16 +47,18 @@ internal sealed class FaultPlan(int seed, int nodes, IReadOnlyList<string> kinds
 {
     private readonly Random _random = new(seed);
     private readonly Queue<string> _next = new();
+    private Fault? _held;
 
     /// <summary>One fault, and in a quarter of the cases a second one that overlaps it; each with its delay.</summary>
     public IReadOnlyList<(TimeSpan After, Fault Fault)> Next()
     {
-        var first = Make();
+        var first = _held ?? Make();
+        _held = null;
         if (_random.Next(4) > 0) return [(TimeSpan.Zero, first)];
         var second = Make();
-        return first.Touches == second.Touches || first.Touches == "all" || second.Touches == "all"
-            ? [(TimeSpan.Zero, first)]
-            : [(TimeSpan.Zero, first), (first.For * _random.NextDouble(), second)];
+        if (first.Touches != second.Touches && first.Touches != "all" && second.Touches != "all") return [(TimeSpan.Zero, first), (first.For * _random.NextDouble(), second)];
+        _held = second; // Its turn is the next.
+        return [(TimeSpan.Zero, first)];
     }
 
     /// <summary>Time without a fault, after the last one was overcome.</summary>
@@ -114,7 +108,6 @@ internal sealed class FaultPlan(int seed, int nodes, IReadOnlyList<string> kinds
             case "leave":
                 return Of(name, $"{name} told to stop", async arena =>
                 {
-                    arena.Down.Add(node);
                     if (await arena.Nodes[node].StopAsync() is var code && code != 0) throw new InvalidOperationException($"{name} answered SIGTERM with {code?.ToString(CultureInfo.InvariantCulture) ?? "nothing"}.");
                     return () => arena.StartAsync(node);
                 });
