@@ -51,10 +51,17 @@ internal sealed record NemesisReport
 
 internal static class NemesisJson
 {
-    private static readonly JsonSerializerOptions Line = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-    private static readonly JsonSerializerOptions Lines = new(Line) { WriteIndented = true };
+    private static readonly NemesisContext Line = new(new JsonSerializerOptions(NemesisContext.Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+    private static readonly NemesisContext Lines = new(new JsonSerializerOptions(Line.Options) { WriteIndented = true });
 
-    public static string OneLine<T>(T value) => JsonSerializer.Serialize(value, Line);
+    public static string OneLine(NemesisReport report) => JsonSerializer.Serialize(report, Line.NemesisReport);
 
-    public static Task SaveAsync<T>(string folder, string name, T value) => File.WriteAllTextAsync(Path.Combine(folder, name), JsonSerializer.Serialize(value, Lines) + "\n");
+    public static Task SaveAsync(string folder, NemesisReport report) => File.WriteAllTextAsync(Path.Combine(folder, "report.json"), JsonSerializer.Serialize(report, Lines.NemesisReport) + "\n");
+
+    public static Task SaveAsync(string folder, DonePlan plan) => File.WriteAllTextAsync(Path.Combine(folder, "plan.json"), JsonSerializer.Serialize(plan, Lines.DonePlan) + "\n");
 }
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(NemesisReport))]
+[JsonSerializable(typeof(DonePlan))]
+internal sealed partial class NemesisContext : JsonSerializerContext;

@@ -42,7 +42,7 @@ internal sealed class NemesisRun : IAsyncDisposable
         {
             await using var run = await StartAsync(options, folder, network);
             var report = await run.RunAsync();
-            await NemesisJson.SaveAsync(folder, "report.json", report);
+            await NemesisJson.SaveAsync(folder, report);
             foreach (var finding in report.Findings) await Console.Error.WriteLineAsync($"nemesis: {finding}");
             Console.WriteLine(options.Json
                 ? NemesisJson.OneLine(report)
@@ -118,7 +118,7 @@ internal sealed class NemesisRun : IAsyncDisposable
             var from = _done.Count;
             await Task.WhenAll(episode.Select(e => DoAsync(e.After, e.Fault, begun)));
             await OvercomeAsync(crowd, from);
-            await NemesisJson.SaveAsync(_folder, "plan.json", new DonePlan(_options.Seed, _options.Nodes, _options.Users, _network.Kind, _done));
+            await NemesisJson.SaveAsync(_folder, new DonePlan(_options.Seed, _options.Nodes, _options.Users, _network.Kind, _done));
             if (_violations > 20) return; // Nothing more to learn.
             await Task.Delay(plan.Calm());
         }
@@ -154,7 +154,7 @@ internal sealed class NemesisRun : IAsyncDisposable
             felt.Add(ms);
             if (ms > scenario.Max.TotalMilliseconds) Violate(string.Create(CultureInfo.InvariantCulture, $"{fault.What}: users waited {ms} ms, {scenario.Max.TotalMilliseconds} are allowed."));
             if (scenario.NothingMoves && await OwnershipAsync() is var now && now != ownership) Violate($"{fault.What}: views and owners moved from {ownership} to {now}.");
-            await NemesisJson.SaveAsync(_folder, "plan.json", new DonePlan(_options.Seed, Arena.Nodes.Count, _options.Users, _network.Kind, _done));
+            await NemesisJson.SaveAsync(_folder, new DonePlan(_options.Seed, Arena.Nodes.Count, _options.Users, _network.Kind, _done));
         }
         felt.Sort();
         _scenario = new(scenario.Name, felt, felt[felt.Count / 2], felt[^1], (long)scenario.Max.TotalMilliseconds);
