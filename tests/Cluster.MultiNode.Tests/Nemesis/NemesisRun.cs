@@ -16,6 +16,9 @@ internal sealed class NemesisRun : IAsyncDisposable
     /// <summary>Until a node that was started or let go serves again. Longer than the above: it is no outage, and runtimes start slowly on a busy machine.</summary>
     private static readonly TimeSpan ReadyMax = TimeSpan.FromSeconds(30);
 
+    /// <summary>What needs no store takes no longer without one, a busy machine and a reconnect included.</summary>
+    private static readonly TimeSpan ReadMax = TimeSpan.FromSeconds(3);
+
     private static readonly TimeSpan GiveUp = TimeSpan.FromSeconds(90);
     private const int FaultsMax = 5_000;
 
@@ -144,11 +147,14 @@ internal sealed class NemesisRun : IAsyncDisposable
             var at = scenario.Node ?? (scenario.Nodes == 2 ? await OldestAsync() : run % Arena.Nodes.Count);
             var fault = plan.Make(scenario.Kind, at, scenario.For);
             var ownership = await OwnershipAsync();
+            await using var reader = scenario.NothingMoves ? await Reader.BeginAsync([.. Arena.Nodes.Select(n => n.Clients)]) : null;
             var from = _done.Count;
             var started = Stopwatch.GetTimestamp();
             var doing = DoAsync(TimeSpan.Zero, fault, begun);
             var wait = scenario.WhileItLasts ? await crowd.RecoveredAsync(started, scenario.For + RecoveryMax, scenario.OfOthers ? Arena.Nodes[at].Name : null) : null;
             await doing;
+            if (reader is { Longest: var read, Answered: var reads } && (read > ReadMax || reads < scenario.For.TotalSeconds))
+                Violate(string.Create(CultureInfo.InvariantCulture, $"{fault.What}: {reads} reads were answered meanwhile, one took {read.TotalMilliseconds:0} ms; {ReadMax.TotalMilliseconds} are allowed."));
             await OvercomeAsync(crowd, from);
             var ms = scenario.WhileItLasts ? (long)(wait ?? scenario.For + RecoveryMax).TotalMilliseconds : _done[^1].RecoveryMs;
             felt.Add(ms);
