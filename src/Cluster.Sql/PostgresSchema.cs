@@ -56,17 +56,8 @@ internal static class PostgresSchema
     /// <exception cref="StoreUnusableException">A newer version, somebody else's schema, or a database that cannot hold our texts.</exception>
     public static async Task<StoreResult<ClusterRow>> PrepareAsync(PostgresSession db, PostgresStoreOptions options, StoreSeed seed)
     {
-        var (isReplica, encoding) = (await db.ReadAsync(r => (r.GetBoolean(0), r.GetString(1)), "SELECT pg_is_in_recovery(), current_setting('server_encoding')").ConfigureAwait(false))[0];
-        if (isReplica)
-            return StoreResult.Not<ClusterRow>(StoreVerdict.NotSent, "The server is a read-only replica. Point the connection string at the primary, or name all hosts.");
-        if (encoding != "UTF8")
-            throw new StoreUnusableException($"The database's encoding is {encoding}; the cluster needs UTF8. Create another: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.");
-
-        // Nodes that start together prepare one after the other; what the second reads was read after the first had committed.
-        await db.RunAsync("SELECT pg_advisory_xact_lock($1::int, hashtext($2))", LockClass, options.Schema).ConfigureAwait(false);
-        if (await db.ScalarAsync<bool>("SELECT true FROM pg_namespace WHERE nspname=$1", options.Schema).ConfigureAwait(false) is null)
-            await db.RunAsync($"CREATE SCHEMA \"{options.Schema}\"").ConfigureAwait(false);
-        await MigrateAsync(db, options.Schema).ConfigureAwait(false);
+        if (await BeginAsync(db, options.Schema).ConfigureAwait(false) is { } refusal) return StoreResult.Not<ClusterRow>(StoreVerdict.NotSent, refusal);
+        await CreateAsync(db, options.Schema).ConfigureAwait(false);
         // Looked up first: even IF NOT EXISTS asks for the right to create and locks the table.
         if (options.ClientIndex && !await ExistsAsync(db, options.Schema, "journal_client").ConfigureAwait(false))
             await db.RunAsync("CREATE UNIQUE INDEX journal_client ON journal(entity, client_id, client_seq) WHERE client_id IS NOT NULL").ConfigureAwait(false);
@@ -74,12 +65,36 @@ internal static class PostgresSchema
         return StoreResult.Ok(await PostgresControl.ReadClusterRowAsync(db).ConfigureAwait(false));
     }
 
+    /// <summary>Whoever prepares a schema does so one after the other: what the second reads was read after the first had committed.</summary>
+    /// <returns>Why the server cannot be written at the moment; null when it can.</returns>
+    /// <exception cref="StoreUnusableException">The database cannot hold our texts.</exception>
+    public static async Task<string?> BeginAsync(PostgresSession db, string schema)
+    {
+        var (isReplica, encoding) = (await db.ReadAsync(r => (r.GetBoolean(0), r.GetString(1)), "SELECT pg_is_in_recovery(), current_setting('server_encoding')").ConfigureAwait(false))[0];
+        if (isReplica) return "The server is a read-only replica. Point the connection string at the primary, or name all hosts.";
+        if (encoding != "UTF8")
+            throw new StoreUnusableException($"The database's encoding is {encoding}; the cluster needs UTF8. Create another: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.");
+        await db.RunAsync("SELECT pg_advisory_xact_lock($1::int, hashtext($2))", LockClass, schema).ConfigureAwait(false);
+        return null;
+    }
+
+    /// <summary>Makes the schema and its tables where they are missing, and brings older ones up to date.</summary>
+    /// <exception cref="StoreUnusableException">A newer version, or somebody else's schema.</exception>
+    public static async Task CreateAsync(PostgresSession db, string schema)
+    {
+        if (await db.ScalarAsync<bool>("SELECT true FROM pg_namespace WHERE nspname=$1", schema).ConfigureAwait(false) is null)
+            await db.RunAsync($"CREATE SCHEMA \"{schema}\"").ConfigureAwait(false);
+        await MigrateAsync(db, schema).ConfigureAwait(false);
+    }
+
+    /// <summary>How many tables and indexes a schema has; 0 when there is none.</summary>
+    public static async Task<long> CountAsync(PostgresSession db, string schema) => await db.ScalarAsync<long>(
+        "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=$1", schema).ConfigureAwait(false) ?? 0;
+
     private static async Task MigrateAsync(PostgresSession db, string schema)
     {
         var isOurs = await ExistsAsync(db, schema, "schema_version").ConfigureAwait(false);
-        var tables = await db.ScalarAsync<long>(
-            "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=$1", schema).ConfigureAwait(false) ?? 0;
-        if (!isOurs && tables > 0)
+        if (!isOurs && await CountAsync(db, schema).ConfigureAwait(false) > 0)
             throw new StoreUnusableException($"The schema {schema} holds another program's tables. Give the cluster a schema of its own.");
         var version = isOurs ? (int)(await db.ScalarAsync<long>("SELECT version FROM schema_version").ConfigureAwait(false) ?? 0) : 0;
         if (version > Version)

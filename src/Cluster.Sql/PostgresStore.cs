@@ -11,7 +11,7 @@ namespace ActorCluster.Sql;
 /// for appends; two for the entities' reads. A commit is answered once the server has it on stable storage; with synchronous replicas, on
 /// theirs too. Time is the database's.
 /// </remarks>
-public sealed class PostgresStore : IClusterStore
+public sealed class PostgresStore : IClusterStore, IStoreRecovery
 {
     private readonly PostgresStoreOptions _options;
     private readonly NpgsqlConnectionStringBuilder _text;
@@ -70,6 +70,13 @@ public sealed class PostgresStore : IClusterStore
     {
         ArgumentNullException.ThrowIfNull(change);
         return WriteAsync(_control, db => PostgresViewChange.RunAsync(db, change));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ClusterRow>> RecoverAsync(Guid opId, long generation, string reason)
+    {
+        ArgumentNullException.ThrowIfNull(reason);
+        return WriteAsync(_control, db => PostgresRecovery.RecoverAsync(db, opId, generation, reason));
     }
 
     /// <inheritdoc />

@@ -20,4 +20,7 @@ public enum ModelMutation
 
     /// <summary>A shard of an exclusive type is taken over although its former owner may still act.</summary>
     TakeExclusiveAtOnce,
+
+    /// <summary>A recovery does not raise epochs and incarnations, so that lost ones are given again.</summary>
+    RecoverWithoutRaise,
 }

@@ -48,6 +48,7 @@ internal sealed class ClusterNode(
     public string WhyNotReady => _leaving ? "the node is stopping" : _life is not { } life ? $"the node has not started: {_startFault ?? _lastEnd ?? "waiting for the store"}" : life.Mode switch
     {
         NodeMode.Joining => $"joining: {string.Join("; ", life.Latest.JoinBlockedBy.DefaultIfEmpty("not up yet"))}",
+        NodeMode.Frozen when life.Latest.StoreRegressed is { } lost => $"frozen: {lost}",
         NodeMode.Frozen => $"frozen: the store is out of reach ({life.StoreFault ?? "it answers again"})",
         NodeMode.Fenced => "fenced: this incarnation is out",
         var mode => mode.ToString(),
@@ -156,6 +157,9 @@ internal sealed class ClusterNode(
                     var wait = _backoff.Next(MonotonicClock.Now);
                     log.Rejoining(wait);
                     await Task.Delay(wait, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    if (_leaving) return;
+                    cluster = (await RetryAsync(_store!.ReadClusterAsync).ConfigureAwait(false)).Cluster; // It may be another generation's.
+                    SeenViews.Check(_options, cluster);
                     continue;
                 }
                 // Whoever was asked to stop and was evicted meanwhile is out, as asked: 75 would have it started again.

@@ -43,6 +43,9 @@ internal static partial class HostingLog
     [LoggerMessage(1013, LogLevel.Critical, "A node on another store was refused. {Reason}")]
     public static partial void StoreMismatch(this ILogger log, string reason);
 
+    [LoggerMessage(1019, LogLevel.Critical, "The node stands still. {Reason}")]
+    public static partial void StoreRegressed(this ILogger log, string reason);
+
     [LoggerMessage(1014, LogLevel.Error, "The node did not leave within {Limit}; the others notice by its lease")]
     public static partial void LeaveTooLong(this ILogger log, TimeSpan limit);
 

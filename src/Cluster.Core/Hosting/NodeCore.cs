@@ -39,6 +39,9 @@ internal abstract record NodeInput
 
     public sealed record Fenced(ShardNo Shard, Epoch Epoch) : NodeInput;
 
+    /// <summary>The store has forgotten a batch that it had taken.</summary>
+    public sealed record Regressed(string What) : NodeInput;
+
     /// <summary>A router met an owner that does not know the shard, or has none: it wants fresh rows.</summary>
     public sealed record RouteWanted : NodeInput;
 
@@ -106,8 +109,9 @@ internal sealed class NodeCore
             case NodeInput.Answered(var answer):
                 Membership.Answered(answer, now, _effects);
                 Ownership.Answered(answer, now, _effects);
+                if (Ownership.Regressed is { } shrunk) Membership.Regressed(shrunk, _effects);
                 // Rows that were asked for before the lease was renewed prove nothing about now.
-                if (answer is { IsOk: true, Call: ControlCall.ReadShards }) Membership.Lease.OwnRowsRead(Ownership.RowsAskedAt);
+                if (answer is { IsOk: true, Call: ControlCall.ReadShards } && Ownership.Regressed is null) Membership.Lease.OwnRowsRead(Ownership.RowsAskedAt);
                 break;
             case NodeInput.Drained(var shard, var epoch):
                 Ownership.Drained(shard, epoch);
@@ -119,6 +123,9 @@ internal sealed class NodeCore
                 Ownership.Fenced(shard, epoch, _effects);
                 Membership.Fenced(now, _effects);
                 break;
+            case NodeInput.Regressed(var what):
+                Membership.Regressed(what, _effects);
+                break;
             case NodeInput.Leave:
                 Membership.Leave(now);
                 break;
@@ -127,7 +134,7 @@ internal sealed class NodeCore
         }
         if (Membership.View != view) Ownership.Hinted();
         Membership.Tick(now, Ownership.OwnsNothing, Ownership.Awaited, _effects);
-        Ownership.Tick(Membership, now, _effects);
+        if (Membership.StoreRegressed is null) Ownership.Tick(Membership, now, _effects);
         return _effects;
     }
 

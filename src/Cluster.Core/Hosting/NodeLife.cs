@@ -38,6 +38,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private readonly ILogger _log;
     private volatile Published _published;
     private volatile bool _stopping;
+    private volatile string? _storeFault;
     private int _routeWanted;
     private long _viewShown = -1;
     private ImmutableArray<(long View, ulong Hash)> _recentViews = [];
@@ -72,8 +73,8 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     /// <summary>How and why the life ended.</summary>
     public Task<NodeEffect.Stop> Ended => _ended.Task;
 
-    /// <summary>Why the store did not answer the last control call that ended; null while it answers.</summary>
-    public string? StoreFault { get; private set; }
+    /// <summary>Why the store did not answer the last control call that ended, or what it has forgotten; null while it answers and remembers.</summary>
+    public string? StoreFault => _published.StoreRegressed ?? _storeFault;
 
     /// <summary>The latest state, for status pages and gateways.</summary>
     public Published Latest => _published;
@@ -115,7 +116,12 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     public void Fenced(ShardNo shard, Epoch epoch) => Tell(new NodeInput.Fenced(shard, epoch));
 
-    public void Broken(int exitCode, string reason) => _ended.TrySetResult(new NodeEffect.Stop(exitCode, reason));
+    /// <summary>A store that has forgotten a batch freezes the node until an operator has decided; anything else ends the life.</summary>
+    public void Broken(int exitCode, string reason)
+    {
+        if (exitCode == ExitCodes.StoreMismatch && _published.Mode is not NodeMode.Joining) Tell(new NodeInput.Regressed(reason));
+        else _ended.TrySetResult(new NodeEffect.Stop(exitCode, reason));
+    }
 
     /// <summary>A frame less the addresses and numbers around a message.</summary>
     public int PayloadBytesMax => _setup.Options.Limits.FrameBytes - (4 * 1024);
@@ -210,7 +216,8 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View;
         _published = new Published(
             mode, membership.Lease.Deadline, membership.Lease.IsTrusted, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
-            before.Decisions, _core.Ownership.Rows);
+            before.Decisions, _core.Ownership.Rows, membership.StoreRegressed);
+        if (membership.StoreRegressed is { } lost && before.StoreRegressed is null) _log.StoreRegressed(lost);
         if (mode != before.Mode)
         {
             _log.ModeChanged(before.Mode, mode);
@@ -308,7 +315,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             // A store must not throw; if it does, nothing is known of the call, and a core that waits for its answer must get one.
             answer = new ControlAnswer(call, StoreVerdict.InDoubt, null, $"{cause.GetType().Name}: {cause.Message}");
         }
-        StoreFault = answer.Verdict is StoreVerdict.NotSent or StoreVerdict.InDoubt ? answer.Reason ?? "it does not answer" : null;
+        _storeFault = answer.Verdict is StoreVerdict.NotSent or StoreVerdict.InDoubt ? answer.Reason ?? "it does not answer" : null;
         if (!answer.IsOk) _log.StoreCallEnded(call.GetType().Name, answer.Verdict, answer.Reason);
         Tell(new NodeInput.Answered(answer));
     }
@@ -371,5 +378,5 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     /// <summary>What everybody may know of a life at one moment.</summary>
     internal sealed record Published(
         NodeMode Mode, TimeSpan Deadline, bool IsTrusted, TimeSpan At, TimeSpan RowsAt, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
-        ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows);
+        ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, string? StoreRegressed = null);
 }

@@ -67,6 +67,12 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     /// <summary>Members up or leaving that cannot be reached, directly or through others.</summary>
     public ImmutableArray<Incarnation> Missing => _downing.Missing;
 
+    /// <summary>
+    /// What the store has forgotten: it shows less than it did, so nothing that it says is trusted and nothing is written. Only a recovery ends it, and with it this
+    /// incarnation (protocol 4.6). Null while the store remembers.
+    /// </summary>
+    public string? StoreRegressed { get; private set; }
+
     public FailureDetector Detector => _detector;
 
     public bool StoreOk(TimeSpan now) => !_storeFailed && _lastStoreOk != default && now - _lastStoreOk <= times.Renew + times.CallTimeout;
@@ -75,6 +81,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     {
         if (_stopped || !SelfRow.IsLive) return NodeMode.Fenced;
         if (SelfRow.Status == MemberStatus.Joining) return NodeMode.Joining;
+        if (StoreRegressed is not null) return NodeMode.Frozen;
         if (Lease.IsFrozen(now)) return NodeMode.Frozen;
         return _storeFailed ? NodeMode.Degraded : NodeMode.Serving;
     }
@@ -93,7 +100,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     /// <summary>Members that this node is connected to and that may execute decisions, oldest first; whoever stands first sweeps and rebalances.</summary>
     public bool IsCoordinator(TimeSpan now)
     {
-        if (Snapshot is not { } snapshot || SelfRow.Status != MemberStatus.Up || !StoreOk(now)) return false;
+        if (Snapshot is not { } snapshot || SelfRow.Status != MemberStatus.Up || !StoreOk(now) || StoreRegressed is not null) return false;
         foreach (var member in snapshot.Members.Where(m => m.Status == MemberStatus.Up).OrderBy(m => (m.UpView, m.Inc)))
         {
             if (member.Inc == Self) return true;
@@ -128,6 +135,12 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         NoteOwnPace(now);
         _detector.Review(now);
         Beat(now, effects);
+        if (StoreRegressed is not null)
+        {
+            Read(now, effects); // A recovery shows in the generation.
+            if (_leaveWanted) Stop(ExitCodes.Left, "Left a store that has lost commits: nothing was handed off.", effects);
+            return;
+        }
         Renew(now, effects);
         Read(now, effects);
         ProbeTheLost(now, effects);
@@ -300,13 +313,39 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         effects.Add(new NodeEffect.Call(new ControlCall.ReadCluster()));
     }
 
-    private void Learned(ClusterSnapshot snapshot, TimeSpan now, List<NodeEffect> effects)
+    /// <summary>The store has forgotten what it said or took: a node that is up stands still until an operator has decided, one that starts ends.</summary>
+    public void Regressed(string what, List<NodeEffect> effects)
     {
-        if (Snapshot is { } known && (snapshot.Cluster.Uuid != known.Cluster.Uuid || snapshot.Cluster.View < known.Cluster.View))
+        if (_stopped || StoreRegressed is not null) return;
+        var reason = $"StoreRegressed: {what}. It was restored or has lost commits: point the nodes at the right store, or run: actorcluster recover";
+        if (SelfRow.Status == MemberStatus.Joining)
         {
-            Stop(ExitCodes.StoreMismatch, string.Create(CultureInfo.InvariantCulture, $"The store shows view {snapshot.Cluster.View} of cluster {snapshot.Cluster.Uuid}, but this node has seen view {known.Cluster.View} of {known.Cluster.Uuid}: it was restored or replaced. Point the node at the right store or recover."), effects);
+            Stop(ExitCodes.StoreMismatch, reason, effects);
             return;
         }
+        StoreRegressed = reason;
+        effects.Add(new NodeEffect.Decided(reason));
+    }
+
+    private void Learned(ClusterSnapshot snapshot, TimeSpan now, List<NodeEffect> effects)
+    {
+        if (Snapshot is { } known)
+        {
+            var (here, there) = (known.Cluster, snapshot.Cluster);
+            if (there.Uuid != here.Uuid)
+            {
+                Stop(ExitCodes.StoreMismatch, $"The store is now that of cluster {there.Uuid}, but this node lives in {here.Uuid}: it was replaced. Point the node at the right store.", effects);
+                return;
+            }
+            if (there.StoreGeneration > here.StoreGeneration)
+            {
+                Stop(ExitCodes.Evicted, string.Create(CultureInfo.InvariantCulture, $"The store was recovered: it is at generation {there.StoreGeneration}, and {Self} is of generation {here.StoreGeneration}."), effects);
+                return;
+            }
+            if ((there.StoreGeneration, there.View).CompareTo((here.StoreGeneration, here.View)) < 0)
+                Regressed(string.Create(CultureInfo.InvariantCulture, $"the store shows generation {there.StoreGeneration}, view {there.View}, but this node has seen generation {here.StoreGeneration}, view {here.View}"), effects);
+        }
+        if (StoreRegressed is not null || _stopped) return;
         _leases.Read(snapshot.Members, _readAsked, now);
         Snapshot = snapshot;
         AnnouncedView = Math.Max(AnnouncedView, snapshot.Cluster.View);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using ActorCluster.Membership;
 using ActorCluster.Persistence;
 using ActorCluster.Placement;
@@ -37,6 +38,9 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
     public IEnumerable<(ShardNo Shard, Epoch Epoch)> Serving => _held.Select(h => (h.Key, h.Value.Epoch));
 
     public bool OwnsNothing => _held.Count == 0 && !_underWay.ContainsKey(typeof(ControlCall.Acquire)) && !_underWay.ContainsKey(typeof(ControlCall.Release));
+
+    /// <summary>A row that the newest read shows lower than the read before it; null when all only grew. Such a store has forgotten commits.</summary>
+    public string? Regressed { get; private set; }
 
     /// <summary>Former owners that exclusive shards wait for; they may be down.</summary>
     public ImmutableSortedSet<Incarnation> Awaited { get; private set; } = [];
@@ -129,8 +133,28 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
         effects.Add(new NodeEffect.Call(call));
     }
 
+    /// <summary>Reads follow each other, so a later one shows no less, whatever else is under way. Both are sorted by number.</summary>
+    private string? Shrunk(ImmutableArray<ShardRow> rows)
+    {
+        var i = 0;
+        foreach (var known in _rows)
+        {
+            while (i < rows.Length && rows[i].No.Value < known.No.Value) i++;
+            if (i == rows.Length || rows[i].No != known.No)
+            {
+                if (known.State != ShardState.Ended) return $"shard {known.No} of {known.Type} is gone";
+                continue;
+            }
+            if (rows[i].Epoch < known.Epoch) return $"shard {known.No} shows epoch {rows[i].Epoch}, but this node has seen epoch {known.Epoch}";
+            if (rows[i].NextSeq < known.NextSeq) return string.Create(CultureInfo.InvariantCulture, $"shard {known.No} shows {rows[i].NextSeq - 1} journal rows, but this node has seen {known.NextSeq - 1}");
+        }
+        return null;
+    }
+
     private void Learned(ImmutableArray<ShardRow> rows, TimeSpan now, List<NodeEffect> effects)
     {
+        Regressed = Shrunk(rows);
+        if (Regressed is not null) return; // Nothing is started, stopped or learned from it.
         _rows = rows;
         RowsAskedAt = _readAsked;
         var start = ImmutableArray.CreateBuilder<AcquiredShard>();
