@@ -60,7 +60,9 @@ internal sealed class EntityHost : IAsyncDisposable
         Journal.Open(acquired.No, acquired.Epoch, acquired.NextSeq);
         var shard = new LocalShard(this, type, acquired);
         if (_shards.TryGetValue(acquired.No, out var old)) old.Close();
-        return _shards[acquired.No] = shard;
+        _shards[acquired.No] = shard;
+        shard.Wake();
+        return shard;
     }
 
     public LocalShard? Find(ShardNo shard, Epoch epoch) => _shards.TryGetValue(shard, out var found) && found.Epoch == epoch ? found : null;

@@ -4,6 +4,7 @@ using ActorCluster.Entities;
 using ActorCluster.Links;
 using ActorCluster.Membership;
 using ActorCluster.Persistence;
+using ActorCluster.Placement;
 using ActorCluster.Primitives;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -65,6 +66,18 @@ internal sealed class ClusterNode(
         return new EntityRef(this, entity);
     }
 
+    public EntityRef Singleton<T>()
+        where T : Entity =>
+        builder.TypeNames.TryGetValue(typeof(T), out var type) && builder.Singletons.ContainsKey(type) ? new EntityRef(this, new EntityId(type, LocalShard.SingletonId))
+            : throw new ArgumentException($"{typeof(T).Name} is not registered as a singleton on this node; add it with WithSingleton.");
+
+    public Task<SwitchResult> SwitchAsync(string name, string toNode, long expectedTerm, CancellationToken cancel = default)
+    {
+        if (!builder.Singletons.TryGetValue(name, out var rule)) throw new ArgumentException($"There is no singleton '{name}' on this node; add it with WithSingleton.", nameof(name));
+        return _life is { } life && _store is { } store ? new SingletonSwitch(name, rule, life, store, _options.Times).RunAsync(toNode, new Epoch(expectedTerm), cancel)
+            : Task.FromResult(new SwitchResult(false, 0, $"Node {_options.Node.Name} is not up."));
+    }
+
     /// <summary>Entities of that type execute a command with an id at most once.</summary>
     public bool RemembersCommands(string type) => builder.Types.Any(t => t.Name == type && t.RemembersCommands);
 
@@ -89,7 +102,14 @@ internal sealed class ClusterNode(
             _options.Node.Name, _life?.Self.Value ?? 0, Name(Mode), _store?.Description ?? "", _life is { } living ? living.StoreFault : _startFault, snapshot?.Cluster.View ?? 0,
             [.. (snapshot?.Members ?? []).Select(m => new MemberStatusLine(m.Name, m.Inc.Value, Name(m.Status), m.IsLive && !latest!.Missing.Contains(m.Inc), m.LinkAddress, m.ClientUrl, m.DownReason))],
             [.. (latest?.Rows ?? []).GroupBy(r => (r.Type, Owner: r.Owner is { } o ? names.GetValueOrDefault(o, o.ToString()) : "")).OrderBy(g => g.Key).Select(g => new ShardStatusLine(g.Key.Type, g.Key.Owner, g.Count()))],
+            [.. builder.Singletons.Select(s => StatusOf(s.Key, s.Value))],
             latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0);
+
+        SingletonStatus StatusOf(string name, SingletonRule rule)
+        {
+            var row = latest?.Rows.FirstOrDefault(r => r.Type == name);
+            return new SingletonStatus(name, row?.Owner is { } holder ? names.GetValueOrDefault(holder, holder.ToString()) : "", row?.Epoch.Value ?? 0, [.. rule.Succession(name, snapshot?.Members ?? []).Select(m => m.Name)]);
+        }
 
         static string Name<T>(T value)
             where T : struct, Enum => value.ToString().ToLowerInvariant();
@@ -263,7 +283,7 @@ internal sealed class ClusterNode(
             LockFile = _lock!.Proof,
         };
         log.NodeStarts(draft.Name, inc, _store.Description, address);
-        var life = new NodeLife(new LifeSetup(draft, cluster, _options, ResolverChoice.Make(_options.Downing), _store, [.. builder.Types], rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
+        var life = new NodeLife(new LifeSetup(draft, cluster, _options, ResolverChoice.Make(_options.Downing), _store, [.. builder.Types], builder.Singletons, rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
         metrics.Lives.Add(1);
         life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
         await using (life.ConfigureAwait(false))

@@ -11,6 +11,7 @@ namespace ActorCluster.Hosting;
 /// <param name="View">Number of the member list.</param>
 /// <param name="Members">Live members and those that went down lately, by incarnation.</param>
 /// <param name="Shards">Per entity type: how many shards each node owns, and how many nobody.</param>
+/// <param name="Singletons">Who holds which singleton.</param>
 /// <param name="JoinBlockedBy">What this node waits for before it is up.</param>
 /// <param name="LastDecisions">The last decisions of this life, newest last.</param>
 /// <param name="LastEnd">Why the last life of this node ended, null when none did.</param>
@@ -18,6 +19,7 @@ namespace ActorCluster.Hosting;
 /// <param name="UncommittedRows">Journal rows that wait for their commit here.</param>
 public sealed record ClusterStatus(
     string Node, long Incarnation, string Mode, string Store, string? StoreFault, long View, ImmutableArray<MemberStatusLine> Members, ImmutableArray<ShardStatusLine> Shards,
+    ImmutableArray<SingletonStatus> Singletons,
     ImmutableArray<string> JoinBlockedBy, ImmutableArray<string> LastDecisions, string? LastEnd, int ActiveEntities, int UncommittedRows);
 
 /// <summary>One member.</summary>

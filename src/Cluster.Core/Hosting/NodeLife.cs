@@ -49,8 +49,8 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         (_setup, _log) = (setup, setup.Log);
         // Said with the join, so that whoever places shards gives this node none that it could not start.
         var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
-        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)]));
-        _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], []);
+        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons));
+        _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], []);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit), setup.Log);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
         Entities.Fanout = Regions;
@@ -111,6 +111,13 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     /// <summary>Raised on the control thread with each newer member list.</summary>
     public event Action<ClusterSnapshot>? ViewChanged;
+
+    /// <summary>Somebody has changed shard rows beside the core: everybody reads them.</summary>
+    public void RowsChanged()
+    {
+        Tell(new NodeInput.Hinted());
+        Broadcast(FrameType.Hint, null);
+    }
 
     public void Leave() => Tell(new NodeInput.Leave());
 
@@ -216,7 +223,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View;
         _published = new Published(
             mode, membership.Lease.Deadline, membership.Lease.IsTrusted, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
-            before.Decisions, _core.Ownership.Rows, membership.StoreRegressed);
+            before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.StoreRegressed);
         if (membership.StoreRegressed is { } lost && before.StoreRegressed is null) _log.StoreRegressed(lost);
         if (mode != before.Mode)
         {
@@ -378,5 +385,5 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     /// <summary>What everybody may know of a life at one moment.</summary>
     internal sealed record Published(
         NodeMode Mode, TimeSpan Deadline, bool IsTrusted, TimeSpan At, TimeSpan RowsAt, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
-        ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, string? StoreRegressed = null);
+        ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, ImmutableArray<Incarnation> Fit, string? StoreRegressed = null);
 }

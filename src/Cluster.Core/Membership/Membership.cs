@@ -121,6 +121,10 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     public bool MayBeGivenShards(Incarnation inc, TimeSpan now) =>
         inc == Self || (!IsStale(inc, now) && _detector.LastBeat(inc) is not { Mode: NodeMode.Frozen });
 
+    /// <summary>Members that are up, heard, and reach the store, as far as this node knows.</summary>
+    public ImmutableArray<Incarnation> Fit(TimeSpan now) =>
+        [.. (Snapshot?.Members ?? []).Where(m => m.Status == MemberStatus.Up && MayBeGivenShards(m.Inc, now) && (m.Inc == Self ? StoreOk(now) : _detector.IsUp(m.Inc) && _detector.StoreOk(m.Inc, now))).Select(m => m.Inc)];
+
     /// <summary>Those of the given members whose lease this node watched for the whole TTL, as it last saw them.</summary>
     public ImmutableArray<LeaseSeen> StaleAmong(IEnumerable<Incarnation> members, TimeSpan now) =>
         [.. members.Distinct().Where(m => IsStale(m, now)).Order().Select(m => new LeaseSeen(m, _leases.LeaseSeq(m)))];

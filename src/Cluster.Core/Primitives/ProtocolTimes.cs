@@ -64,6 +64,12 @@ public sealed record ProtocolTimes
     /// <summary>Age of the view before shards are moved for balance.</summary>
     public TimeSpan RebalanceDelay { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long a better host must be up and well before a singleton goes back to it.</summary>
+    public TimeSpan SingletonReturn { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a singleton's place is kept for a host that stopped in good order.</summary>
+    public TimeSpan Vacancy { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>How long a free row may wait for its target before the sweep chooses another.</summary>
     public TimeSpan SweepPatience { get; init; } = TimeSpan.FromSeconds(3);
 

@@ -13,6 +13,7 @@ internal sealed class SimCluster
     private const string RoomType = "room";
     private const string ElsewhereType = "elsewhere";
     private const string MixerType = "mixer";
+    private const string ControllerType = "controller";
 
     private readonly SortedDictionary<Incarnation, SimLife> _lives = [];
 
@@ -36,6 +37,9 @@ internal sealed class SimCluster
         database.Open(new StoreSeed("simulated"));
         database.RegisterType(RoomType, plan.Shards);
         if (plan.ShardsElsewhere > 0) database.RegisterType(ElsewhereType, plan.ShardsElsewhere);
+        if (plan.Singleton is not null) database.RegisterType(ControllerType, 1, exclusive: true);
+        Types = new TypeRules([ControllerType, MixerType], plan.Singleton is { } mode
+            ? TypeRules.None.Singletons.Add(ControllerType, new SingletonRule(mode, [.. Nodes.Select(n => n.Name)], !plan.KeepsVacancy)) : TypeRules.None.Singletons);
         if (plan.ShardsExclusive > 0) database.RegisterType(MixerType, plan.ShardsExclusive, exclusive: true);
         Checkers = new SimCheckers(this);
         Store = new SimStore(World, database, [.. Nodes.Select(n => new SimRandom(plan.Seed, $"store {n.Name}"))], Checkers.ViewChanging, Checkers.Written);
@@ -94,10 +98,13 @@ internal sealed class SimCluster
     public void Register(SimLife life) => _lives.Add(life.Inc, life);
 
     /// <summary>The entity types that a node serves; it starts no shard of another.</summary>
-    public ImmutableArray<string> TypesOf(SimNode node) => [.. (Plan.ShardsElsewhere > 0 && node.Index > 0 ? new[] { ElsewhereType } : []), .. (Plan.ShardsExclusive > 0 ? new[] { MixerType } : []), RoomType];
+    public ImmutableArray<string> TypesOf(SimNode node) => [.. (Plan.ShardsElsewhere > 0 && node.Index > 0 ? new[] { ElsewhereType } : []), .. (Plan.Singleton is not null ? new[] { ControllerType } : []), .. (Plan.ShardsExclusive > 0 ? new[] { MixerType } : []), RoomType];
 
     /// <summary>The types whose entities act outside the store.</summary>
-    public static TypeRules Types { get; } = new([MixerType]);
+    public TypeRules Types { get; }
+
+    /// <summary>The place of the node that holds the singleton and knows it; -1 while nobody does.</summary>
+    public int Holder => Store.Database.Shards.First(r => r.Type == ControllerType) is { Owner: { } owner } row && LifeOf(owner) is { } life && life.Mixers.Open.Contains(row.No) ? life.Node.Index : -1;
 
     public SimNode NodeAt(string address) => Nodes.First(n => address == $"{n.Name}:8090");
 

@@ -21,7 +21,7 @@ internal sealed class SimLife
     public SimLife(SimCluster cluster, SimNode node, MemberRow draft)
     {
         (_cluster, Node, _draft) = (cluster, node, draft);
-        Core = new NodeCore(draft, new ProtocolTimes(), cluster.Resolver, node.Ids.Id, SimCluster.Types);
+        Core = new NodeCore(draft, new ProtocolTimes(), cluster.Resolver, node.Ids.Id, cluster.Types);
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
@@ -179,8 +179,8 @@ internal sealed class SimLife
                 Gateway.Learn(known);
                 break;
             case ShardEffect.Start(var shards):
-                Rooms.Start([.. shards.Where(s => !SimCluster.Types.IsExclusive(s.Type))]);
-                Mixers.Start([.. shards.Where(s => SimCluster.Types.IsExclusive(s.Type))]);
+                Rooms.Start([.. shards.Where(s => !_cluster.Types.IsExclusive(s.Type))]);
+                Mixers.Start([.. shards.Where(s => _cluster.Types.IsExclusive(s.Type))]);
                 break;
             case ShardEffect.Drain(var shards):
                 Rooms.Drain(shards);

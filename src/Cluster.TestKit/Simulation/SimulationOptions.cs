@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using ActorCluster.Placement;
 
 namespace ActorCluster.TestKit.Simulation;
 
@@ -16,6 +17,12 @@ public sealed record SimulationOptions
 
     /// <summary>Shards of a type whose entities act outside the store; 0 for none.</summary>
     public int ShardsExclusive { get; init; } = 2;
+
+    /// <summary>Where the singleton lives; null: there is none. All places may hold it, in their order.</summary>
+    public SingletonMode? Singleton { get; init; }
+
+    /// <summary>The singleton's place is kept for a host that stops in good order.</summary>
+    public bool KeepsVacancy { get; init; }
 
     /// <summary>Rooms that the clients use.</summary>
     public int Rooms { get; init; } = 4;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using ActorCluster.Placement;
 
 namespace ActorCluster.TestKit.Simulation;
 
@@ -33,6 +34,14 @@ public sealed record SimulationPlan
     /// <summary>Shards of a type whose entities act outside the store.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int ShardsExclusive { get; init; }
+
+    /// <summary>Where the singleton lives; null: there is none. All places may hold it, in their order.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public SingletonMode? Singleton { get; init; }
+
+    /// <summary>The singleton's place is kept for a host that stops in good order.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool KeepsVacancy { get; init; }
 
     /// <summary>Rooms that the clients use.</summary>
     public required int Rooms { get; init; }
@@ -78,6 +87,8 @@ public sealed record SimulationPlan
             Shards = options.Shards,
             ShardsElsewhere = options.ShardsElsewhere,
             ShardsExclusive = options.ShardsExclusive,
+            Singleton = options.Singleton,
+            KeepsVacancy = options.KeepsVacancy,
             Rooms = options.Rooms,
             Clients = options.Clients,
             Mutation = options.Mutation,
