@@ -173,7 +173,7 @@ public class ScenarioTests
         {
             var cluster = Steady(seed, nodes: 2, clients: 10);
             cluster.Cut([0], [1], cut: true);
-            cluster.Store.Latency = TimeSpan.FromMilliseconds(60);
+            cluster.Store.Latency = TimeSpan.FromMilliseconds(200);
             Run(cluster, 6);
             refused += cluster.FencedWrites;
             Recovers(cluster);
