@@ -172,7 +172,6 @@ internal sealed class ClusterNode(
             while (!_leaving)
             {
                 var end = await OneLifeAsync(cluster).ConfigureAwait(false);
-                if (_life?.Entities.EffectsOutlive == true) end = new NodeEffect.Stop(ExitCodes.Invariant, $"{end.Reason} An effect {NodeLife.EffectsOutlive}");
                 _lastEnd = end.Reason;
                 log.LifeEnds(end.ExitCode, end.Reason);
                 if (end.ExitCode == ExitCodes.Evicted && _options.OnDown == OnDown.Rejoin && !_leaving)
@@ -290,18 +289,20 @@ internal sealed class ClusterNode(
         var life = new NodeLife(new LifeSetup(draft, cluster, _options, ResolverChoice.Make(_options.Downing), _store, [.. builder.Types], builder.Singletons, rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
         metrics.Lives.Add(1);
         life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
+        NodeEffect.Stop end;
         await using (life.ConfigureAwait(false))
         {
             foreach (var participant in _participants) participant.LifeStarted(life);
             _life = life;
             if (_leaving) life.Leave();
-            var end = await life.Ended.ConfigureAwait(false);
+            end = await life.Ended.ConfigureAwait(false);
             // Sessions first: whoever is told to go elsewhere resumes there with what is unanswered here.
             // Again where the host stops: it may have asked before this life was there to be told, and a second time is nothing.
             await StopServingAsync(end.Reason).ConfigureAwait(false);
             _life = null;
-            return end;
         }
+        // The next life would prove this one dead, and its shards' next owner would act beside what still runs here.
+        return life.Entities.EffectsOutlive ? new NodeEffect.Stop(ExitCodes.Invariant, $"{end.Reason} An effect {NodeLife.EffectsOutlive}") : end;
     }
 
     private async Task StopServingAsync(string reason) =>
