@@ -53,7 +53,7 @@ public class WitnessTests
 
     private static SimCluster Started(ulong seed, int nodes, SplitBrainResolver resolver)
     {
-        var cluster = new SimCluster(seed, new SimulationOptions { Nodes = nodes, SharedHost = false, Clients = 2 }) { Resolver = resolver, Witnesses = [Witness.Parse("http://router/")!] };
+        var cluster = new SimCluster(seed, new SimulationOptions { Nodes = nodes, SharedHost = false, Clients = 2, ShardsExclusive = 0 }) { Resolver = resolver, Witnesses = [Witness.Parse("http://router/")!] };
         cluster.StartInOrder();
         return cluster;
     }
