@@ -141,31 +141,31 @@ public class PartitionTableTests
     /// <summary>Up to four nodes: the side of the oldest goes first where it sees the witness, another that sees it only a second later, one that does not only once the leases are stale.</summary>
     private static IEnumerable<string> WitnessFaults(SplitBrainResolver resolver) =>
         from c in Cases()
-            where c.Groups.Length <= 4
-            from sees in Enumerable.Range(0, 2 << c.Groups.Max())
-            let witness = c.Groups.Select(g => (sees & (1 << g)) != 0).ToArray()
-            let outcome = PartitionTrial.Run(resolver, Times, Members(c.Groups.Length), c.Groups, c.Store, witness)
-            let sides = outcome.Lives.Select(inc => c.Groups[inc.Value - 1]).Distinct().ToList()
-            let bad = !c.Store.Contains(true) ? outcome.Evicted.Length + outcome.Stopped.Length > 0
-                : sides.Count != 1 || !outcome.Lives.Any(inc => c.Store[inc.Value - 1]) || outcome.Stopped.Length > 0
-                || outcome.Seconds < ((sees & (1 << sides[0])) == 0 ? 8 : sides[0] == 0 ? 1 : 2)
-            where bad
-            select $"{string.Join("", c.Groups)} {string.Join("", c.Store.Select(s => s ? 'S' : '-'))} {sees}: {outcome}";
+        where c.Groups.Length <= 4
+        from sees in Enumerable.Range(0, 2 << c.Groups.Max())
+        let witness = c.Groups.Select(g => (sees & (1 << g)) != 0).ToArray()
+        let outcome = PartitionTrial.Run(resolver, Times, Members(c.Groups.Length), c.Groups, c.Store, witness)
+        let sides = outcome.Lives.Select(inc => c.Groups[inc.Value - 1]).Distinct().ToList()
+        let bad = !c.Store.Contains(true) ? outcome.Evicted.Length + outcome.Stopped.Length > 0
+            : sides.Count != 1 || !outcome.Lives.Any(inc => c.Store[inc.Value - 1]) || outcome.Stopped.Length > 0
+            || outcome.Seconds < ((sees & (1 << sides[0])) == 0 ? 8 : sides[0] == 0 ? 1 : 2)
+        where bad
+        select $"{string.Join("", c.Groups)} {string.Join("", c.Store.Select(s => s ? 'S' : '-'))} {sees}: {outcome}";
 
     private static IEnumerable<string> QuorumFaults(Func<int, SplitBrainResolver> resolver) =>
         from c in Cases()
-            let n = c.Groups.Length
-            let outcome = PartitionTrial.Run(resolver(n), Times, Members(n), c.Groups, c.Store)
-            from member in Members(n)
-            let small = c.Groups.Count(g => g == c.Groups[member.Inc.Value - 1]) < (n / 2) + 1
-            where small && outcome.Lives.Contains(member.Inc)
-            select $"{member.Inc} lives in {string.Join("", c.Groups)}";
+        let n = c.Groups.Length
+        let outcome = PartitionTrial.Run(resolver(n), Times, Members(n), c.Groups, c.Store)
+        from member in Members(n)
+        let small = c.Groups.Count(g => g == c.Groups[member.Inc.Value - 1]) < (n / 2) + 1
+        where small && outcome.Lives.Contains(member.Inc)
+        select $"{member.Inc} lives in {string.Join("", c.Groups)}";
 
     private static IEnumerable<string> DownAllFaults(SplitBrainResolver resolver) =>
         from c in Cases()
-            let outcome = PartitionTrial.Run(resolver, Times, Members(c.Groups.Length), c.Groups, c.Store)
-            where c.Store.Contains(true) != outcome.Lives.IsEmpty
-            select $"{string.Join("", c.Groups)}: {outcome}";
+        let outcome = PartitionTrial.Run(resolver, Times, Members(c.Groups.Length), c.Groups, c.Store)
+        where c.Store.Contains(true) != outcome.Lives.IsEmpty
+        select $"{string.Join("", c.Groups)}: {outcome}";
 
     private static IEnumerable<(int[] Groups, bool[] Store)> Cases() =>
         from nodes in Enumerable.Range(2, 4)

@@ -41,18 +41,26 @@ internal sealed class Crowd : IAsyncDisposable
     /// <summary>Waits until every user was answered after a moment and waits for nothing that is older.</summary>
     /// <param name="since">The moment, as a timestamp.</param>
     /// <param name="limit">How long to wait.</param>
-    /// <param name="except">A node whose users do not count; null: all count.</param>
     /// <returns>From the moment to the last user's answer; null if it did not come in time.</returns>
-    public async Task<TimeSpan?> RecoveredAsync(long since, TimeSpan limit, string? except = null)
+    public async Task<TimeSpan?> RecoveredAsync(long since, TimeSpan limit)
     {
-        var users = _users.Where(u => u.Node != except).ToList();
         while (true)
         {
-            if (users.All(u => u.IsServed(since))) return TimeProvider.System.GetElapsedTime(since);
+            if (_users.All(u => u.IsServed(since))) return TimeProvider.System.GetElapsedTime(since);
             if (TimeProvider.System.GetElapsedTime(since) > limit) return null;
             await Task.Delay(10);
         }
     }
+
+    /// <summary>What users feel of a fault is measured from now on.</summary>
+    /// <param name="except">A node whose users do not count; null: all count.</param>
+    public void BeginFault(string? except)
+    {
+        foreach (var user in _users) user.BeginFault(user.Node != except);
+    }
+
+    /// <summary>The longest wait since then for an answer that was due or asked for while the fault lasted, from the later of both; what still waits counts as far as it has come.</summary>
+    public TimeSpan Felt() => _users.Max(u => u.Felt());
 
     /// <summary>Who waits, for what and where.</summary>
     public string Describe(long since) => string.Join("; ", _users.Where(u => !u.IsServed(since)).Select(u => u.Describe()));
@@ -91,7 +99,10 @@ internal sealed class Crowd : IAsyncDisposable
         private readonly ClusterChatClient _client;
         private readonly string[] _rooms;
         private readonly Crowd _crowd;
+        private readonly Lock _lock = new();
         private long _answeredAt;
+        private long _faultAt = long.MaxValue;
+        private TimeSpan _felt;
 
         public User(int number, IReadOnlyList<Uri> hosts, Crowd crowd)
         {
@@ -131,6 +142,25 @@ internal sealed class Crowd : IAsyncDisposable
         /// <summary>Whether it was answered after a moment and waits for nothing that is older.</summary>
         public bool IsServed(long since) => Volatile.Read(ref _answeredAt) > since && _pending.Values.All(sent => sent > since);
 
+        public void BeginFault(bool counts)
+        {
+            lock (_lock) (_faultAt, _felt) = (counts ? TimeProvider.System.GetTimestamp() : long.MaxValue, TimeSpan.Zero);
+        }
+
+        public TimeSpan Felt()
+        {
+            lock (_lock)
+            {
+                foreach (var sent in _pending.Values) Feel(sent, TimeProvider.System.GetTimestamp());
+                return _felt;
+            }
+        }
+
+        private void Feel(long sent, long now)
+        {
+            if (now > _faultAt && TimeProvider.System.GetElapsedTime(Math.Max(sent, _faultAt), now) is var wait && wait > _felt) _felt = wait;
+        }
+
         public string Describe() => string.Create(
             CultureInfo.InvariantCulture,
             $"{History.User} at {_client.Node} waits for {_pending.Count}, the oldest {(_pending.IsEmpty ? 0 : TimeProvider.System.GetElapsedTime(_pending.Values.Min()).TotalSeconds):0.0} s; last answer {(TimeProvider.System.GetElapsedTime(_answeredAt).TotalSeconds):0.0} s ago");
@@ -147,6 +177,7 @@ internal sealed class Crowd : IAsyncDisposable
                 History.Acknowledge(place, await _client.SayAsync(room, text, CancellationToken.None));
                 var now = TimeProvider.System.GetTimestamp();
                 Volatile.Write(ref _answeredAt, now);
+                lock (_lock) Feel(sent, now);
                 if (TimeProvider.System.GetElapsedTime(sent, now) is var wait && wait > LongestWait) LongestWait = wait;
             }
             catch (Exception cause)

@@ -146,17 +146,16 @@ internal sealed class NemesisRun : IAsyncDisposable
                 foreach (var (node, i) in Arena.Nodes.Select((n, i) => (n, i))) node.Before = ["unshare", "-T", "--boottime", string.Create(CultureInfo.InvariantCulture, $"{100_000 * ((i + run) % 3)}")];
             var at = scenario.Node ?? (scenario.Nodes == 2 ? await OldestAsync() : run % Arena.Nodes.Count);
             var fault = plan.Make(scenario.Kind, at, scenario.For);
-            var ownership = await OwnershipAsync();
+            var ownership = scenario.NothingMoves ? await SettledAsync() : "";
             await using var reader = scenario.NothingMoves ? await Reader.BeginAsync([.. Arena.Nodes.Select(n => n.Clients)]) : null;
             var from = _done.Count;
-            var started = Stopwatch.GetTimestamp();
-            var doing = DoAsync(TimeSpan.Zero, fault, begun);
-            var wait = scenario.WhileItLasts ? await crowd.RecoveredAsync(started, scenario.For + RecoveryMax, scenario.OfOthers ? Arena.Nodes[at].Name : null) : null;
-            await doing;
+            crowd.BeginFault(scenario.OfOthers ? Arena.Nodes[at].Name : null);
+            await DoAsync(TimeSpan.Zero, fault, begun);
+            var wait = crowd.Felt();
             if (reader is { Longest: var read, Answered: var reads } && (read > ReadMax || reads < scenario.For.TotalSeconds))
                 Violate(string.Create(CultureInfo.InvariantCulture, $"{fault.What}: {reads} reads were answered meanwhile, one took {read.TotalMilliseconds:0} ms; {ReadMax.TotalMilliseconds} are allowed."));
             await OvercomeAsync(crowd, from);
-            var ms = scenario.WhileItLasts ? (long)(wait ?? scenario.For + RecoveryMax).TotalMilliseconds : _done[^1].RecoveryMs;
+            var ms = scenario.WhileItLasts ? (long)wait.TotalMilliseconds : _done[^1].RecoveryMs;
             felt.Add(ms);
             if (ms > scenario.Max.TotalMilliseconds) Violate(string.Create(CultureInfo.InvariantCulture, $"{fault.What}: users waited {ms} ms, {scenario.Max.TotalMilliseconds} are allowed."));
             if (scenario.NothingMoves && await OwnershipAsync() is var now && now != ownership) Violate($"{fault.What}: views and owners moved from {ownership} to {now}.");
@@ -181,6 +180,19 @@ internal sealed class NemesisRun : IAsyncDisposable
             await Task.Delay(100);
         }
         Violate($"The rooms were not spread over the nodes within {ReadyMax.TotalSeconds} s: {await Arena.Nodes[0].DescribeAsync()}");
+    }
+
+    // What was moved for balance before the fault must not count as moved by it.
+    private async Task<string> SettledAsync()
+    {
+        var started = Stopwatch.GetTimestamp();
+        for (var before = await OwnershipAsync(); ;)
+        {
+            await Task.Delay(TimeSpan.FromSeconds(3));
+            var now = await OwnershipAsync();
+            if (now == before || Stopwatch.GetElapsedTime(started) > ReadyMax) return now;
+            before = now;
+        }
     }
 
     private async Task<int> OldestAsync()
