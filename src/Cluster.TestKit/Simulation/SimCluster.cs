@@ -90,7 +90,11 @@ internal sealed class SimCluster
     /// <summary>Store keys of the rooms in use.</summary>
     public string[] Rooms { get; }
 
+    /// <summary>Writers that learned from a write that they are out.</summary>
     public long FencedWrites { get; set; }
+
+    /// <summary>Batches that the store did not take, also of writers that heard of it otherwise.</summary>
+    public long RefusedAppends { get; set; }
 
     public SortedDictionary<int, int> Stops { get; } = [];
 

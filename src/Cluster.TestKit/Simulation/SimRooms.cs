@@ -179,7 +179,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
                 AppendAfterACheck(append);
                 break;
             case JournalCall.Append append:
-                cluster.Store.Data(life, "Append", true, () => cluster.Store.Database.Append(append.Batches), result =>
+                cluster.Store.Data(life, "Append", true, () => Append(append), result =>
                 {
                     if (cluster.Plan.Mutation == SimMutation.SkipResolve && result.Verdict == StoreVerdict.InDoubt)
                         result = StoreResult.Ok<ImmutableArray<AppendOutcome>>([.. append.Batches.Select(_ => AppendOutcome.Committed)]);
@@ -193,6 +193,13 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
             default:
                 throw new System.Diagnostics.UnreachableException($"No rule for {call}.");
         }
+    }
+
+    private StoreResult<ImmutableArray<AppendOutcome>> Append(JournalCall.Append append)
+    {
+        var result = cluster.Store.Database.Append(append.Batches);
+        if (result.IsOk) cluster.RefusedAppends += result.Value.Count(o => o == AppendOutcome.Unexpected);
+        return result;
     }
 
     private void AppendAfterACheck(JournalCall.Append append) =>
