@@ -233,7 +233,7 @@ internal sealed partial class GatewaySession
             for (var part = RowsPerRead; part == RowsPerRead && items.Count < command.Limit && bytes <= FrameBytesSoft;)
             {
                 var after = items.Count > 0 ? items[^1].Seq : command.After;
-                if (await life.Rooms!.ReadAsync(command.Room!, after, (int)Math.Min(RowsPerRead, command.Limit - items.Count)).ConfigureAwait(false) is not { } rows)
+                if (await life.Rooms!.PageAsync(command.Room!, after, (int)Math.Min(RowsPerRead, command.Limit - items.Count), room.Head).ConfigureAwait(false) is not { } rows)
                     return ServerFrames.Error(command.Id, "StoreUnavailable", "The store is out of reach; ask again.", retry: true);
                 part = rows.Count;
                 items.AddRange(rows);
