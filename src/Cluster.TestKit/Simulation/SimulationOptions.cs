@@ -45,6 +45,9 @@ public sealed record SimulationOptions
     /// <summary>Kinds of faults to draw from; empty draws from all.</summary>
     public ImmutableArray<SimFault> Faults { get; init; } = [];
 
+    /// <summary>Pauses and suspensions last from this to a minute; up to a minute, default 10 ms.</summary>
+    public TimeSpan ShortestPause { get; init; } = TimeSpan.FromMilliseconds(10);
+
     /// <summary>A bug in the simulated host.</summary>
     public SimMutation Mutation { get; init; }
 

@@ -39,7 +39,7 @@ public class TestClusterTests
         var cutOff = node1.Entity<Tally>(id).AskAsync(new Hit()).AsTask();
         await cluster.Until("node1 misses node2", () => Misses(node1, node2));
         await cluster.Until("node2 misses node1", () => Misses(node2, node1));
-        Assert.False(cutOff.IsCompleted);
+        Assert.False(cutOff.IsCompletedSuccessfully && await cutOff == 2); // Where the tally has been taken over meanwhile it is lost, or counted anew.
 
         cluster.Heal();
         await cluster.UntilSettled();
