@@ -3,7 +3,6 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using ActorCluster.Bench.Nodes;
 using ActorCluster.Entities;
-using ActorCluster.Hosting;
 
 namespace ActorCluster.Bench;
 
@@ -29,13 +28,6 @@ internal sealed class Ledger : JournaledEntity<ReadOnlyMemory<byte>>
     protected override string? SnapshotSchema => "ledger.v1";
 
     public static void Register(MessageCatalog messages) => messages.Add(typeof(Enter), "enter.v1", new EnterCodec(), new EnteredCodec());
-
-    /// <summary>Hosts ledgers, over that database if one is named.</summary>
-    public static void Host(ActorClusterBuilder cluster, string? postgres)
-    {
-        cluster.WithEntity<Ledger>("ledger", Register, Shards);
-        if (postgres is not null) cluster.Configure(options => (options.Store.Sqlite, options.Store.Postgres) = ("", postgres));
-    }
 
     protected internal override ValueTask ActivateAsync()
     {
