@@ -134,7 +134,7 @@ public sealed class RefusedStartTests
         Change(cluster.Store, "INSERT INTO shard_type(type, shard_count, exclusive) VALUES('mixer', 8, 1)");
         await RefusesInProcessAsync(
             builder => builder.WithSqlite(cluster.Store).WithNode("other", "127.0.0.1:0", "").WithEntity<RoomEntity>("mixer", RoomCodecs.Register, shards: 8).Configure(o => (o.Secret, o.Data) = (SampleCluster.Secret, cluster.Folder.Path)),
-            "Entity type mixer is exclusive in this cluster and not here; that is fixed for life: run the release that registered it, or give the type another name.");
+            "Entity type mixer has external effects in this cluster and none here; that is fixed for life: register it as it was, or give the type another name.");
 
         await talk.GoesOnAsync("beside the refused newcomers", TimeSpan.FromSeconds(10), 20);
         var status = await cluster[0].StatusAsync();

@@ -12,6 +12,8 @@ public class MutationTests
     [InlineData(SimMutation.SkipResolve, 20, SimFault.LostReplies, SimFault.StoreCutOff)]
     [InlineData(SimMutation.NoDeduplication, 20, SimFault.LostReplies, SimFault.Reset)]
     [InlineData(SimMutation.IgnoresClientOrder, 40)]
+    [InlineData(SimMutation.ActsPastTheLease, 40, SimFault.StoreCutOff, SimFault.Cut)]
+    [InlineData(SimMutation.StopsBeforeEffectsEnd, 10, SimFault.Leave, SimFault.RollingRestart)]
     [InlineData(SimMutation.LeaveFrozenWithoutReadingOwnRows, 60, SimFault.StoreCutOff, SimFault.Pause)]
     public void A_bug_of_the_host_is_found(SimMutation mutation, int seeds, params SimFault[] faults) =>
         AssertFound(new SimulationOptions { Mutation = mutation, Faults = [.. faults] }, seeds);
@@ -22,6 +24,7 @@ public class MutationTests
 
     [Theory]
     [InlineData(ModelMutation.EvictByRowsReadBefore, 30, SimFault.Kill, SimFault.Pause)]
+    [InlineData(ModelMutation.TakeExclusiveAtOnce, 30, SimFault.Cut, SimFault.StoreCutOff)]
     [InlineData(ModelMutation.AppendIgnoresEpoch, 80, SimFault.Cut, SimFault.Pause, SimFault.SlowStore)]
     public void A_bug_of_the_store_is_found(ModelMutation mutation, int seeds, params SimFault[] faults) =>
         AssertFound(new SimulationOptions { StoreMutation = mutation, Faults = [.. faults], Clients = 8 }, seeds);

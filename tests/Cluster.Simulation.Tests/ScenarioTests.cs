@@ -183,9 +183,44 @@ public class ScenarioTests
 
     public static TheoryData<ulong> Seeds() => [1, 2, 3];
 
-    private static SimCluster Steady(ulong seed, int nodes, bool sharedHost = false, int clients = 4)
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Exclusive_shards_wait_for_the_stale_lease_of_a_host_that_went_silent(ulong seed)
     {
-        var cluster = new SimCluster(seed, new SimulationOptions { Nodes = nodes, SharedHost = sharedHost, Clients = clients });
+        var cluster = Steady(seed, nodes: 3, exclusive: 4);
+        cluster.Silence(1);
+        Run(cluster, 4);
+        Assert.False(cluster.AllServedBy(0, 2)); // The rooms are, the others are not yet.
+        Within(6, cluster, () => cluster.AllServedBy(0, 2));
+        Recovers(cluster);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Exclusive_shards_of_a_process_that_died_on_a_shared_machine_wait_for_nothing(ulong seed)
+    {
+        var cluster = Steady(seed, nodes: 3, sharedHost: true, exclusive: 4);
+        cluster.Nodes[1].Kill();
+        Within(2, cluster, () => cluster.AllServedBy(0, 2));
+        Recovers(cluster);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Exclusive_shards_of_an_evicted_owner_that_lives_are_free_when_it_has_come_back(ulong seed)
+    {
+        var cluster = Steady(seed, nodes: 3, exclusive: 4);
+        cluster.Cut([0], [1, 2], cut: true);
+        Within(12, cluster, () => cluster.AllServedBy(1, 2) || cluster.AllServedBy(0));
+        Recovers(cluster);
+    }
+
+    private static SimCluster Steady(ulong seed, int nodes, bool sharedHost = false, int clients = 4, int exclusive = 0)
+    {
+        var cluster = new SimCluster(seed, new SimulationOptions { Nodes = nodes, SharedHost = sharedHost, Clients = clients, ShardsExclusive = exclusive });
         cluster.StartInOrder();
         Assert.True(cluster.AllServed() && cluster.AllUp(), "The cluster did not come up: " + Lines(cluster));
         return cluster;

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using ActorCluster.Primitives;
 
 namespace ActorCluster.Entities;
@@ -39,6 +40,24 @@ public sealed class EntityContext
         current.IsAnswered = true;
         if (sink is not Ask ask || !_cell.IsInTurn) sink.Reply(reply);
         else if (ask is Ask<T> typed ? typed.TryAnswerInTurn(reply) : ask.TryAnswerInTurn(reply)) _cell.Answered = ask;
+    }
+
+    /// <summary>Asks for leave to act outside the store; the type must be registered with <c>externalEffects</c>.</summary>
+    /// <param name="limit">How long the act may take, more than 0 and at most 1 s (<see cref="ProtocolTimes.EffectLimit"/>); it is cancelled then.</param>
+    /// <param name="effect">The leave, to be disposed when the act has ended; null when refused.</param>
+    /// <returns>False when this node may not act now: its lease is near its end, its clock or its links are in doubt, or the shard is on its way to another node. Nothing was done;
+    /// fail the message, or try again later.</returns>
+    /// <remarks>A process that stands still between this call and the act for longer than what is left of its lease can act late once (protocol 4.5): give the outer system
+    /// <see cref="Effect.Epoch"/>, or a key by which it knows a repeat, where it takes one.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The limit is not within its bounds.</exception>
+    /// <exception cref="InvalidOperationException">The type is not registered with external effects.</exception>
+    public bool TryBeginEffect(TimeSpan limit, [NotNullWhen(true)] out Effect? effect)
+    {
+        if (limit <= TimeSpan.Zero || limit > _cell.Host.EffectLimit)
+            throw new ArgumentOutOfRangeException(nameof(limit), limit, $"An effect of {Id} may take more than 0 and at most {_cell.Host.EffectLimit}; split what takes longer.");
+        var gate = _cell.Shard.Effects ?? throw new InvalidOperationException($"{Id} has no external effects; register its type with externalEffects: true.");
+        effect = gate.Enter(limit, _cell.Host.Ownership.MayAct);
+        return effect is not null;
     }
 
     /// <summary>Sends the entity a message of its own after a time; a timer of the same name is replaced.</summary>

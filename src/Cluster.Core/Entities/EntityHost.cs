@@ -9,6 +9,9 @@ namespace ActorCluster.Entities;
 /// <remarks>Thread-safe. Ends with the life: a new incarnation starts with empty memory.</remarks>
 internal sealed class EntityHost : IAsyncDisposable
 {
+    /// <summary>After it was cancelled; user code cannot be stopped otherwise than with its process.</summary>
+    public static readonly TimeSpan EffectsMustEnd = TimeSpan.FromSeconds(5);
+
     private readonly ConcurrentDictionary<ShardNo, LocalShard> _shards = new();
     private readonly int _idleRounds;
     private readonly Timer _sweep;
@@ -16,7 +19,7 @@ internal sealed class EntityHost : IAsyncDisposable
 
     public EntityHost(IOwnership ownership, IJournalStore store, IServiceProvider services, EntityLimits limits, ILogger log)
     {
-        (Ownership, Store, Services, Log, MailboxMax) = (ownership, store, services, log, limits.MailboxMax);
+        (Ownership, Store, Services, Log, MailboxMax, EffectLimit) = (ownership, store, services, log, limits.MailboxMax, limits.EffectLimit);
         Journal = new JournalDriver(store, ownership, this);
         var interval = TimeSpan.FromMilliseconds(Math.Clamp(limits.PassivateAfter.TotalMilliseconds / 4, 50, 10_000));
         _idleRounds = (int)Math.Ceiling(limits.PassivateAfter / interval) + 1; // The round of the last use is not whole.
@@ -32,6 +35,11 @@ internal sealed class EntityHost : IAsyncDisposable
     public ILogger Log { get; }
 
     public int MailboxMax { get; }
+
+    public TimeSpan EffectLimit { get; }
+
+    /// <summary>After the end: something still acts outside the store although it was cancelled. The next life must not begin beside it.</summary>
+    public bool EffectsOutlive { get; private set; }
 
     /// <summary>Round of the sweep: what the use of an entity is dated by, so that no turn reads a clock.</summary>
     public int Round => Volatile.Read(ref _round);
@@ -57,11 +65,13 @@ internal sealed class EntityHost : IAsyncDisposable
 
     public LocalShard? Find(ShardNo shard, Epoch epoch) => _shards.TryGetValue(shard, out var found) && found.Epoch == epoch ? found : null;
 
-    public void Stop(ShardNo no, Epoch epoch)
+    /// <returns>Completes when no effect of it is under way outside the store.</returns>
+    public Task Stop(ShardNo no, Epoch epoch)
     {
-        if (Find(no, epoch) is not { } shard || !_shards.TryRemove(new KeyValuePair<ShardNo, LocalShard>(no, shard))) return;
+        if (Find(no, epoch) is not { } shard || !_shards.TryRemove(new KeyValuePair<ShardNo, LocalShard>(no, shard))) return Task.CompletedTask;
         Journal.Close(no, epoch);
         shard.Close();
+        return shard.Effects?.Ended ?? Task.CompletedTask;
     }
 
     /// <summary>The node is frozen: memory that holds uncommitted speculation is dropped; what was under way is unknown.</summary>
@@ -84,7 +94,8 @@ internal sealed class EntityHost : IAsyncDisposable
     {
         await _sweep.DisposeAsync().ConfigureAwait(false);
         Timers.Dispose();
-        foreach (var shard in _shards.Values) Stop(shard.No, shard.Epoch);
+        var effects = Task.WhenAll([.. _shards.Values.Select(s => Stop(s.No, s.Epoch))]);
+        EffectsOutlive = await Task.WhenAny(effects, Task.Delay(EffectsMustEnd)).ConfigureAwait(false) != effects;
         await Journal.DisposeAsync().ConfigureAwait(false);
     }
 
@@ -98,4 +109,5 @@ internal sealed class EntityHost : IAsyncDisposable
 /// <summary>Bounds of entities.</summary>
 /// <param name="MailboxMax">Messages that may wait for one entity.</param>
 /// <param name="PassivateAfter">Idle time after which an entity leaves memory.</param>
-internal sealed record EntityLimits(int MailboxMax, TimeSpan PassivateAfter);
+/// <param name="EffectLimit">Longest effect outside the store.</param>
+internal sealed record EntityLimits(int MailboxMax, TimeSpan PassivateAfter, TimeSpan EffectLimit);

@@ -6,4 +6,5 @@ namespace ActorCluster.Entities;
 /// <param name="Messages">What it takes.</param>
 /// <param name="Create">Makes an instance.</param>
 /// <param name="RemembersCommands">A repeat of a command with an id is harmless: the journal remembers it.</param>
-internal sealed record EntityType(string Name, int ShardCount, MessageCatalog Messages, Func<Entity> Create, bool RemembersCommands);
+/// <param name="IsExclusive">It acts outside the store.</param>
+internal sealed record EntityType(string Name, int ShardCount, MessageCatalog Messages, Func<Entity> Create, bool RemembersCommands, bool IsExclusive);

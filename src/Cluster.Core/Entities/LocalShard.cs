@@ -24,6 +24,9 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
 
     public EntityType Type { get; } = type;
 
+    /// <summary>What its entities do outside the store; null for a type without external effects.</summary>
+    public EffectGate? Effects { get; } = type.IsExclusive ? new EffectGate(acquired.No, acquired.Epoch, host.Ownership.Self) : null;
+
     /// <summary>Messages are taken.</summary>
     public bool IsOpen => _open;
 
@@ -87,6 +90,7 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
         lock (_activation)
         {
             if (_closed) return;
+            Effects?.Open();
             _open = true;
             _intake++;
         }
@@ -121,6 +125,12 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
             }
             await Task.Delay(2).ConfigureAwait(false);
         }
+        lock (_activation)
+        {
+            if (_intake != intake) return false; // Opened again, and its gate with it.
+            Effects?.Close(cancel: false);
+        }
+        if (Effects is { } effects) await effects.Ended.ConfigureAwait(false);
         foreach (var cell in stopped)
         {
             if (Environment.TickCount64 >= until) break; // A snapshot is a convenience; the shard's next owner is not.
@@ -152,6 +162,7 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
             _intake++;
             cells = TakeAll();
         }
+        Effects?.Close(cancel: true);
         foreach (var cell in cells) cell.Kill(EntityFailure.Lost, EntityFailure.Lost);
     }
 

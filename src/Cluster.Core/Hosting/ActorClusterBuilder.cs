@@ -73,13 +73,15 @@ public sealed class ActorClusterBuilder
     /// <param name="name">Stable name, 1 to 64 of a-z, 0-9, '-' and '.': part of every entity's address.</param>
     /// <param name="messages">Registers the messages it takes.</param>
     /// <param name="shards">Number of shards, 1 to 65,536; fixed for life by the first node that registers the type.</param>
+    /// <param name="externalEffects">Its entities act outside the store, by <see cref="EntityContext.TryBeginEffect"/>: a node that takes their shards over waits until the former owner
+    /// has stopped, is proved dead or can act no more (8 to 9 s, where others take 2). Fixed for life like the count.</param>
     /// <exception cref="ArgumentException">A name or count outside these bounds, or registered twice.</exception>
-    public ActorClusterBuilder WithEntity<T>(string name, Action<MessageCatalog> messages, int shards = 256)
-        where T : Entity, new() => WithEntity(name, static () => new T(), messages, shards);
+    public ActorClusterBuilder WithEntity<T>(string name, Action<MessageCatalog> messages, int shards = 256, bool externalEffects = false)
+        where T : Entity, new() => WithEntity(name, static () => new T(), messages, shards, externalEffects);
 
     /// <summary>Hosts an entity type whose instances are made by a factory, which must be cheap and must not block.</summary>
     /// <exception cref="ArgumentException">A name or count outside the bounds, or registered twice.</exception>
-    public ActorClusterBuilder WithEntity<T>(string name, Func<T> create, Action<MessageCatalog> messages, int shards = 256)
+    public ActorClusterBuilder WithEntity<T>(string name, Func<T> create, Action<MessageCatalog> messages, int shards = 256, bool externalEffects = false)
         where T : Entity
     {
         if (name.Length is < 1 or > 64 || name.Any(c => !char.IsAsciiLetterLower(c) && !char.IsAsciiDigit(c) && c is not ('-' or '.')))
@@ -90,7 +92,7 @@ public sealed class ActorClusterBuilder
             throw new ArgumentException($"Entity type '{name}' or its class {typeof(T).Name} is registered already.", nameof(name));
         var catalog = new MessageCatalog();
         messages(catalog);
-        _types.Add(new EntityType(name, shards, catalog, create, RemembersCommands: typeof(T).IsAssignableTo(typeof(IRowOwner))));
+        _types.Add(new EntityType(name, shards, catalog, create, RemembersCommands: typeof(T).IsAssignableTo(typeof(IRowOwner)), externalEffects));
         return this;
     }
 }

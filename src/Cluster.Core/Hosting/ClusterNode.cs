@@ -148,6 +148,7 @@ internal sealed class ClusterNode(
             while (!_leaving)
             {
                 var end = await OneLifeAsync(cluster).ConfigureAwait(false);
+                if (_life?.Entities.EffectsOutlive == true) end = new NodeEffect.Stop(ExitCodes.Invariant, $"{end.Reason} An effect {NodeLife.EffectsOutlive}");
                 _lastEnd = end.Reason;
                 log.LifeEnds(end.ExitCode, end.Reason);
                 if (end.ExitCode == ExitCodes.Evicted && _options.OnDown == OnDown.Rejoin && !_leaving)
@@ -211,9 +212,10 @@ internal sealed class ClusterNode(
         {
             var count = await RetryAsync(async () =>
             {
-                var registered = await _store.RegisterTypeAsync(type.Name, type.ShardCount).ConfigureAwait(false);
+                var registered = await _store.RegisterTypeAsync(type.Name, type.ShardCount, type.IsExclusive).ConfigureAwait(false);
                 return registered.Verdict is not StoreVerdict.Conflict ? registered
-                    : throw new ClusterStartException(ExitCodes.Refused, $"Entity type {type.Name} is exclusive in this cluster and not here; that is fixed for life: run the release that registered it, or give the type another name.");
+                    : throw new ClusterStartException(ExitCodes.Refused,
+                        $"Entity type {type.Name} {(type.IsExclusive ? "has external effects here and none in this cluster" : "has external effects in this cluster and none here")}; that is fixed for life: register it as it was, or give the type another name.");
             }).ConfigureAwait(false);
             if (count != type.ShardCount)
                 throw new ClusterStartException(ExitCodes.Refused, $"Entity type {type.Name} has {count} shards in this cluster, {type.ShardCount} here; shard counts are fixed for life: register it with {count}.");

@@ -13,7 +13,7 @@ namespace ActorCluster.Hosting;
 /// <summary>What a node's core is told.</summary>
 internal abstract record NodeInput
 {
-    public sealed record Tick : NodeInput;
+    public sealed record Tick(TimeSpan? WallAhead = null) : NodeInput;
 
     public sealed record Heard(Heartbeat Beat, LinkChannel Channel) : NodeInput;
 
@@ -71,7 +71,8 @@ internal sealed class NodeCore
         var view = Membership.View;
         switch (input)
         {
-            case NodeInput.Tick:
+            case NodeInput.Tick(var wallAhead):
+                if (wallAhead is { } ahead) Membership.NoteWallClock(ahead, now);
                 break;
             case NodeInput.Heard(var beat, var channel):
                 Membership.Heard(beat, channel, now, _effects);

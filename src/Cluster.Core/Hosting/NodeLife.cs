@@ -6,6 +6,7 @@ using ActorCluster.Links;
 using ActorCluster.Membership;
 using ActorCluster.Membership.Wire;
 using ActorCluster.Persistence;
+using ActorCluster.Placement;
 using ActorCluster.Primitives;
 using ActorCluster.Sharding;
 using ActorCluster.Sharding.Wire;
@@ -19,7 +20,9 @@ namespace ActorCluster.Hosting;
 internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, IAsyncDisposable
 {
     private static readonly TimeSpan TickEvery = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan ReviewFresh = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan RowsFresh = TimeSpan.FromSeconds(1.9);
+    internal static readonly string EffectsOutlive = $"still runs {EntityHost.EffectsMustEnd.TotalSeconds:0} s after it was cancelled; dispose effects within their limit.";
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(5);
 
     /// <summary>At most 35 bytes each: below the smallest limit of a frame.</summary>
@@ -45,9 +48,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         (_setup, _log) = (setup, setup.Log);
         // Said with the join, so that whoever places shards gives this node none that it could not start.
         var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
-        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid);
-        _published = new Published(NodeMode.Joining, TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], []);
-        Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter), setup.Log);
+        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)]));
+        _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], []);
+        Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit), setup.Log);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
         Entities.Fanout = Regions;
         _links = new LinkTransport(
@@ -93,8 +96,16 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             var latest = _published;
             var now = MonotonicClock.Now;
             // A node that wakes from a pause finds its last review whole; only rows that are young enough bound how old its memory may be.
-            return latest.IsWhole && now - latest.At < TimeSpan.FromMilliseconds(500) && now - latest.RowsAt < RowsFresh && Mode is NodeMode.Serving or NodeMode.Degraded;
+            return latest is { IsWhole: true, IsTrusted: true } && now - latest.At < ReviewFresh && now - latest.RowsAt < RowsFresh && Mode is NodeMode.Serving or NodeMode.Degraded;
         }
+    }
+
+    public bool MayAct(TimeSpan limit)
+    {
+        var latest = _published;
+        var now = MonotonicClock.Now;
+        // A node that wakes has not looked at its clocks and links since it slept: the review comes first.
+        return latest is { IsTrusted: true, Mode: NodeMode.Serving or NodeMode.Degraded } && now - latest.At < ReviewFresh && Lease.Covers(latest.Deadline, now, limit, _setup.Options.Times);
     }
 
     /// <summary>Raised on the control thread with each newer member list.</summary>
@@ -167,8 +178,10 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             {
                 var wait = next - MonotonicClock.Now;
                 // A tick that is due goes first: many peers' beats do not hold decisions up.
-                if (wait <= TimeSpan.Zero || !_inbox.TryTake(out var input, wait)) input = new NodeInput.Tick();
+                NodeInput? input = null;
+                if (wait > TimeSpan.Zero) _inbox.TryTake(out input, wait);
                 var now = MonotonicClock.Now;
+                input ??= new NodeInput.Tick(DateTime.UtcNow - DateTime.UnixEpoch - now);
                 if (input is NodeInput.Tick)
                 {
                     next = now + TickEvery;
@@ -196,7 +209,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var newView = membership.View != _viewShown && membership.Snapshot is not null;
         var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View;
         _published = new Published(
-            mode, membership.Lease.Deadline, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
+            mode, membership.Lease.Deadline, membership.Lease.IsTrusted, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
             before.Decisions, _core.Ownership.Rows);
         if (mode != before.Mode)
         {
@@ -264,8 +277,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 Regions.Reopen(shards);
                 break;
             case ShardEffect.Stop(var shards):
-                Regions.Stop(shards);
-                Tell(new NodeInput.Stopped(shards));
+                _ = StopAsync(shards);
                 _log.ShardsStopped(shards.Length, Self);
                 break;
             case ShardEffect.Routes(var known):
@@ -277,6 +289,14 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             default:
                 throw new InvalidOperationException($"No driver for {effect}.");
         }
+    }
+
+    /// <summary>Whoever takes an exclusive shard over waits for the word that nothing of it runs here.</summary>
+    private async Task StopAsync(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards)
+    {
+        var ended = Regions.Stop(shards);
+        if (ended.IsCompleted || await Task.WhenAny(ended, Task.Delay(EntityHost.EffectsMustEnd)).ConfigureAwait(false) == ended) Tell(new NodeInput.Stopped(shards));
+        else Broken(ExitCodes.Invariant, $"An effect of shards {string.Join(", ", shards.Take(5).Select(s => s.Shard))} {EffectsOutlive}");
     }
 
     private async Task CallAsync(ControlCall call)
@@ -350,6 +370,6 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     /// <summary>What everybody may know of a life at one moment.</summary>
     internal sealed record Published(
-        NodeMode Mode, TimeSpan Deadline, TimeSpan At, TimeSpan RowsAt, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
+        NodeMode Mode, TimeSpan Deadline, bool IsTrusted, TimeSpan At, TimeSpan RowsAt, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
         ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows);
 }

@@ -18,6 +18,8 @@ internal delegate ImmutableArray<ShardTarget> TargetPlanner(ImmutableArray<Membe
 internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, TargetPlanner plan, Func<Guid> newId)
 {
     private readonly FailureDetector _detector = new(draft.Inc, times);
+    private static readonly TimeSpan ClockStep = TimeSpan.FromMilliseconds(500);
+
     private readonly LeaseWatch _leases = new(times);
     private readonly DowningDecision _downing = new(resolver, times);
     private readonly SortedDictionary<Incarnation, PeerState> _peers = [];
@@ -40,6 +42,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private TimeSpan _leaveSince;
     private bool _stopped;
     private TimeSpan _nextLateProbe;
+    private TimeSpan? _wallAhead;
     private readonly SortedSet<Incarnation> _provedLate = [];
 
     /// <summary>The newest member list read.</summary>
@@ -74,6 +77,17 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         if (SelfRow.Status == MemberStatus.Joining) return NodeMode.Joining;
         if (Lease.IsFrozen(now)) return NodeMode.Frozen;
         return _storeFailed ? NodeMode.Degraded : NodeMode.Serving;
+    }
+
+    /// <summary>The gate of effects outside the store (protocol 4.5).</summary>
+    public bool MayAct(TimeSpan limit, TimeSpan now) =>
+        Mode(now) is NodeMode.Serving or NodeMode.Degraded && Lease.IsTrusted && Lease.Covers(Lease.Deadline, now, limit, times);
+
+    /// <summary>How far the wall clock is ahead of the monotonic one. A step is an operator's, or the end of a machine's standstill, which no clock of its own shows (protocol 4.2).</summary>
+    public void NoteWallClock(TimeSpan ahead, TimeSpan now)
+    {
+        if (_wallAhead is { } before && (ahead - before).Duration() > ClockStep) Lease.Doubt(now);
+        if (_wallAhead is not { } known || (ahead - known).Duration() > ClockStep) _wallAhead = ahead;
     }
 
     /// <summary>Members that this node is connected to and that may execute decisions, oldest first; whoever stands first sweeps and rebalances.</summary>
@@ -143,6 +157,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         if (!_peers.TryGetValue(peer, out var state)) return;
         state.ChannelsUp &= ~(1 << (int)channel);
         if (state.ChannelsUp == 0) state.NextProbe = now; // Crash or cut: the probes tell them apart.
+        if (_peers.Values.All(p => p.ChannelsUp == 0)) Lease.Doubt(now); // Who wakes from a standstill finds all its links broken.
         ProbeTheLost(now, effects);
     }
 
@@ -326,7 +341,11 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         if (awaited.Count == 0 || now < _nextLateProbe) return;
         _nextLateProbe = now + times.Heartbeat;
         foreach (var inc in awaited.Order())
-            if (Snapshot?.Find(inc) is { IsLive: false, DeadProof: false, LockFile: { } theirs } row && draft.LockFile is { } mine && theirs.BootId == mine.BootId) effects.Add(new NodeEffect.ProbeLock(row));
+        {
+            if (Snapshot?.Find(inc) is not { IsLive: false, DeadProof: false, LockFile: { } theirs } row) continue;
+            if (HoldsLockOf(row)) _provedLate.Add(inc); // An earlier process, or an earlier life of this one, which has ended before this one began.
+            else if (draft.LockFile is { } mine && theirs.BootId == mine.BootId) effects.Add(new NodeEffect.ProbeLock(row));
+        }
     }
 
     private void Stop(int exitCode, string reason, List<NodeEffect> effects)

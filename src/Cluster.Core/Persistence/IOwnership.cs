@@ -37,6 +37,9 @@ internal interface IOwnership
     /// <summary>A read from memory needs no mark and no confirmation: the last full review is fresh, nobody is missing, no newer view was announced.</summary>
     bool MayReadUnmarked { get; }
 
+    /// <summary>Something outside the store may be done that takes up to <paramref name="limit"/>: it ends before anybody may call this node's lease stale (protocol 4.5).</summary>
+    bool MayAct(TimeSpan limit);
+
     /// <summary>The store refused a write to this shard: somebody else owns it.</summary>
     void Fenced(ShardNo shard, Epoch epoch);
 

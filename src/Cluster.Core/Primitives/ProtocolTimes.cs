@@ -34,6 +34,9 @@ public sealed record ProtocolTimes
     /// <summary>B: how long an effect that passed the gate may still take.</summary>
     public TimeSpan StopBudget { get; init; } = TimeSpan.FromSeconds(1.4);
 
+    /// <summary>Longest effect outside the store; what <see cref="StopBudget"/> has beyond it is the time in which a cancelled one ends.</summary>
+    public TimeSpan EffectLimit { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>Extra delay of the side that has exactly half of the weight, without the oldest.</summary>
     public TimeSpan Tie { get; init; } = TimeSpan.FromSeconds(1);
 
@@ -64,6 +67,9 @@ public sealed record ProtocolTimes
     /// <summary>How long a free row may wait for its target before the sweep chooses another.</summary>
     public TimeSpan SweepPatience { get; init; } = TimeSpan.FromSeconds(3);
 
+    /// <summary>In which a cancelled effect ends.</summary>
+    private static readonly TimeSpan EffectCancel = TimeSpan.FromMilliseconds(400);
+
     /// <summary>How long the reachability must stand still before a decision: grows with the number of voters.</summary>
     public static TimeSpan StableFor(int voters) => TimeSpan.FromSeconds(voters <= 10 ? 1 : voters <= 25 ? 2 : 4);
 
@@ -76,6 +82,8 @@ public sealed record ProtocolTimes
         var proven = (LeaseTtl * ((1 - rho) / (1 + rho))) - StopBudget;
         if (ServeLimit > proven)
             yield return $"Cluster:Times:ServeLimit is {ServeLimit}; with LeaseTtl {LeaseTtl} and StopBudget {StopBudget} give at most {proven}.";
+        if (StopBudget < EffectLimit + EffectCancel)
+            yield return $"Cluster:Times:StopBudget is {StopBudget}; give at least EffectLimit + {EffectCancel.TotalMilliseconds:0} ms ({EffectLimit + EffectCancel}), so that a cancelled effect has ended.";
         if (Pause < 2 * Heartbeat)
             yield return $"Cluster:Times:Pause is {Pause}; give at least 2 × Heartbeat ({2 * Heartbeat}).";
     }

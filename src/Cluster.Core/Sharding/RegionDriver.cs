@@ -166,8 +166,10 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         }
     }
 
-    public void Stop(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards)
+    /// <returns>Completes when no effect outside the store is under way any more.</returns>
+    public Task Stop(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards)
     {
+        List<Task>? effects = null;
         foreach (var (no, epoch) in shards)
         {
             if (!_slots.TryGetValue(no, out var slot)) continue;
@@ -179,8 +181,9 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
                     slot.Outbox.LinkLost(_self);
                 }
             }
-            _entities.Stop(no, epoch);
+            if (_entities.Stop(no, epoch) is { IsCompleted: false } underWay) (effects ??= []).Add(underWay);
         }
+        return effects is null ? Task.CompletedTask : Task.WhenAll(effects);
     }
 
     public void Drain(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards, TimeSpan limit, Action<ShardNo, Epoch> drained)

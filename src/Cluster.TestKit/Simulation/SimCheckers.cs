@@ -11,6 +11,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     private readonly SortedDictionary<(string Room, Incarnation By), long> _delivered = [];
     private readonly SortedDictionary<string, List<(TimeSpan At, long Seq)>> _acked = new(StringComparer.Ordinal);
     private readonly SortedDictionary<ShardNo, (long Seq, Epoch Epoch)> _shards = [];
+    private readonly SortedDictionary<ShardNo, Epoch> _acted = [];
     private readonly HashSet<(string Room, CommandId Id)> _commands = []; // Only asked, never iterated.
     private readonly HashSet<(ShardNo Shard, Epoch Epoch)> _epochs = [];
     private readonly SortedDictionary<ShardNo, (Incarnation? Owner, Epoch Epoch, TimeSpan Since)> _owners = [];
@@ -19,6 +20,10 @@ internal sealed class SimCheckers(SimCluster cluster)
     private int _shardLogSeen;
 
     public long Acks { get; private set; }
+
+    public long Effects { get; private set; }
+
+    public long LateEffects { get; private set; }
 
     public long UnmarkedReads { get; private set; }
 
@@ -95,6 +100,20 @@ internal sealed class SimCheckers(SimCluster cluster)
         var rows = RowsOf(room);
         if (rows.Count < row.EntitySeq || !rows[(int)row.EntitySeq - 1].Payload.Span.SequenceEqual(row.Payload.Span))
             World.Violated("I11", $"{life.Inc} got {room} {row.EntitySeq}, which the journal does not have so.");
+    }
+
+    /// <summary>The outer world was acted upon in the name of a shard (I8): never by a former owner after a later one.</summary>
+    /// <param name="life">Who acted.</param>
+    /// <param name="shard">For which shard.</param>
+    /// <param name="epoch">As its owner under this epoch.</param>
+    /// <param name="isExcused">The process stood still inside the effect, which no gate can prevent (protocol 4.5).</param>
+    public void Acted(SimLife life, ShardNo shard, Epoch epoch, bool isExcused)
+    {
+        Effects++;
+        var newest = _acted.GetValueOrDefault(shard);
+        if (epoch > newest) _acted[shard] = epoch;
+        else if (epoch < newest && isExcused) LateEffects++;
+        else if (epoch < newest) World.Violated("I8", $"{life.Inc} acted for shard {shard} under epoch {epoch}, after an effect under {newest}.");
     }
 
     /// <summary>A client was told that its command took effect (I3).</summary>

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using ActorCluster.Downing;
 using ActorCluster.Links;
 using ActorCluster.Persistence;
+using ActorCluster.Placement;
 using ActorCluster.Primitives;
 
 namespace ActorCluster.TestKit.Simulation;
@@ -11,6 +12,7 @@ internal sealed class SimCluster
 {
     private const string RoomType = "room";
     private const string ElsewhereType = "elsewhere";
+    private const string MixerType = "mixer";
 
     private readonly SortedDictionary<Incarnation, SimLife> _lives = [];
 
@@ -34,6 +36,7 @@ internal sealed class SimCluster
         database.Open(new StoreSeed("simulated"));
         database.RegisterType(RoomType, plan.Shards);
         if (plan.ShardsElsewhere > 0) database.RegisterType(ElsewhereType, plan.ShardsElsewhere);
+        if (plan.ShardsExclusive > 0) database.RegisterType(MixerType, plan.ShardsExclusive, exclusive: true);
         Checkers = new SimCheckers(this);
         Store = new SimStore(World, database, [.. Nodes.Select(n => new SimRandom(plan.Seed, $"store {n.Name}"))], Checkers.ViewChanging, Checkers.Written);
         Rooms = [.. Enumerable.Range(0, plan.Rooms).Select(i => new EntityId(RoomType, $"r{i}").StoreKey)];
@@ -91,7 +94,10 @@ internal sealed class SimCluster
     public void Register(SimLife life) => _lives.Add(life.Inc, life);
 
     /// <summary>The entity types that a node serves; it starts no shard of another.</summary>
-    public ImmutableArray<string> TypesOf(SimNode node) => Plan.ShardsElsewhere > 0 && node.Index > 0 ? [ElsewhereType, RoomType] : [RoomType];
+    public ImmutableArray<string> TypesOf(SimNode node) => [.. (Plan.ShardsElsewhere > 0 && node.Index > 0 ? new[] { ElsewhereType } : []), .. (Plan.ShardsExclusive > 0 ? new[] { MixerType } : []), RoomType];
+
+    /// <summary>The types whose entities act outside the store.</summary>
+    public static TypeRules Types { get; } = new([MixerType]);
 
     public SimNode NodeAt(string address) => Nodes.First(n => address == $"{n.Name}:8090");
 
@@ -109,7 +115,7 @@ internal sealed class SimCluster
     /// <summary>Every shard is open on an up member that may write, and the living agree that it is theirs.</summary>
     public bool AllServed() => Store.Database.Shards.All(row =>
         row.Owner is { } owner && LifeOf(owner) is { Mode: NodeMode.Serving, Node.IsPaused: false } life && life.Core.Membership.SelfRow.Status == MemberStatus.Up
-        && life.Rooms.Open.Contains(row.No));
+        && (life.Rooms.Open.Contains(row.No) || life.Mixers.Open.Contains(row.No)));
 
     /// <summary>As <see cref="AllServed"/>, by these nodes alone.</summary>
     public bool AllServedBy(params int[] nodes) => AllServed() && Store.Database.Shards.All(r => nodes.Contains(LifeOf(r.Owner!.Value)!.Node.Index));

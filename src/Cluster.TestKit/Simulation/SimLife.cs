@@ -21,9 +21,10 @@ internal sealed class SimLife
     public SimLife(SimCluster cluster, SimNode node, MemberRow draft)
     {
         (_cluster, Node, _draft) = (cluster, node, draft);
-        Core = new NodeCore(draft, new ProtocolTimes(), cluster.Resolver, node.Ids.Id);
+        Core = new NodeCore(draft, new ProtocolTimes(), cluster.Resolver, node.Ids.Id, SimCluster.Types);
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
+        Mixers = new SimMixers(cluster, this);
     }
 
     public SimNode Node { get; }
@@ -35,6 +36,8 @@ internal sealed class SimLife
     public SimGateway Gateway { get; }
 
     public SimRooms Rooms { get; }
+
+    public SimMixers Mixers { get; }
 
     public bool IsEnded { get; private set; }
 
@@ -55,6 +58,7 @@ internal sealed class SimLife
         IsEnded = true;
         Gateway.Vanish();
         Rooms.Vanish();
+        Mixers.Vanish();
         _cluster.Network.Close(this);
     }
 
@@ -116,6 +120,7 @@ internal sealed class SimLife
         if (IsEnded) return;
         Gateway.Tick();
         Rooms.Tick();
+        Mixers.Tick();
         if (Clock < _nextDial || Core.Membership.Snapshot is not { } snapshot) return;
         _nextDial = Clock + TimeSpan.FromMilliseconds(200 + Node.Random.Below(100));
         foreach (var member in snapshot.Members)
@@ -174,17 +179,20 @@ internal sealed class SimLife
                 Gateway.Learn(known);
                 break;
             case ShardEffect.Start(var shards):
-                Rooms.Start(shards);
+                Rooms.Start([.. shards.Where(s => !SimCluster.Types.IsExclusive(s.Type))]);
+                Mixers.Start([.. shards.Where(s => SimCluster.Types.IsExclusive(s.Type))]);
                 break;
             case ShardEffect.Drain(var shards):
                 Rooms.Drain(shards);
+                Mixers.Drain(shards);
                 break;
             case ShardEffect.Reopen(var shards):
                 Rooms.Reopen(shards);
+                Mixers.Reopen(shards);
                 break;
             case ShardEffect.Stop(var shards):
                 Rooms.Stop(shards);
-                After(TimeSpan.Zero, () => Tell(new NodeInput.Stopped(shards)));
+                Mixers.Stop(shards);
                 break;
             case NodeEffect.Decided(var what):
                 _cluster.World.Trace($"{Inc} decided {what}");
@@ -228,6 +236,7 @@ internal sealed class SimLife
         _cluster.World.Trace($"{Node.Name} {Inc} stops with {exitCode}: {reason}");
         _cluster.Stopped(this, exitCode, reason);
         Rooms.StopAll();
+        Mixers.StopAll();
         Gateway.StopAll();
         IsEnded = true;
         _cluster.Network.Close(this);

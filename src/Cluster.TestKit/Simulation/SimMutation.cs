@@ -24,6 +24,12 @@ public enum SimMutation
     /// <summary>A node does not say which types it hosts.</summary>
     KeepsItsTypesToItself,
 
+    /// <summary>The gate of effects does not look at the lease.</summary>
+    ActsPastTheLease,
+
+    /// <summary>A shard counts as drained or stopped while effects of it are under way.</summary>
+    StopsBeforeEffectsEnd,
+
     /// <summary>A command runs although an earlier one of its client has not.</summary>
     IgnoresClientOrder,
 }

@@ -16,12 +16,21 @@ internal sealed class SimNode(SimCluster cluster, int index)
     /// <summary>Choices of this node's processes.</summary>
     public SimRandom Random { get; } = new(cluster.Plan.Seed, $"node {index}");
 
+    /// <summary>What this node's processes do outside the store.</summary>
+    public SimRandom Acts { get; } = new(cluster.Plan.Seed, $"acts {index}");
+
     /// <summary>Ids that this node's processes give; apart, so that one id more changes nothing else.</summary>
     public SimRandom Ids { get; } = new(cluster.Plan.Seed, $"ids {index}");
 
     public int Index => index;
 
     public string Name => $"n{index}";
+
+    /// <summary>What the process does outside the store, whichever of its lives began it.</summary>
+    public int EffectsUnderWay { get; set; }
+
+    /// <summary>Distinguishes the processes at this place.</summary>
+    public long Process => _process;
 
     /// <summary>The process runs, or stands still.</summary>
     public bool IsAlive { get; private set; }
@@ -39,7 +48,7 @@ internal sealed class SimNode(SimCluster cluster, int index)
     public void Start()
     {
         if (IsAlive || !cluster.Plan.Nodes.Contains(index)) return;
-        (IsAlive, IsPaused, DiesAfterEffects) = (true, false, null);
+        (IsAlive, IsPaused, DiesAfterEffects, EffectsUnderWay) = (true, false, null, 0);
         _process++;
         _booted = cluster.World.Now;
         _rate = 1 + ((Random.Unit() - 0.5) * 0.006); // Well within the 0.5 % that leases allow for.
@@ -99,9 +108,9 @@ internal sealed class SimNode(SimCluster cluster, int index)
     private void Live(long process)
     {
         if (!IsAlive || _process != process || Life is not null) return;
-        if (IsPaused || !cluster.Store.IsReached(index))
+        if (IsPaused || EffectsUnderWay > 0 || !cluster.Store.IsReached(index))
         {
-            cluster.World.After(TimeSpan.FromMilliseconds(500), () => Live(process));
+            cluster.World.After(TimeSpan.FromMilliseconds(IsPaused || EffectsUnderWay == 0 ? 500 : 50), () => Live(process));
             return;
         }
         var inc = cluster.Store.Database.NextIncarnation().Value;

@@ -89,6 +89,8 @@ public static class Simulation
             ["views"] = database.ViewLog.Count,
             ["evictions"] = cluster.Stops.GetValueOrDefault(ExitCodes.Evicted),
             ["left"] = cluster.Stops.GetValueOrDefault(ExitCodes.Left),
+            ["effects"] = cluster.Checkers.Effects,
+            ["late effects"] = cluster.Checkers.LateEffects,
             ["fenced writes"] = cluster.FencedWrites,
             ["in doubt"] = cluster.Store.InDoubtCalls,
             ["lost frames"] = cluster.Network.Lost,

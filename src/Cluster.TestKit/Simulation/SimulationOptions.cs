@@ -14,6 +14,9 @@ public sealed record SimulationOptions
     /// <summary>Shards of a second entity type, which node 0 does not host; 0 for none.</summary>
     public int ShardsElsewhere { get; init; }
 
+    /// <summary>Shards of a type whose entities act outside the store; 0 for none.</summary>
+    public int ShardsExclusive { get; init; } = 2;
+
     /// <summary>Rooms that the clients use.</summary>
     public int Rooms { get; init; } = 4;
 

@@ -30,6 +30,10 @@ public sealed record SimulationPlan
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int ShardsElsewhere { get; init; }
 
+    /// <summary>Shards of a type whose entities act outside the store.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int ShardsExclusive { get; init; }
+
     /// <summary>Rooms that the clients use.</summary>
     public required int Rooms { get; init; }
 
@@ -73,6 +77,7 @@ public sealed record SimulationPlan
             SharedHost = options.SharedHost ?? shared,
             Shards = options.Shards,
             ShardsElsewhere = options.ShardsElsewhere,
+            ShardsExclusive = options.ShardsExclusive,
             Rooms = options.Rooms,
             Clients = options.Clients,
             Mutation = options.Mutation,

@@ -16,7 +16,7 @@ internal sealed class EntityNode : IOwnership, IAsyncDisposable
     private EntityNode(HeldStore store, Incarnation self, EntityType type, int mailboxMax)
     {
         (Store, Self, _type) = (store, self, type);
-        Host = new EntityHost(this, store, new ServiceCollection().BuildServiceProvider(), new EntityLimits(mailboxMax, TimeSpan.FromHours(1)), NullLogger.Instance);
+        Host = new EntityHost(this, store, new ServiceCollection().BuildServiceProvider(), new EntityLimits(mailboxMax, TimeSpan.FromHours(1), TimeSpan.FromSeconds(1)), NullLogger.Instance);
     }
 
     public HeldStore Store { get; }
@@ -30,6 +30,11 @@ internal sealed class EntityNode : IOwnership, IAsyncDisposable
     public NodeMode Mode { get; set; } = NodeMode.Serving;
 
     public bool MayReadUnmarked { get; set; } = true;
+
+    /// <summary>The lease covers effects of up to this length.</summary>
+    public TimeSpan Covered { get; set; } = TimeSpan.FromSeconds(1);
+
+    public bool MayAct(TimeSpan limit) => limit <= Covered;
 
     public List<(ShardNo Shard, Epoch Epoch)> FencedShards { get; } = [];
 
@@ -48,14 +53,14 @@ internal sealed class EntityNode : IOwnership, IAsyncDisposable
     public static Task<EntityNode> OfLedgersAsync(ModelDatabase? database = null) => OfAsync("ledger", Ledger.Register, () => new Ledger(), database);
 
     /// <summary>Joins, evicts whoever owned the type's one shard, and serves it.</summary>
-    public static async Task<EntityNode> OfAsync(string type, Action<MessageCatalog> register, Func<Entity> create, ModelDatabase? database = null, int mailboxMax = 100_000)
+    public static async Task<EntityNode> OfAsync(string type, Action<MessageCatalog> register, Func<Entity> create, ModelDatabase? database = null, int mailboxMax = 100_000, bool exclusive = false)
     {
         var store = new ModelStore(database ?? new ModelDatabase(Guid.NewGuid(), keepsClientIndex: true));
         await store.OpenAsync(new StoreSeed("digest"), CancellationToken.None);
-        await store.RegisterTypeAsync(type, 1);
+        await store.RegisterTypeAsync(type, 1, exclusive);
         var catalog = new MessageCatalog();
         register(catalog);
-        var node = new EntityNode(new HeldStore(store), (await store.NextIncarnationAsync()).Value, new EntityType(type, 1, catalog, create, RemembersCommands: true), mailboxMax);
+        var node = new EntityNode(new HeldStore(store), (await store.NextIncarnationAsync()).Value, new EntityType(type, 1, catalog, create, RemembersCommands: true, exclusive), mailboxMax);
         await node.TakeOverAsync();
         return node;
     }

@@ -108,7 +108,7 @@ public class JournaledRecoveryTests
         var waiting = node.Send("a", new Add(1), Id(1));
         await entered.Task.Within("the load begins");
         var shard = node.Shard;
-        node.Host.Stop(shard.No, shard.Epoch);
+        _ = node.Host.Stop(shard.No, shard.Epoch);
         await waiting.Fails(FailureKind.EntityUnavailable);
         go.Set();
         node.Store.OnRead = null;

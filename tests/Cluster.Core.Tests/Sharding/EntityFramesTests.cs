@@ -13,7 +13,7 @@ namespace ActorCluster.Tests.Sharding;
 public class EntityFramesTests
 {
     private static readonly MessageType Type = new("note.v1", typeof(string), new Text(), new Text());
-    private static readonly EntityType Counter = new("counter", 1, new MessageCatalog(), () => throw new InvalidOperationException(), RemembersCommands: true);
+    private static readonly EntityType Counter = new("counter", 1, new MessageCatalog(), () => throw new InvalidOperationException(), RemembersCommands: true, IsExclusive: false);
 
     [Fact]
     public void A_written_message_is_what_the_schema_reads() =>

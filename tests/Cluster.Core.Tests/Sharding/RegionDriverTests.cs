@@ -207,7 +207,7 @@ public class RegionDriverTests
         await nodes[0].AcquireAsync(store, nodes);
         await nodes[1].Ask(Entity, new Echo(7)).Is<Echoed>();
         var (shard, epoch, _) = nodes[0].Regions.RouteOf(Entity);
-        nodes[0].Regions.Stop([(shard, epoch)]);
+        _ = nodes[0].Regions.Stop([(shard, epoch)]);
         var message = new ActorCluster.Sharding.Wire.EntityMessage { Shard = shard.Value, Epoch = epoch.Value, Number = 1, Entity = Entity.Id, Name = "echo.v1" };
         var before = nodes[0].Sent.Count;
         nodes[0].Regions.Received(nodes[1].Self, FrameType.EntityMessage, message.ToByteArray());

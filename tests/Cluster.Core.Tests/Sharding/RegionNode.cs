@@ -25,7 +25,7 @@ internal sealed class RegionNode : INodeLinks, IOwnership, IAsyncDisposable
     private RegionNode(Incarnation self, ModelStore store, EntityType type, ImmutableArray<ShardRow> rows, Dictionary<Incarnation, RegionNode> peers)
     {
         (Self, _peers) = (self, peers);
-        Entities = new EntityHost(this, store, new ServiceCollection().BuildServiceProvider(), new EntityLimits(100_000, TimeSpan.FromHours(1)), NullLogger.Instance);
+        Entities = new EntityHost(this, store, new ServiceCollection().BuildServiceProvider(), new EntityLimits(100_000, TimeSpan.FromHours(1), TimeSpan.FromSeconds(1)), NullLogger.Instance);
         Regions = new RegionDriver(self, [type], rows, Entities, this, []);
         Entities.Fanout = Regions;
         lock (peers) peers[self] = this;
@@ -41,6 +41,8 @@ internal sealed class RegionNode : INodeLinks, IOwnership, IAsyncDisposable
     public NodeMode Mode => NodeMode.Serving;
 
     public bool MayReadUnmarked => true;
+
+    public bool MayAct(TimeSpan limit) => true;
 
     public int PayloadBytesMax => 60_000;
 
@@ -60,7 +62,7 @@ internal sealed class RegionNode : INodeLinks, IOwnership, IAsyncDisposable
             Assert.True((await store.ChangeViewAsync(new ViewChange { OpId = Guid.NewGuid(), By = inc, BasedOn = view, Members = [new MemberChange.Join(row), new MemberChange.Up(inc)], Reason = "test" })).IsOk);
             var catalog = new MessageCatalog();
             register(catalog);
-            nodes[i] = new RegionNode(inc, store, new EntityType(type, 1, catalog, create, RemembersCommands: false), rows, peers);
+            nodes[i] = new RegionNode(inc, store, new EntityType(type, 1, catalog, create, RemembersCommands: false, IsExclusive: false), rows, peers);
         }
         return (store, nodes);
     }
@@ -89,7 +91,7 @@ internal sealed class RegionNode : INodeLinks, IOwnership, IAsyncDisposable
     {
         var (no, epoch) = Served();
         await store.ReleaseAsync(Self, [new ShardRelease(no, epoch, null)]);
-        Regions.Stop([(no, epoch)]);
+        _ = Regions.Stop([(no, epoch)]);
     }
 
     public Answer Ask(EntityId entity, object message)
