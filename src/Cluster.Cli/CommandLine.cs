@@ -1,3 +1,4 @@
+using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 
 namespace ActorCluster.Cli;
@@ -24,7 +25,7 @@ internal sealed class CommandLine(IReadOnlyList<Verb> verbs)
             }
             return await verb.RunAsync(VerbArguments.Parse(verb, words.AsSpan(1)), output, stopping).ConfigureAwait(false);
         }
-        catch (UsageException e)
+        catch (Exception e) when (e is UsageException or StoreUnusableException)
         {
             await error.WriteLineAsync($"actorcluster: {e.Message}").ConfigureAwait(false);
             return ExitCodes.Refused;

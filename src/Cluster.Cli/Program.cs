@@ -4,8 +4,12 @@ using ActorCluster.Cli.Verbs;
 // One line a verb; everything else about it stands in its own file.
 return await new CommandLine(
 [
+    new CheckVerb(),
     new ExplainVerb(),
+    new MoveVerb(),
+    new RecoverVerb(),
     new ReplayVerb(),
     new SimulateVerb(),
+    new StatusVerb(),
     new VersionVerb(),
 ]).RunAsync(args, Console.Out, Console.Error, CancellationToken.None).ConfigureAwait(false);

@@ -56,17 +56,8 @@ internal static class PostgresSchema
     /// <exception cref="StoreUnusableException">A newer version, somebody else's schema, or a database that cannot hold our texts.</exception>
     public static StoreResult<ClusterRow> Prepare(PostgresSession db, PostgresStoreOptions options, StoreSeed seed)
     {
-        var (isReplica, encoding) = (db.Read(r => (r.GetBoolean(0), r.GetString(1)), "SELECT pg_is_in_recovery(), current_setting('server_encoding')"))[0];
-        if (isReplica)
-            return StoreResult.Not<ClusterRow>(StoreVerdict.NotSent, "The server is a read-only replica. Point the connection string at the primary, or name all hosts.");
-        if (encoding != "UTF8")
-            throw new StoreUnusableException($"The database's encoding is {encoding}; the cluster needs UTF8. Create another: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.");
-
-        // Nodes that start together prepare one after the other; what the second reads was read after the first had committed.
-        db.Run("SELECT pg_advisory_xact_lock($1::int, hashtext($2))", LockClass, options.Schema);
-        if (db.Scalar<bool>("SELECT true FROM pg_namespace WHERE nspname=$1", options.Schema) is null)
-            db.Run($"CREATE SCHEMA \"{options.Schema}\"");
-        Migrate(db, options.Schema);
+        if (Begin(db, options.Schema) is { } refusal) return StoreResult.Not<ClusterRow>(StoreVerdict.NotSent, refusal);
+        Create(db, options.Schema);
         // Looked up first: even IF NOT EXISTS asks for the right to create and locks the table.
         if (options.ClientIndex && !Exists(db, options.Schema, "journal_client"))
             db.Run("CREATE UNIQUE INDEX journal_client ON journal(entity, client_id, client_seq) WHERE client_id IS NOT NULL");
@@ -74,12 +65,36 @@ internal static class PostgresSchema
         return StoreResult.Ok(PostgresControl.ReadClusterRow(db));
     }
 
+    /// <summary>Whoever prepares a schema does so one after the other: what the second reads was read after the first had committed.</summary>
+    /// <returns>Why the server cannot be written at the moment; null when it can.</returns>
+    /// <exception cref="StoreUnusableException">The database cannot hold our texts.</exception>
+    public static string? Begin(PostgresSession db, string schema)
+    {
+        var (isReplica, encoding) = db.Read(r => (r.GetBoolean(0), r.GetString(1)), "SELECT pg_is_in_recovery(), current_setting('server_encoding')")[0];
+        if (isReplica) return "The server is a read-only replica. Point the connection string at the primary, or name all hosts.";
+        if (encoding != "UTF8")
+            throw new StoreUnusableException($"The database's encoding is {encoding}; the cluster needs UTF8. Create another: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.");
+        db.Run("SELECT pg_advisory_xact_lock($1::int, hashtext($2))", LockClass, schema);
+        return null;
+    }
+
+    /// <summary>Makes the schema and its tables where they are missing, and brings older ones up to date.</summary>
+    /// <exception cref="StoreUnusableException">A newer version, or somebody else's schema.</exception>
+    public static void Create(PostgresSession db, string schema)
+    {
+        if (db.Scalar<bool>("SELECT true FROM pg_namespace WHERE nspname=$1", schema) is null)
+            db.Run($"CREATE SCHEMA \"{schema}\"");
+        Migrate(db, schema);
+    }
+
+    /// <summary>How many tables and indexes a schema has; 0 when there is none.</summary>
+    public static long Count(PostgresSession db, string schema) => db.Scalar<long>(
+        "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=$1", schema) ?? 0;
+
     private static void Migrate(PostgresSession db, string schema)
     {
         var isOurs = Exists(db, schema, "schema_version");
-        var tables = db.Scalar<long>(
-            "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=$1", schema) ?? 0;
-        if (!isOurs && tables > 0)
+        if (!isOurs && Count(db, schema) > 0)
             throw new StoreUnusableException($"The schema {schema} holds another program's tables. Give the cluster a schema of its own.");
         var version = isOurs ? (int)(db.Scalar<long>("SELECT version FROM schema_version") ?? 0) : 0;
         if (version > Version)

@@ -12,7 +12,7 @@ namespace ActorCluster.Sql;
 /// for appends; two for the entities' reads. A commit is answered once the server has it on stable storage; with synchronous replicas, on
 /// theirs too. Time is the database's.
 /// </remarks>
-public sealed class PostgresStore : IClusterStore
+public sealed class PostgresStore : IClusterStore, IStoreRecovery
 {
     private static readonly TimeSpan PerRow = TimeSpan.FromMilliseconds(0.2);
 
@@ -77,6 +77,13 @@ public sealed class PostgresStore : IClusterStore
     {
         ArgumentNullException.ThrowIfNull(change);
         return WriteManyAsync(change.Targets.Length, db => PostgresViewChange.Run(db, change));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ClusterRow>> RecoverAsync(Guid opId, long generation, string reason)
+    {
+        ArgumentNullException.ThrowIfNull(reason);
+        return WriteAsync(_control, db => PostgresRecovery.Recover(db, opId, generation, reason));
     }
 
     /// <inheritdoc />

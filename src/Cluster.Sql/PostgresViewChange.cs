@@ -13,7 +13,7 @@ internal static class PostgresViewChange
     {
         // The one row that every view change locks; all that follows reads what was committed by then.
         var current = db.Scalar<long>("SELECT view FROM cluster WHERE id=1 FOR UPDATE") ?? 0;
-        if ((PostgresControl.FindView(db, change.OpId)).Value is > 0 and var committed) return StoreResult.Ok(committed);
+        if (PostgresControl.FindView(db, change.OpId).Value is > 0 and var committed) return StoreResult.Ok(committed);
         if (current != change.BasedOn) return Conflict($"Based on view {change.BasedOn}, but the view is {current}.");
 
         var view = current + 1;
@@ -27,8 +27,8 @@ internal static class PostgresViewChange
             if (lease != seen.LeaseSeq) return Conflict($"The lease of {seen.Inc} moved to {lease}.");
         }
 
-        foreach (var inc in downed) RevokeFromDown(db, inc);
-        foreach (var seen in change.Releases) Revoke(db, seen.Inc, "");
+        foreach (var inc in downed) RevokeFromDown(db, inc, Math.Max(change.Targets.Length, PostgresControl.SliceRows));
+        foreach (var seen in change.Releases) Revoke(db, seen.Inc, "FOR UPDATE");
         GiveTargets(db, change);
         db.Run("UPDATE cluster SET view=$1 WHERE id=1", view);
         db.Run(
@@ -78,30 +78,30 @@ internal static class PostgresViewChange
         (row.Types is { } types ? $"\n{string.Join('\n', types)}\n" : null).OrNull()) == 1;
 
     /// <summary>
-    /// A row that somebody holds locked must not keep a dead member in: it is passed over and stays the dead member's until the sweep
-    /// takes it, which is safe, since the dead member can acquire nothing and the row's epoch still fences.
+    /// Neither a row that somebody holds locked nor more rows than the call's time was made for may keep a dead member in: these are passed over
+    /// and stay the dead member's until the sweep takes them, which is safe, since it can acquire nothing and the rows' epochs still fence.
     /// </summary>
-    private static void RevokeFromDown(PostgresSession db, Incarnation inc)
+    private static void RevokeFromDown(PostgresSession db, Incarnation inc, int rowsMax)
     {
         db.Run("SAVEPOINT revoke");
         try
         {
             db.Run("SET LOCAL lock_timeout='300ms'");
-            Revoke(db, inc, "");
+            Revoke(db, inc, $"LIMIT {rowsMax} FOR UPDATE");
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
         {
             db.Run("ROLLBACK TO SAVEPOINT revoke");
-            Revoke(db, inc, " SKIP LOCKED");
+            Revoke(db, inc, $"LIMIT {rowsMax} FOR UPDATE SKIP LOCKED");
         }
     }
 
     /// <summary>Revokes by what the rows say once locked, never by a list read before: an acquire that committed meanwhile would keep its rows.</summary>
-    private static void Revoke(PostgresSession db, Incarnation inc, string lockMode)
+    private static void Revoke(PostgresSession db, Incarnation inc, string which)
     {
         var locked = db.Read(
             r => r.GetInt64(0),
-            $"SELECT shard_no FROM shard WHERE owner_inc=$1 OR (target_inc=$1 AND state='free') ORDER BY shard_no FOR UPDATE{lockMode}", inc.Value);
+            $"SELECT shard_no FROM shard WHERE owner_inc=$1 OR (target_inc=$1 AND state='free') ORDER BY shard_no {which}", inc.Value);
         if (locked.Count == 0) return;
         db.Run(
             """

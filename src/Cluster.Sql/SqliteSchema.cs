@@ -7,7 +7,7 @@ namespace ActorCluster.Sql;
 /// <summary>The tables, their version and the way from older versions. The version is SQLite's <c>user_version</c>.</summary>
 internal static class SqliteSchema
 {
-    private const long ApplicationId = 0x41434C53; // "ACLS": tells our file from another program's.
+    public const long ApplicationId = 0x41434C53; // "ACLS": tells our file from another program's.
 
     /// <summary>The i-th text brings a database of version i to version i + 1; a new one goes through all of them.</summary>
     private static readonly string[] Steps =

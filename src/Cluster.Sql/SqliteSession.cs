@@ -17,10 +17,11 @@ internal sealed class SqliteSession : IDisposable
     public bool InTransaction => raw.sqlite3_get_autocommit(_db) == 0;
 
     /// <exception cref="SqliteFailure">The file cannot be opened.</exception>
-    public static SqliteSession Open(string path)
+    public static SqliteSession Open(string path, bool readOnly = false)
     {
         Batteries_V2.Init();
-        var code = raw.sqlite3_open_v2(path, out var db, raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE | raw.SQLITE_OPEN_NOMUTEX, null);
+        var rights = readOnly ? raw.SQLITE_OPEN_READONLY : raw.SQLITE_OPEN_READWRITE | raw.SQLITE_OPEN_CREATE;
+        var code = raw.sqlite3_open_v2(path, out var db, rights | raw.SQLITE_OPEN_NOMUTEX, null);
         if (code == raw.SQLITE_OK) return new SqliteSession(db);
         var failure = new SqliteFailure(code & 0xff, raw.sqlite3_errmsg(db).utf8_to_string());
         db.Dispose();

@@ -95,6 +95,18 @@ internal sealed class SqliteStatement(sqlite3 db, sqlite3_stmt statement) : IDis
     /// <summary>To be called when the rows were not read to the end: an open statement keeps its transaction alive.</summary>
     public void Reset() => _ = raw.sqlite3_reset(statement); // Repeats the error that the step has reported.
 
+    public int Columns => raw.sqlite3_column_count(statement);
+
+    /// <summary>The value as SQLite keeps it: long, double, string, byte[] or null.</summary>
+    public object? GetValue(int column) => raw.sqlite3_column_type(statement, column) switch
+    {
+        raw.SQLITE_INTEGER => GetLong(column),
+        raw.SQLITE_FLOAT => GetDouble(column),
+        raw.SQLITE_TEXT => System.Text.Encoding.UTF8.GetString(raw.sqlite3_column_blob(statement, column)), // Whole, also with a NUL inside.
+        raw.SQLITE_BLOB => GetBlob(column),
+        _ => null,
+    };
+
     public bool IsNull(int column) => raw.sqlite3_column_type(statement, column) == raw.SQLITE_NULL;
 
     public long GetLong(int column) => raw.sqlite3_column_int64(statement, column);

@@ -13,7 +13,7 @@ namespace ActorCluster.Sql;
 /// or a machine may stop at any time. Do not open the file by other means than SQLite while a node runs: closing it would drop the
 /// process's locks.
 /// </remarks>
-public sealed class SqliteStore : IClusterStore
+public sealed class SqliteStore : IClusterStore, IStoreRecovery
 {
     private readonly SqliteStoreOptions _options;
     private readonly string _path;
@@ -77,6 +77,13 @@ public sealed class SqliteStore : IClusterStore
     {
         ArgumentNullException.ThrowIfNull(change);
         return WriteAsync(db => SqliteViewChange.Run(db, change, NowUnixMs));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ClusterRow>> RecoverAsync(Guid opId, long generation, string reason)
+    {
+        ArgumentNullException.ThrowIfNull(reason);
+        return WriteAsync(db => SqliteRecovery.Recover(db, opId, generation, reason, NowUnixMs));
     }
 
     /// <inheritdoc />

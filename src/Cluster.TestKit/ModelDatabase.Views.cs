@@ -39,6 +39,40 @@ public sealed partial class ModelDatabase
         return StoreResult.Ok(view);
     }
 
+    /// <summary>See <see cref="IStoreRecovery.RecoverAsync"/>.</summary>
+    /// <param name="opId">The recovery's id.</param>
+    /// <param name="generation">The new generation, or less for the next.</param>
+    /// <param name="reason">Why.</param>
+    /// <param name="atUnixMs">The store's time.</param>
+    public StoreResult<ClusterRow> Recover(Guid opId, long generation, string reason, long atUnixMs)
+    {
+        if (FindView(opId).Value > 0) return StoreResult.Ok(Opened);
+        var (next, raise) = RecoveryRules.After(Opened.StoreGeneration, generation);
+        if (_mutation == ModelMutation.RecoverWithoutRaise) raise = 0;
+        var view = View + 1;
+        foreach (var member in _members.Values.Where(m => m.IsLive))
+        {
+            _members = _members.SetItem(member.Inc, member with { Status = MemberStatus.Down, DownView = view, DownReason = reason });
+            _downAt[member.Inc] = atUnixMs;
+        }
+        foreach (var row in _shards.Values.ToArray())
+        {
+            _shards[row.No] = row with
+            {
+                Epoch = new Epoch(row.Epoch.Value + raise),
+                Owner = null,
+                Target = null,
+                Previous = row.Owner ?? row.Previous,
+                State = row.State == ShardState.Ended ? ShardState.Ended : ShardState.Free,
+            };
+        }
+        _lastIncarnation += raise;
+        _cluster = Opened with { StoreGeneration = next, View = view };
+        _viewLog.Add(new ModelViewLogEntry(view, opId, default, reason, [.. _members.Values]));
+        _rowsAtLastView = [.. _shards.Values];
+        return StoreResult.Ok(Opened);
+    }
+
     private string? Apply(
         MemberChange step, Incarnation by, long view, ref ImmutableSortedDictionary<Incarnation, MemberRow> members, List<Incarnation> revoked)
     {

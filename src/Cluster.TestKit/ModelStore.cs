@@ -6,7 +6,7 @@ namespace ActorCluster.TestKit;
 
 /// <summary>A handle on a <see cref="ModelDatabase"/>: the in-memory reference of <see cref="IClusterStore"/>. Nothing outlives the process.</summary>
 /// <remarks>Thread-safe, several handles on one database included; every answer is complete when the call returns.</remarks>
-public sealed class ModelStore : IClusterStore
+public sealed class ModelStore : IClusterStore, IStoreRecovery
 {
     private readonly ModelDatabase _database;
     private readonly TimeProvider _time;
@@ -51,6 +51,9 @@ public sealed class ModelStore : IClusterStore
 
     /// <inheritdoc />
     public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change) => Do(d => d.ChangeView(change, NowUnixMs));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ClusterRow>> RecoverAsync(Guid opId, long generation, string reason) => Do(d => d.Recover(opId, generation, reason, NowUnixMs));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => Do(d => d.FindView(opId));

@@ -50,7 +50,7 @@ public sealed class PostgresTests(ITestOutputHelper output)
     }
 
     /// <summary>Into a file that the checker reads.</summary>
-    private static async Task CopyJournalAsync(PostgresServer server, string file)
+    internal static async Task CopyJournalAsync(PostgresServer server, string file)
     {
         await using var from = new NpgsqlConnection($"{server.ConnectionString};Pooling=false");
         await from.OpenAsync();

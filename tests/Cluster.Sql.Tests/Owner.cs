@@ -12,7 +12,16 @@ public sealed record Owner(IClusterStore Store, Incarnation Inc, ImmutableArray<
         await store.OpenAsync(new StoreSeed("digest"), CancellationToken.None);
         var inc = (await store.NextIncarnationAsync()).Value;
         await store.RegisterTypeAsync($"type{inc.Value}", shards);
-        var row = new MemberRow { Inc = inc, Name = $"n{inc.Value}", Host = "h", LinkAddress = $"h:{inc.Value}", ClientUrl = "" };
+        return await JoinAsync(store, inc, $"type{inc.Value}", row => row);
+    }
+
+    /// <summary>A new member that takes over all free shards of a type.</summary>
+    public static async Task<Owner> JoinAsync(IClusterStore store, string type, Func<MemberRow, MemberRow>? with = null) =>
+        await JoinAsync(store, (await store.NextIncarnationAsync()).Value, type, with ?? (row => row));
+
+    private static async Task<Owner> JoinAsync(IClusterStore store, Incarnation inc, string type, Func<MemberRow, MemberRow> with)
+    {
+        var row = with(new MemberRow { Inc = inc, Name = $"n{inc.Value}", Host = "h", LinkAddress = $"h:{inc.Value}", ClientUrl = "" });
         StoreResult<long> joined;
         do
         {
@@ -27,8 +36,8 @@ public sealed record Owner(IClusterStore Store, Incarnation Inc, ImmutableArray<
             });
         }
         while (joined.Verdict == StoreVerdict.Conflict);
-        var mine = (await store.ReadShardsAsync()).Value.Where(r => r.Type == $"type{inc.Value}");
-        await store.RetargetAsync([.. mine.Select(r => new ShardRetarget(r.No, r.Epoch, null, inc))]);
+        var free = (await store.ReadShardsAsync()).Value.Where(r => r.Type == type);
+        await store.RetargetAsync([.. free.Select(r => new ShardRetarget(r.No, r.Epoch, r.Target, inc))]);
         return new Owner(store, inc, (await store.AcquireAsync(inc)).Value);
     }
 

@@ -99,6 +99,14 @@ public class StoreConformanceTests(PostgresServer server)
     }
 
     [Fact]
+    public async Task A_recovery_that_gives_lost_numbers_again_is_found()
+    {
+        var database = new ModelDatabase(Guid.NewGuid(), ModelMutation.RecoverWithoutRaise);
+        await Assert.ThrowsAsync<StoreConformanceException>(() => Case("A recovery begins a generation in which no epoch and no incarnation of before is given again")(
+            () => Task.FromResult<IClusterStore>(new ModelStore(database))));
+    }
+
+    [Fact]
     public void The_names_of_the_cases_are_unique() =>
         Assert.Equal(StoreConformance.Cases.Count(), StoreConformance.Cases.DistinctBy(c => c.Name).Count());
 

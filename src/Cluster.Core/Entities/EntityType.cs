@@ -7,4 +7,5 @@ namespace ActorCluster.Entities;
 /// <param name="Create">Makes an instance.</param>
 /// <param name="RemembersCommands">A repeat of a command with an id is harmless: the journal remembers it.</param>
 /// <param name="IsExclusive">It acts outside the store.</param>
-internal sealed record EntityType(string Name, int ShardCount, MessageCatalog Messages, Func<Entity> Create, bool RemembersCommands, bool IsExclusive);
+/// <param name="IsSingleton">Its one entity is active wherever its shard is served, without a message.</param>
+internal sealed record EntityType(string Name, int ShardCount, MessageCatalog Messages, Func<Entity> Create, bool RemembersCommands, bool IsExclusive, bool IsSingleton = false);

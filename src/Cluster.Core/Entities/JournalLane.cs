@@ -151,7 +151,7 @@ internal sealed class JournalLane(Func<Guid> newId)
                 Close(log.Shard, log.Epoch);
                 break;
             case BatchResolution.Regressed:
-                news.Add(new JournalNews.Broken(ExitRegressed, $"Shard {log.Shard}: the store knows fewer rows than were committed (next {call.Batch.ExpectedSeq} expected). It was restored or lost commits; an operator must recover."));
+                news.Add(new JournalNews.Broken(ExitRegressed, $"Shard {log.Shard}: the store knows fewer rows than were committed (next {call.Batch.ExpectedSeq} expected)"));
                 break;
             default:
                 news.Add(new JournalNews.Broken(ExitInvariant, $"Shard {log.Shard}, epoch {log.Epoch}: rows that only this node may write are there at {call.Batch.ExpectedSeq}."));

@@ -8,6 +8,9 @@ namespace ActorCluster.Entities;
 /// <remarks>Thread-safe. Entities are activated and dropped as a whole under one lock; nobody is answered under it.</remarks>
 internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard acquired)
 {
+    /// <summary>Id of a singleton's one entity.</summary>
+    public const string SingletonId = "it";
+
     private readonly ConcurrentDictionary<string, EntityCell> _cells = new(StringComparer.Ordinal);
     private readonly Lock _activation = new();
     private volatile bool _open = true;
@@ -75,8 +78,27 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
 
     public void Remove(EntityCell cell) => _cells.TryRemove(new KeyValuePair<string, EntityCell>(cell.Key, cell));
 
+    /// <summary>Activates what is to be active without a message; again after it failed, or its memory was dropped.</summary>
+    public void Wake()
+    {
+        if (!Type.IsSingleton || !_cells.IsEmpty) return;
+        try
+        {
+            Activate(SingletonId)?.Attend();
+        }
+        catch (Exception cause)
+        {
+            host.Log.EntityFaulted(cause, Type.Name);
+        }
+    }
+
     public void Passivate(int idleSince)
     {
+        if (Type.IsSingleton)
+        {
+            Wake();
+            return;
+        }
         foreach (var cell in _cells.Values)
         {
             if (!cell.TryPassivate(idleSince)) continue;
@@ -94,6 +116,7 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
             _open = true;
             _intake++;
         }
+        Wake();
     }
 
     /// <summary>Takes no more messages.</summary>

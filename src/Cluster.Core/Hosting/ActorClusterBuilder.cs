@@ -1,6 +1,8 @@
+using System.Collections.Immutable;
 using ActorCluster.ChatRooms;
 using ActorCluster.Entities;
 using ActorCluster.Persistence;
+using ActorCluster.Placement;
 using ActorCluster.Presence;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -18,6 +20,8 @@ public sealed class ActorClusterBuilder
     public IServiceCollection Services { get; }
 
     internal IReadOnlyList<EntityType> Types => _types;
+
+    internal ImmutableSortedDictionary<string, SingletonRule> Singletons { get; private set; } = ImmutableSortedDictionary<string, SingletonRule>.Empty;
 
     internal Dictionary<Type, string> TypeNames { get; } = [];
 
@@ -78,6 +82,21 @@ public sealed class ActorClusterBuilder
     /// <exception cref="ArgumentException">A name or count outside these bounds, or registered twice.</exception>
     public ActorClusterBuilder WithEntity<T>(string name, Action<MessageCatalog> messages, int shards = 256, bool externalEffects = false)
         where T : Entity, new() => WithEntity(name, static () => new T(), messages, shards, externalEffects);
+
+    /// <summary>Hosts a singleton: one entity in the whole cluster, active without a message, on one of its hosts at a time.</summary>
+    /// <param name="name">Stable name, as of an entity type.</param>
+    /// <param name="messages">Registers the messages it takes; reach it by <see cref="IActorCluster.Singleton"/>.</param>
+    /// <param name="options">Where it lives. Register it alike on all nodes: whichever node decides goes by its own.</param>
+    /// <exception cref="ArgumentException">A name outside the bounds, or registered twice.</exception>
+    public ActorClusterBuilder WithSingleton<T>(string name, Action<MessageCatalog> messages, SingletonOptions? options = null)
+        where T : Entity, new()
+    {
+        options ??= new SingletonOptions();
+        WithEntity(name, static () => new T(), messages, shards: 1, options.ExternalEffects);
+        _types[^1] = _types[^1] with { IsSingleton = true };
+        Singletons = Singletons.Add(name, new SingletonRule(options.Mode, [.. options.Hosts], options.FailoverAtShutdown));
+        return this;
+    }
 
     /// <summary>Hosts an entity type whose instances are made by a factory, which must be cheap and must not block.</summary>
     /// <exception cref="ArgumentException">A name or count outside the bounds, or registered twice.</exception>

@@ -4,6 +4,7 @@ using ActorCluster.Entities;
 using ActorCluster.Links;
 using ActorCluster.Membership;
 using ActorCluster.Persistence;
+using ActorCluster.Placement;
 using ActorCluster.Primitives;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -31,6 +32,7 @@ internal sealed class ClusterNode(
     private Task _lives = Task.CompletedTask;
     private volatile bool _leaving;
     private bool _disposed;
+    private readonly NodeFaults? _faults = services.GetService<NodeFaults>();
     private ImmutableArray<INodeParticipant> _participants = [];
 
     public ClusterOptions Options => _options;
@@ -48,6 +50,7 @@ internal sealed class ClusterNode(
     public string WhyNotReady => _leaving ? "the node is stopping" : _life is not { } life ? $"the node has not started: {_startFault ?? _lastEnd ?? "waiting for the store"}" : life.Mode switch
     {
         NodeMode.Joining => $"joining: {string.Join("; ", life.Latest.JoinBlockedBy.DefaultIfEmpty("not up yet"))}",
+        NodeMode.Frozen when life.Latest.StoreRegressed is { } lost => $"frozen: {lost}",
         NodeMode.Frozen => $"frozen: the store is out of reach ({life.StoreFault ?? "it answers again"})",
         NodeMode.Fenced => "fenced: this incarnation is out",
         var mode => mode.ToString(),
@@ -62,6 +65,18 @@ internal sealed class ClusterNode(
         var entity = new EntityId(type, id);
         entity.Check();
         return new EntityRef(this, entity);
+    }
+
+    public EntityRef Singleton<T>()
+        where T : Entity =>
+        builder.TypeNames.TryGetValue(typeof(T), out var type) && builder.Singletons.ContainsKey(type) ? new EntityRef(this, new EntityId(type, LocalShard.SingletonId))
+            : throw new ArgumentException($"{typeof(T).Name} is not registered as a singleton on this node; add it with WithSingleton.");
+
+    public Task<SwitchResult> SwitchAsync(string name, string toNode, long expectedTerm, CancellationToken cancel = default)
+    {
+        if (!builder.Singletons.TryGetValue(name, out var rule)) throw new ArgumentException($"There is no singleton '{name}' on this node; add it with WithSingleton.", nameof(name));
+        return _life is { } life && _store is { } store ? new SingletonSwitch(name, rule, life, store, _options.Times).RunAsync(toNode, new Epoch(expectedTerm), cancel)
+            : Task.FromResult(new SwitchResult(false, 0, $"Node {_options.Node.Name} is not up."));
     }
 
     /// <summary>Entities of that type execute a command with an id at most once.</summary>
@@ -88,7 +103,16 @@ internal sealed class ClusterNode(
             _options.Node.Name, _life?.Self.Value ?? 0, Name(Mode), _store?.Description ?? "", _life is { } living ? living.StoreFault : _startFault, snapshot?.Cluster.View ?? 0,
             [.. (snapshot?.Members ?? []).Select(m => new MemberStatusLine(m.Name, m.Inc.Value, Name(m.Status), m.IsLive && !latest!.Missing.Contains(m.Inc), m.LinkAddress, m.ClientUrl, m.DownReason))],
             [.. (latest?.Rows ?? []).GroupBy(r => (r.Type, Owner: r.Owner is { } o ? names.GetValueOrDefault(o, o.ToString()) : "")).OrderBy(g => g.Key).Select(g => new ShardStatusLine(g.Key.Type, g.Key.Owner, g.Count()))],
-            latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0);
+            [.. builder.Singletons.Select(s => StatusOf(s.Key, s.Value))],
+            latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0,
+            [.. (latest?.Witnesses ?? []).Select(w => new WitnessStatusLine(w.Witness.Text, w.IsFresh, w.Answer, w.AskedAt is { } at ? Math.Round((MonotonicClock.Now - at).TotalSeconds, 1) : null))],
+            [.. (latest?.BrokenEdges ?? []).Select(e => new BrokenLinkLine(names.GetValueOrDefault(e.A, e.A.ToString()), names.GetValueOrDefault(e.B, e.B.ToString()), Math.Round((MonotonicClock.Now - e.Since).TotalSeconds, 1)))]);
+
+        SingletonStatus StatusOf(string name, SingletonRule rule)
+        {
+            var row = latest?.Rows.FirstOrDefault(r => r.Type == name);
+            return new SingletonStatus(name, row?.Owner is { } holder ? names.GetValueOrDefault(holder, holder.ToString()) : "", row?.Epoch.Value ?? 0, [.. rule.Succession(name, snapshot?.Members ?? []).Select(m => m.Name)]);
+        }
 
         static string Name<T>(T value)
             where T : struct, Enum => value.ToString().ToLowerInvariant();
@@ -148,7 +172,6 @@ internal sealed class ClusterNode(
             while (!_leaving)
             {
                 var end = await OneLifeAsync(cluster).ConfigureAwait(false);
-                if (_life?.Entities.EffectsOutlive == true) end = new NodeEffect.Stop(ExitCodes.Invariant, $"{end.Reason} An effect {NodeLife.EffectsOutlive}");
                 _lastEnd = end.Reason;
                 log.LifeEnds(end.ExitCode, end.Reason);
                 if (end.ExitCode == ExitCodes.Evicted && _options.OnDown == OnDown.Rejoin && !_leaving)
@@ -156,6 +179,9 @@ internal sealed class ClusterNode(
                     var wait = _backoff.Next(MonotonicClock.Now);
                     log.Rejoining(wait);
                     await Task.Delay(wait, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    if (_leaving) return;
+                    cluster = (await RetryAsync(_store!.ReadClusterAsync).ConfigureAwait(false)).Cluster; // It may be another generation's.
+                    SeenViews.Check(_options, cluster);
                     continue;
                 }
                 // Whoever was asked to stop and was evicted meanwhile is out, as asked: 75 would have it started again.
@@ -165,6 +191,7 @@ internal sealed class ClusterNode(
         }
         catch (ClusterStartException refused)
         {
+            _lastEnd = refused.Message;
             log.StartRefused(refused.Message);
             Exit(refused.ExitCode);
         }
@@ -181,7 +208,7 @@ internal sealed class ClusterNode(
 
     private void Exit(int code)
     {
-        Environment.ExitCode = code;
+        if (_faults is null) Environment.ExitCode = code; // The process of a test is not this node's.
         host.StopApplication();
     }
 
@@ -259,21 +286,23 @@ internal sealed class ClusterNode(
             LockFile = _lock!.Proof,
         };
         log.NodeStarts(draft.Name, inc, _store.Description, address);
-        var life = new NodeLife(new LifeSetup(draft, cluster, _options, ResolverChoice.Make(_options.Downing), _store, [.. builder.Types], rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
+        var life = new NodeLife(new LifeSetup(draft, cluster, _options, ResolverChoice.Make(_options.Downing), _store, [.. builder.Types], builder.Singletons, rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
         metrics.Lives.Add(1);
         life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
+        NodeEffect.Stop end;
         await using (life.ConfigureAwait(false))
         {
             foreach (var participant in _participants) participant.LifeStarted(life);
             _life = life;
             if (_leaving) life.Leave();
-            var end = await life.Ended.ConfigureAwait(false);
+            end = await life.Ended.ConfigureAwait(false);
             // Sessions first: whoever is told to go elsewhere resumes there with what is unanswered here.
             // Again where the host stops: it may have asked before this life was there to be told, and a second time is nothing.
             await StopServingAsync(end.Reason).ConfigureAwait(false);
             _life = null;
-            return end;
         }
+        // The next life would prove this one dead, and its shards' next owner would act beside what still runs here.
+        return life.Entities.EffectsOutlive ? new NodeEffect.Stop(ExitCodes.Invariant, $"{end.Reason} An effect {NodeLife.EffectsOutlive}") : end;
     }
 
     private async Task StopServingAsync(string reason) =>

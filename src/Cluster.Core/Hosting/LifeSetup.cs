@@ -3,6 +3,7 @@ using ActorCluster.Downing;
 using ActorCluster.Entities;
 using ActorCluster.Links;
 using ActorCluster.Persistence;
+using ActorCluster.Placement;
 using Microsoft.Extensions.Logging;
 
 namespace ActorCluster.Hosting;
@@ -15,6 +16,7 @@ internal sealed record LifeSetup(
     SplitBrainResolver Resolver,
     IClusterStore Store,
     ImmutableArray<EntityType> Types,
+    ImmutableSortedDictionary<string, SingletonRule> Singletons,
     ImmutableArray<ShardRow> Rows,
     LinkListener Listener,
     ImmutableArray<IFanoutListener> Listeners,

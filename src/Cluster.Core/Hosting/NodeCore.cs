@@ -28,6 +28,9 @@ internal abstract record NodeInput
     /// <summary>Whoever answers at a peer's address could not prove this node's secret.</summary>
     public sealed record SecretDiffers(Incarnation Peer) : NodeInput;
 
+    /// <summary>What a witness said, or that it said nothing in time.</summary>
+    public sealed record WitnessAnswered(Witness Witness, bool Ok, string Answer) : NodeInput;
+
     public sealed record Hinted : NodeInput;
 
     public sealed record Answered(ControlAnswer Answer) : NodeInput;
@@ -38,6 +41,9 @@ internal abstract record NodeInput
     public sealed record Stopped(ImmutableArray<(ShardNo Shard, Epoch Epoch)> Shards) : NodeInput;
 
     public sealed record Fenced(ShardNo Shard, Epoch Epoch) : NodeInput;
+
+    /// <summary>The store has forgotten a batch that it had taken.</summary>
+    public sealed record Regressed(string What) : NodeInput;
 
     /// <summary>A router met an owner that does not know the shard, or has none: it wants fresh rows.</summary>
     public sealed record RouteWanted : NodeInput;
@@ -54,10 +60,10 @@ internal sealed class NodeCore
 {
     private readonly List<NodeEffect> _effects = [];
 
-    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null)
+    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null, WitnessBoard? witnesses = null)
     {
         Ownership = new Ownership(draft.Inc, times, types ?? TypeRules.None);
-        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, newId);
+        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId);
     }
 
     public Membership.Membership Membership { get; }
@@ -92,6 +98,9 @@ internal sealed class NodeCore
             case NodeInput.SecretDiffers(var peer):
                 Membership.SecretDiffers(peer);
                 break;
+            case NodeInput.WitnessAnswered(var witness, var ok, var answer):
+                Membership.Witnesses.Answered(witness, ok, answer);
+                break;
             case NodeInput.Hinted:
                 Membership.Hinted(now, _effects);
                 Ownership.Hinted();
@@ -106,8 +115,9 @@ internal sealed class NodeCore
             case NodeInput.Answered(var answer):
                 Membership.Answered(answer, now, _effects);
                 Ownership.Answered(answer, now, _effects);
+                if (Ownership.Regressed is { } shrunk) Membership.Regressed(shrunk, _effects);
                 // Rows that were asked for before the lease was renewed prove nothing about now.
-                if (answer is { IsOk: true, Call: ControlCall.ReadShards }) Membership.Lease.OwnRowsRead(Ownership.RowsAskedAt);
+                if (answer is { IsOk: true, Call: ControlCall.ReadShards } && Ownership.Regressed is null) Membership.Lease.OwnRowsRead(Ownership.RowsAskedAt);
                 break;
             case NodeInput.Drained(var shard, var epoch):
                 Ownership.Drained(shard, epoch);
@@ -119,6 +129,9 @@ internal sealed class NodeCore
                 Ownership.Fenced(shard, epoch, _effects);
                 Membership.Fenced(now, _effects);
                 break;
+            case NodeInput.Regressed(var what):
+                Membership.Regressed(what, _effects);
+                break;
             case NodeInput.Leave:
                 Membership.Leave(now);
                 break;
@@ -127,7 +140,7 @@ internal sealed class NodeCore
         }
         if (Membership.View != view) Ownership.Hinted();
         Membership.Tick(now, Ownership.OwnsNothing, Ownership.Awaited, _effects);
-        Ownership.Tick(Membership, now, _effects);
+        if (Membership.StoreRegressed is null) Ownership.Tick(Membership, now, _effects);
         return _effects;
     }
 

@@ -79,6 +79,9 @@ internal sealed class NodeLock : IDisposable
         }
     }
 
+    /// <summary>The file can be judged here: it was locked on this machine since it was started.</summary>
+    public static bool IsOfThisBoot(NodeLockProof proof) => OperatingSystem.IsLinux() && proof.BootId == BootId();
+
     public void Dispose() => _file.Dispose();
 
     /// <summary>Peers that look whether the last process has ended hold the lock for a moment, just when its successor starts.</summary>

@@ -13,7 +13,7 @@ internal static class SeenViews
         if ((cluster.StoreGeneration, cluster.View).CompareTo((seen.Generation, seen.View)) >= 0) return;
         throw new ClusterStartException(
             ExitCodes.StoreMismatch,
-            string.Create(CultureInfo.InvariantCulture, $"The store is at view {cluster.View}, but this node has seen view {seen.View} of the same cluster: the store was restored or has lost commits. Point the node at the right store; an operator must decide."));
+            string.Create(CultureInfo.InvariantCulture, $"The store is at generation {cluster.StoreGeneration}, view {cluster.View}, but this node has seen generation {seen.Generation}, view {seen.View} of the same cluster: the store was restored or has lost commits. Point the node at the right store, or run: actorcluster recover --generation {seen.Generation + 1}"));
     }
 
     /// <summary>Best effort: a file that cannot be written costs the alarm, not the service.</summary>

@@ -55,7 +55,7 @@ internal static class HandshakeRules
         if (!mine.Cluster.Equals(theirs.Cluster))
             return $"Cluster id differs: {peer} lives in {new Guid(theirs.Cluster.Span)}, this node in {new Guid(mine.Cluster.Span)}. Point both nodes at the same store.";
         if (mine.StoreGeneration != theirs.StoreGeneration)
-            return $"Store generation differs: {peer} has {theirs.StoreGeneration}, this node has {mine.StoreGeneration}. The store was restored; restart the node with the lower one.";
+            return $"Store generation differs: {peer} has {theirs.StoreGeneration}, this node has {mine.StoreGeneration}. The store was recovered; restart the node with the lower one.";
         var known = new Dictionary<long, ulong>();
         foreach (var view in mine.RecentViews) known[view.Number] = view.Hash;
         foreach (var view in theirs.RecentViews)

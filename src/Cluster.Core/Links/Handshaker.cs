@@ -64,7 +64,7 @@ internal sealed class Handshaker(LinkIdentity self, LinkOptions options, ILinkHa
         socket.Send(new Handshake { Proof = proof });
         var verdict = socket.Receive();
 
-        if (HandshakeRules.StoreConflict(mine, theirs) is { } conflict) return Mismatch(conflict);
+        if (HandshakeRules.StoreConflict(mine, theirs) is { } conflict) return Mismatch(conflict, mine, theirs);
         if (other)
         {
             if (MayComplain(Refused.Types.Reason.OtherIncarnation)) log.OtherIncarnation(peer.Address, peer.Name, peer.Inc, new Incarnation(theirs.Inc));
@@ -115,7 +115,7 @@ internal sealed class Handshaker(LinkIdentity self, LinkOptions options, ILinkHa
         {
             if (MayComplain(reason)) log.RefusesPeer(theirs.Name, peer, channel, reason);
             socket.Send(Refusal(reason));
-            return conflict is null ? HandshakeEnd.Refused : Mismatch(conflict);
+            return conflict is null ? HandshakeEnd.Refused : Mismatch(conflict, mine, theirs);
         }
         socket.Send(new Handshake { Ready = new Ready() });
         return HandshakeEnd.Ready;
@@ -147,9 +147,10 @@ internal sealed class Handshaker(LinkIdentity self, LinkOptions options, ILinkHa
         return Stopwatch.GetElapsedTime(last, now) >= ComplaintInterval && _complained.TryUpdate(reason, now, last);
     }
 
-    private HandshakeEnd Mismatch(string conflict)
+    /// <summary>A peer of an older generation of the same store has not read of the recovery yet: it is refused, and nothing is wrong here.</summary>
+    private HandshakeEnd Mismatch(string conflict, Hello mine, Hello theirs)
     {
-        handler.StoreMismatch(conflict);
+        if (!mine.Cluster.Equals(theirs.Cluster) || theirs.StoreGeneration >= mine.StoreGeneration) handler.StoreMismatch(conflict);
         return HandshakeEnd.Refused;
     }
 

@@ -15,13 +15,14 @@ internal delegate ImmutableArray<ShardTarget> TargetPlanner(ImmutableArray<Membe
 /// <summary>One incarnation's way through the member table: join, lease, views, the split-brain decision, leave (protocol 1 to 4).</summary>
 /// <remarks>Not thread-safe. <c>now</c> is monotonic. Every view change is a compare-and-set on the view that it was decided on, so that
 /// a decision from an old picture fails in the store.</remarks>
-internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, TargetPlanner plan, Func<Guid> newId)
+internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, TargetPlanner plan, WitnessBoard witnesses, Func<Guid> newId)
 {
     private readonly FailureDetector _detector = new(draft.Inc, times);
     private static readonly TimeSpan ClockStep = TimeSpan.FromMilliseconds(500);
 
     private readonly LeaseWatch _leases = new(times);
     private readonly DowningDecision _downing = new(resolver, times);
+    private readonly IndirectDecision _indirect = new(resolver, times);
     private readonly SortedDictionary<Incarnation, PeerState> _peers = [];
 
     private TimeSpan _started;
@@ -67,7 +68,18 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     /// <summary>Members up or leaving that cannot be reached, directly or through others.</summary>
     public ImmutableArray<Incarnation> Missing => _downing.Missing;
 
+    /// <summary>Members of this node's component that do not reach each other.</summary>
+    public ImmutableArray<BrokenEdge> BrokenEdges => _indirect.Broken;
+
+    /// <summary>
+    /// What the store has forgotten: it shows less than it did, so nothing that it says is trusted and nothing is written. Only a recovery ends it, and with it this
+    /// incarnation (protocol 4.6). Null while the store remembers.
+    /// </summary>
+    public string? StoreRegressed { get; private set; }
+
     public FailureDetector Detector => _detector;
+
+    public WitnessBoard Witnesses => witnesses;
 
     public bool StoreOk(TimeSpan now) => !_storeFailed && _lastStoreOk != default && now - _lastStoreOk <= times.Renew + times.CallTimeout;
 
@@ -75,6 +87,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     {
         if (_stopped || !SelfRow.IsLive) return NodeMode.Fenced;
         if (SelfRow.Status == MemberStatus.Joining) return NodeMode.Joining;
+        if (StoreRegressed is not null) return NodeMode.Frozen;
         if (Lease.IsFrozen(now)) return NodeMode.Frozen;
         return _storeFailed ? NodeMode.Degraded : NodeMode.Serving;
     }
@@ -93,7 +106,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     /// <summary>Members that this node is connected to and that may execute decisions, oldest first; whoever stands first sweeps and rebalances.</summary>
     public bool IsCoordinator(TimeSpan now)
     {
-        if (Snapshot is not { } snapshot || SelfRow.Status != MemberStatus.Up || !StoreOk(now)) return false;
+        if (Snapshot is not { } snapshot || SelfRow.Status != MemberStatus.Up || !StoreOk(now) || StoreRegressed is not null) return false;
         foreach (var member in snapshot.Members.Where(m => m.Status == MemberStatus.Up).OrderBy(m => (m.UpView, m.Inc)))
         {
             if (member.Inc == Self) return true;
@@ -114,6 +127,10 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     public bool MayBeGivenShards(Incarnation inc, TimeSpan now) =>
         inc == Self || (!IsStale(inc, now) && _detector.LastBeat(inc) is not { Mode: NodeMode.Frozen });
 
+    /// <summary>Members that are up, heard, and reach the store, as far as this node knows.</summary>
+    public ImmutableArray<Incarnation> Fit(TimeSpan now) =>
+        [.. (Snapshot?.Members ?? []).Where(m => m.Status == MemberStatus.Up && MayBeGivenShards(m.Inc, now) && (m.Inc == Self ? StoreOk(now) : _detector.IsUp(m.Inc) && _detector.StoreOk(m.Inc, now))).Select(m => m.Inc)];
+
     /// <summary>Those of the given members whose lease this node watched for the whole TTL, as it last saw them.</summary>
     public ImmutableArray<LeaseSeen> StaleAmong(IEnumerable<Incarnation> members, TimeSpan now) =>
         [.. members.Distinct().Where(m => IsStale(m, now)).Order().Select(m => new LeaseSeen(m, _leases.LeaseSeq(m)))];
@@ -128,10 +145,17 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         NoteOwnPace(now);
         _detector.Review(now);
         Beat(now, effects);
+        if (StoreRegressed is not null)
+        {
+            Read(now, effects); // A recovery shows in the generation.
+            if (_leaveWanted) Stop(ExitCodes.Left, "Left a store that has lost commits: nothing was handed off.", effects);
+            return;
+        }
         Renew(now, effects);
         Read(now, effects);
         ProbeTheLost(now, effects);
         ProbeTheAwaited(awaited, now, effects);
+        foreach (var witness in witnesses.Due(now)) effects.Add(new NodeEffect.AskWitness(witness));
         if (_leaveWanted) EndLeaving(now, effects);
         if (_stopped) return;
         if (_pending is not null) DrivePending(effects);
@@ -250,10 +274,10 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         _nextBeat = now + times.Heartbeat;
         _beatSeq++;
         var row = _detector.OwnRow(now);
-        var (mode, storeOk) = (Mode(now), StoreOk(now));
+        var (mode, storeOk, witnessOk) = (Mode(now), StoreOk(now), witnesses.IsFresh(now));
         foreach (var peer in _peers.Keys)
         {
-            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row);
+            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk);
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Control, beat));
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Data, beat));
         }
@@ -300,13 +324,39 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         effects.Add(new NodeEffect.Call(new ControlCall.ReadCluster()));
     }
 
-    private void Learned(ClusterSnapshot snapshot, TimeSpan now, List<NodeEffect> effects)
+    /// <summary>The store has forgotten what it said or took: a node that is up stands still until an operator has decided, one that starts ends.</summary>
+    public void Regressed(string what, List<NodeEffect> effects)
     {
-        if (Snapshot is { } known && (snapshot.Cluster.Uuid != known.Cluster.Uuid || snapshot.Cluster.View < known.Cluster.View))
+        if (_stopped || StoreRegressed is not null) return;
+        var reason = $"StoreRegressed: {what}. It was restored or has lost commits: point the nodes at the right store, or run: actorcluster recover";
+        if (SelfRow.Status == MemberStatus.Joining)
         {
-            Stop(ExitCodes.StoreMismatch, string.Create(CultureInfo.InvariantCulture, $"The store shows view {snapshot.Cluster.View} of cluster {snapshot.Cluster.Uuid}, but this node has seen view {known.Cluster.View} of {known.Cluster.Uuid}: it was restored or replaced. Point the node at the right store or recover."), effects);
+            Stop(ExitCodes.StoreMismatch, reason, effects);
             return;
         }
+        StoreRegressed = reason;
+        effects.Add(new NodeEffect.Decided(reason));
+    }
+
+    private void Learned(ClusterSnapshot snapshot, TimeSpan now, List<NodeEffect> effects)
+    {
+        if (Snapshot is { } known)
+        {
+            var (here, there) = (known.Cluster, snapshot.Cluster);
+            if (there.Uuid != here.Uuid)
+            {
+                Stop(ExitCodes.StoreMismatch, $"The store is now that of cluster {there.Uuid}, but this node lives in {here.Uuid}: it was replaced. Point the node at the right store.", effects);
+                return;
+            }
+            if (there.StoreGeneration > here.StoreGeneration)
+            {
+                Stop(ExitCodes.Evicted, string.Create(CultureInfo.InvariantCulture, $"The store was recovered: it is at generation {there.StoreGeneration}, and {Self} is of generation {here.StoreGeneration}."), effects);
+                return;
+            }
+            if ((there.StoreGeneration, there.View).CompareTo((here.StoreGeneration, here.View)) < 0)
+                Regressed(string.Create(CultureInfo.InvariantCulture, $"the store shows generation {there.StoreGeneration}, view {there.View}, but this node has seen generation {here.StoreGeneration}, view {here.View}"), effects);
+        }
+        if (StoreRegressed is not null || _stopped) return;
         _leases.Read(snapshot.Members, _readAsked, now);
         Snapshot = snapshot;
         AnnouncedView = Math.Max(AnnouncedView, snapshot.Cluster.View);

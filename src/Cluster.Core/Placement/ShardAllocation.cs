@@ -18,13 +18,20 @@ internal static class ShardAllocation
     /// <param name="all">All shard rows: what members own or wait for counts towards their load.</param>
     /// <param name="freed">The shards to place.</param>
     /// <param name="slow">Members that did not come for a shard: chosen only where nobody else is, and again for the same shard only where they are alone.</param>
+    /// <param name="rules">Singletons go to the first of their succession instead.</param>
     public static ImmutableArray<ShardTarget> Place(
-        ImmutableArray<MemberRow> members, IReadOnlyCollection<ShardRow> all, IReadOnlyCollection<ShardRow> freed, IReadOnlySet<Incarnation>? slow = null)
+        ImmutableArray<MemberRow> members, IReadOnlyCollection<ShardRow> all, IReadOnlyCollection<ShardRow> freed, IReadOnlySet<Incarnation>? slow = null, TypeRules? rules = null)
     {
         var targets = ImmutableArray.CreateBuilder<ShardTarget>(freed.Count);
         var placing = freed.Select(s => s.No).ToHashSet();
         foreach (var type in freed.GroupBy(s => s.Type).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
+            if (rules?.SingletonOf(type.Key) is { } singleton)
+            {
+                var succession = singleton.Succession(type.Key, members).ToArray();
+                if ((succession.FirstOrDefault(m => slow?.Contains(m.Inc) != true) ?? succession.FirstOrDefault()) is { } heir) targets.AddRange(type.Select(s => new ShardTarget(s.No, heir.Inc)));
+                continue;
+            }
             var hosts = HostsOf(type.Key, members);
             if (hosts.Length == 0) continue;
             var load = LoadOf(hosts, all.Where(s => s.Type == type.Key && !placing.Contains(s.No)));
@@ -45,13 +52,15 @@ internal static class ShardAllocation
     /// <param name="members">Members; only those that are up get shards.</param>
     /// <param name="all">All shard rows.</param>
     /// <param name="limit">At most so many moves, those under way included.</param>
-    public static ImmutableArray<ShardRetarget> Balance(ImmutableArray<MemberRow> members, IReadOnlyCollection<ShardRow> all, int limit)
+    /// <param name="rules">Singletons stay where their rule has them.</param>
+    public static ImmutableArray<ShardRetarget> Balance(ImmutableArray<MemberRow> members, IReadOnlyCollection<ShardRow> all, int limit, TypeRules? rules = null)
     {
         var room = limit - all.Count(s => s.State == ShardState.Handoff);
         if (room <= 0) return [];
         var moves = ImmutableArray.CreateBuilder<ShardRetarget>();
         foreach (var type in all.GroupBy(s => s.Type).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
+            if (rules?.SingletonOf(type.Key) is not null) continue;
             var hosts = HostsOf(type.Key, members);
             if (hosts.Length < 2) continue;
             var weights = hosts.Sum(m => m.Weight);

@@ -4,10 +4,13 @@ namespace ActorCluster.Placement;
 
 /// <summary>What this node knows of the entity types that are not like others.</summary>
 /// <param name="Exclusive">Types whose entities act outside the store; a taker-over waits for the former owner (protocol 4.5).</param>
-internal sealed record TypeRules(ImmutableSortedSet<string> Exclusive)
+/// <param name="Singletons">Types of one shard that is placed by a rule of its own (protocol 6.1).</param>
+internal sealed record TypeRules(ImmutableSortedSet<string> Exclusive, ImmutableSortedDictionary<string, SingletonRule> Singletons)
 {
     /// <summary>Every type is like the others.</summary>
-    public static TypeRules None { get; } = new(ImmutableSortedSet<string>.Empty);
+    public static TypeRules None { get; } = new([], ImmutableSortedDictionary<string, SingletonRule>.Empty);
 
     public bool IsExclusive(string type) => Exclusive.Contains(type);
+
+    public SingletonRule? SingletonOf(string type) => Singletons.GetValueOrDefault(type);
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using ActorCluster.Membership;
 using ActorCluster.Persistence;
 using ActorCluster.Placement;
@@ -18,6 +19,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
     private readonly SortedDictionary<ShardNo, Epoch> _givenUp = [];
     private readonly SortedDictionary<ShardNo, (Epoch Epoch, Incarnation? Target, TimeSpan Since)> _free = [];
     private readonly Dictionary<Type, ControlCall> _underWay = [];
+    private readonly SortedDictionary<Incarnation, TimeSpan> _wellSince = [];
     private readonly HashSet<(ShardNo Shard, Epoch Epoch)> _ending = []; // Only asked, never iterated.
 
     private ImmutableArray<ShardRow> _rows = [];
@@ -38,6 +40,9 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
 
     public bool OwnsNothing => _held.Count == 0 && !_underWay.ContainsKey(typeof(ControlCall.Acquire)) && !_underWay.ContainsKey(typeof(ControlCall.Release));
 
+    /// <summary>A row that the newest read shows lower than the read before it; null when all only grew. Such a store has forgotten commits.</summary>
+    public string? Regressed { get; private set; }
+
     /// <summary>Former owners that exclusive shards wait for; they may be down.</summary>
     public ImmutableSortedSet<Incarnation> Awaited { get; private set; } = [];
 
@@ -46,10 +51,14 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
     {
         bool IsLost(Incarnation? inc) => inc is { } x && losing.Contains(x);
         bool Waits(Incarnation? inc) => inc is { } x && !losing.Contains(x) && after.Any(m => m.Inc == x && m.Status == MemberStatus.Up);
-        var freed = _rows.Where(r => r.State != ShardState.Ended && (IsLost(r.Owner) || (r.Owner is null && !Waits(r.Target)))).ToList();
+        // A place that is kept for a host which stopped in good order is the sweep's to give away.
+        bool IsKept(ShardRow r) => types.SingletonOf(r.Type) is { FailsOverAtShutdown: false } && (Released(r) ? r.Owner == self : r is { Owner: null, Previous: null } && r.Epoch > default(Epoch));
+        bool Released(ShardRow r) => r.Owner is not null && _givenUp.TryGetValue(r.No, out var given) && given >= r.Epoch; // The rows are older than the release.
+        var freed = _rows.Where(r => r.State != ShardState.Ended && !IsKept(r) && (IsLost(r.Owner) || (r.Owner is null && !Waits(r.Target)))).ToList();
         // A released member stays up, but gets nothing while the store does not hear of it.
         var eligible = after.Where(m => !losing.Contains(m.Inc)).ToImmutableArray();
-        return ShardAllocation.Place(eligible, _rows, freed);
+        var kept = _rows.Where(IsKept).Select(r => new ShardTarget(r.No, (r.Owner ?? r.Target) ?? default)).Where(t => losing.Contains(t.Target)); // Else the row would forget for whom.
+        return [.. ShardAllocation.Place(eligible, _rows, freed, rules: types), .. kept];
     }
 
     /// <summary>Somebody has news: read and acquire at once.</summary>
@@ -68,7 +77,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
         if (_readWanted || now >= _nextRead)
             Call(new ControlCall.ReadShards(), () => (_readWanted, _readAsked, _nextRead) = (false, now, now + interval), effects);
         DriveHandoffs(membership, now, effects);
-        if (membership.IsCoordinator(now) && now >= _nextSweep) Sweep(membership, now, effects);
+        if (now >= _nextSweep && membership.IsCoordinator(now)) Sweep(membership, now, effects);
     }
 
     /// <summary>The driver has emptied a shard: nothing of it runs, nothing of it is in doubt.</summary>
@@ -129,8 +138,28 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
         effects.Add(new NodeEffect.Call(call));
     }
 
+    /// <summary>Reads follow each other, so a later one shows no less, whatever else is under way. Both are sorted by number.</summary>
+    private string? Shrunk(ImmutableArray<ShardRow> rows)
+    {
+        var i = 0;
+        foreach (var known in _rows)
+        {
+            while (i < rows.Length && rows[i].No.Value < known.No.Value) i++;
+            if (i == rows.Length || rows[i].No != known.No)
+            {
+                if (known.State != ShardState.Ended) return $"shard {known.No} of {known.Type} is gone";
+                continue;
+            }
+            if (rows[i].Epoch < known.Epoch) return $"shard {known.No} shows epoch {rows[i].Epoch}, but this node has seen epoch {known.Epoch}";
+            if (rows[i].NextSeq < known.NextSeq) return string.Create(CultureInfo.InvariantCulture, $"shard {known.No} shows {rows[i].NextSeq - 1} journal rows, but this node has seen {known.NextSeq - 1}");
+        }
+        return null;
+    }
+
     private void Learned(ImmutableArray<ShardRow> rows, TimeSpan now, List<NodeEffect> effects)
     {
+        Regressed = Shrunk(rows);
+        if (Regressed is not null) return; // Nothing is started, stopped or learned from it.
         _rows = rows;
         RowsAskedAt = _readAsked;
         var start = ImmutableArray.CreateBuilder<AcquiredShard>();
@@ -193,6 +222,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
     private void DriveHandoffs(Membership.Membership membership, TimeSpan now, List<NodeEffect> effects)
     {
         var leaving = membership.SelfRow.Status == MemberStatus.Leaving;
+        if (!leaving && _held.Values.All(h => h.Phase == Phase.Serving && h.HandoffTo is null)) return;
         var draining = _held.Values.Count(h => h.Phase != Phase.Serving);
         var drain = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var reopen = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
@@ -220,7 +250,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
                     revert.Add((no, held.Epoch));
                     break;
                 case Phase.Drained or Phase.Releasing:
-                    release.Add((no, held.Epoch, held.HandoffTo));
+                    release.Add((no, held.Epoch, held.HandoffTo ?? (leaving && types.SingletonOf(held.Type) is { FailsOverAtShutdown: false } ? self : null)));
                     break;
                 default:
                     break;
@@ -236,7 +266,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
     private void Release(Membership.Membership membership, ImmutableArray<(ShardNo No, Epoch Epoch, Incarnation? Target)> shards, List<NodeEffect> effects)
     {
         var untargeted = shards.Where(s => s.Target is null).Select(s => s.No).ToHashSet();
-        var planned = ShardAllocation.Place([.. membership.Snapshot!.Members.Where(m => m.Inc != self)], _rows, [.. _rows.Where(r => untargeted.Contains(r.No))])
+        var planned = ShardAllocation.Place([.. membership.Snapshot!.Members.Where(m => m.Inc != self)], _rows, [.. _rows.Where(r => untargeted.Contains(r.No))], rules: types)
             .ToDictionary(t => t.Shard, t => t.Target);
         var releases = shards.Select(s => new ShardRelease(s.No, s.Epoch, s.Target ?? (planned.TryGetValue(s.No, out var t) ? t : null))).ToImmutableArray();
         Call(
@@ -282,25 +312,66 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
         var all = membership.Snapshot!.Members;
         // Whoever lost the store, or says that it is frozen, gets nothing until its lease moves again.
         var members = all.Where(m => membership.MayBeGivenShards(m.Inc, now)).ToImmutableArray();
+        NoteWell(members, membership, now);
         bool IsDown(Incarnation? inc) => inc is { } x && all.Any(m => m.Inc == x && !m.IsLive);
         if (_rows.Any(r => IsDown(r.Owner))) Call(new ControlCall.RevokeOfDown(), static () => { }, effects);
 
         // A type that nobody hosts now waits for a member that does; it must not hold up the others.
         var hosted = _rows.Select(r => r.Type).Distinct().Where(t => members.Any(m => MayServe(membership, m.Inc, t))).ToHashSet(StringComparer.Ordinal);
         var rows = _rows.Where(r => hosted.Contains(r.Type)).ToList();
-        var idle = rows.Where(r => r.State == ShardState.Free && r.Owner is null && NeedsTarget(r, membership, now)).ToList();
+        foreach (var row in rows.Where(r => r.State == ShardState.Free && Waits(r, membership, now)))
+            if (_free.TryGetValue(row.No, out var free)) _free[row.No] = free with { Since = now }; // Its target's time begins when it may take it.
+        var idle = rows.Where(r => r.State == ShardState.Free && r.Owner is null && NeedsTarget(r, membership, now) && !IsKeptVacant(r, all, now)).ToList();
         if (idle.Count > 0)
         {
             var seen = idle.ToDictionary(r => r.No);
             var slow = idle.Where(r => MayServe(membership, r.Target, r.Type)).Select(r => r.Target!.Value).ToHashSet();
-            var placed = ShardAllocation.Place(members, rows, idle, slow).Where(t => t.Target != seen[t.Shard].Target).ToImmutableArray();
+            var placed = Placed(members, all, rows, idle, slow).Where(t => t.Target != seen[t.Shard].Target).ToImmutableArray();
             if (!placed.IsEmpty) Call(new ControlCall.Retarget([.. placed.Select(t => new ShardRetarget(t.Shard, seen[t.Shard].Epoch, seen[t.Shard].Target, t.Target))]), static () => { }, effects);
             return;
         }
         if (membership.Missing.Length > 0 || membership.AnnouncedView > membership.View || members.Any(m => m.Status == MemberStatus.Leaving)) return;
+        var homeward = rows.Where(r => r.State == ShardState.Owned).Select(r => Homeward(r, members, now)).OfType<ShardRetarget>().ToImmutableArray();
+        if (!homeward.IsEmpty)
+        {
+            Call(new ControlCall.PlanHandoff(homeward), static () => { }, effects);
+            return;
+        }
         if (now - ViewSince(membership.View, now) < times.RebalanceDelay || rows.Any(r => r.Owner is null)) return;
-        var moves = ShardAllocation.Balance(members, rows, HandoffsAtOnce);
+        var moves = ShardAllocation.Balance(members, rows, HandoffsAtOnce, types);
         if (!moves.IsEmpty) Call(new ControlCall.PlanHandoff(moves), static () => { }, effects);
+    }
+
+    /// <summary>Since when this coordinator finds a member up and well.</summary>
+    private void NoteWell(ImmutableArray<MemberRow> members, Membership.Membership membership, TimeSpan now)
+    {
+        var well = members.Where(m => m.Status == MemberStatus.Up && (m.Inc == self || membership.Detector.IsUp(m.Inc))).Select(m => m.Inc).ToHashSet();
+        foreach (var gone in _wellSince.Keys.Where(k => !well.Contains(k)).ToList()) _wellSince.Remove(gone);
+        foreach (var inc in well) _wellSince.TryAdd(inc, now);
+    }
+
+    /// <summary>Whoever stopped in good order gets its place back; nobody else does for a while (protocol 6.2).</summary>
+    private bool IsKeptVacant(ShardRow row, ImmutableArray<MemberRow> all, TimeSpan now) =>
+        types.SingletonOf(row.Type) is { } rule && rule.IsVacant(row, all) && Returned(row, all) is null
+        && !(_free.TryGetValue(row.No, out var free) && now - free.Since >= times.Vacancy);
+
+    private static MemberRow? Returned(ShardRow row, ImmutableArray<MemberRow> all) =>
+        all.FirstOrDefault(m => m.Inc == row.Target) is { } left ? all.FirstOrDefault(m => m.Status == MemberStatus.Up && m.Name == left.Name && m.Hosts(row.Type)) : null;
+
+    private ImmutableArray<ShardTarget> Placed(ImmutableArray<MemberRow> members, ImmutableArray<MemberRow> all, List<ShardRow> rows, List<ShardRow> idle, HashSet<Incarnation> slow)
+    {
+        var returned = idle.Where(r => types.SingletonOf(r.Type)?.IsVacant(r, all) == true)
+            .Select(r => (r.No, Heir: Returned(r, all))).Where(r => r.Heir is not null).ToDictionary(r => r.No, r => r.Heir!.Inc);
+        return [.. ShardAllocation.Place(members, rows, idle, slow, types).Select(t => returned.TryGetValue(t.Shard, out var inc) ? new ShardTarget(t.Shard, inc) : t)];
+    }
+
+    /// <summary>A singleton whose rule wants it elsewhere (protocol 6.1).</summary>
+    private ShardRetarget? Homeward(ShardRow row, ImmutableArray<MemberRow> members, TimeSpan now)
+    {
+        if (types.SingletonOf(row.Type) is not { } rule || rule.Mode == SingletonMode.Sticky) return null;
+        if (rule.Succession(row.Type, members).FirstOrDefault() is not { } first || first.Inc == row.Owner) return null;
+        if (!_wellSince.TryGetValue(first.Inc, out var since) || (rule.Mode == SingletonMode.PreferFirst && now - since < times.SingletonReturn)) return null;
+        return new ShardRetarget(row.No, row.Epoch, row.Target, first.Inc);
     }
 
     private long _viewSeen = -1;

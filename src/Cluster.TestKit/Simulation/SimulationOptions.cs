@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using ActorCluster.Placement;
 
 namespace ActorCluster.TestKit.Simulation;
 
@@ -17,6 +18,12 @@ public sealed record SimulationOptions
     /// <summary>Shards of a type whose entities act outside the store; 0 for none.</summary>
     public int ShardsExclusive { get; init; } = 2;
 
+    /// <summary>Where the singleton lives; null: there is none. All places may hold it, in their order.</summary>
+    public SingletonMode? Singleton { get; init; }
+
+    /// <summary>The singleton's place is kept for a host that stops in good order.</summary>
+    public bool KeepsVacancy { get; init; }
+
     /// <summary>Rooms that the clients use.</summary>
     public int Rooms { get; init; } = 4;
 
@@ -25,6 +32,12 @@ public sealed record SimulationOptions
 
     /// <summary>Nodes share a machine and see each other's lock files; null lets the seed choose.</summary>
     public bool? SharedHost { get; init; }
+
+    /// <summary>Split-brain strategy by its name in configuration; null lets the seed choose, keep-majority in four of five runs.</summary>
+    public string? Strategy { get; init; }
+
+    /// <summary>Late ticks, lost hints, short times; null lets the seed choose, on in a quarter of the runs.</summary>
+    public bool? Buggify { get; init; }
 
     /// <summary>How long faults begin, in virtual time, from five seconds after the start on.</summary>
     public TimeSpan FaultPhase { get; init; } = TimeSpan.FromSeconds(25);

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using ActorCluster.Placement;
 
 namespace ActorCluster.TestKit.Simulation;
 
@@ -9,6 +10,7 @@ namespace ActorCluster.TestKit.Simulation;
 /// so a plan that was made smaller keeps the rest as it was.</remarks>
 public sealed record SimulationPlan
 {
+    private static readonly string[] OtherStrategies = ["static-quorum", "keep-oldest", "keep-referee", "lease-majority", "down-all"];
     private static readonly TimeSpan ClientsBegin = TimeSpan.FromSeconds(1);
 
     /// <summary>Decides what the plan does not list.</summary>
@@ -23,6 +25,12 @@ public sealed record SimulationPlan
     /// <summary>Nodes share a machine and see each other's lock files.</summary>
     public required bool SharedHost { get; init; }
 
+    /// <summary>Split-brain strategy of all nodes, by its name in configuration.</summary>
+    public string Strategy { get; init; } = "keep-majority";
+
+    /// <summary>Ticks come late, hints are lost, times are short, view changes conflict for no reason.</summary>
+    public bool Buggify { get; init; }
+
     /// <summary>Shards of the room type.</summary>
     public required int Shards { get; init; }
 
@@ -33,6 +41,14 @@ public sealed record SimulationPlan
     /// <summary>Shards of a type whose entities act outside the store.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int ShardsExclusive { get; init; }
+
+    /// <summary>Where the singleton lives; null: there is none. All places may hold it, in their order.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public SingletonMode? Singleton { get; init; }
+
+    /// <summary>The singleton's place is kept for a host that stops in good order.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool KeepsVacancy { get; init; }
 
     /// <summary>Rooms that the clients use.</summary>
     public required int Rooms { get; init; }
@@ -69,15 +85,21 @@ public sealed record SimulationPlan
         var drawn = 2 + random.Below(4);
         var places = options.Nodes > 0 ? options.Nodes : drawn;
         var shared = random.Chance(0.5);
+        var buggify = random.Chance(0.25);
+        var strategy = random.Chance(0.2) ? random.Pick(OtherStrategies) : "keep-majority";
         return new SimulationPlan
         {
             Seed = seed,
             Places = places,
             Nodes = [.. Enumerable.Range(0, places)],
             SharedHost = options.SharedHost ?? shared,
+            Strategy = options.Strategy ?? strategy,
+            Buggify = options.Buggify ?? buggify,
             Shards = options.Shards,
             ShardsElsewhere = options.ShardsElsewhere,
             ShardsExclusive = options.ShardsExclusive,
+            Singleton = options.Singleton,
+            KeepsVacancy = options.KeepsVacancy,
             Rooms = options.Rooms,
             Clients = options.Clients,
             Mutation = options.Mutation,
@@ -175,7 +197,7 @@ public sealed record PlannedOperation(long AtMs, int Client, int Room, SimAct Ac
     internal static IEnumerable<PlannedOperation> Draw(ulong seed, int client, int rooms)
     {
         var random = new SimRandom(seed, $"client {client}");
-        for (long at = 0; ; at += 20 + (long)random.Exponential(TimeSpan.FromMilliseconds(150)).TotalMilliseconds)
+        for (long at = 0; ; at += 20 + (long)random.Exponential(TimeSpan.FromMilliseconds(230)).TotalMilliseconds)
             yield return new PlannedOperation(at, client, random.Below(rooms), random.Below(100) switch { < 12 => SimAct.Join, < 15 => SimAct.Leave, < 30 => SimAct.Read, _ => SimAct.Say });
     }
 }

@@ -44,12 +44,13 @@ public class HandshakeTests
     }
 
     [Fact]
-    public async Task Another_store_generation_is_a_store_mismatch()
+    public async Task Another_store_generation_is_a_store_mismatch_for_the_end_that_is_behind()
     {
         await using var older = new LinkNode(1, generation: 3);
         await using var younger = new LinkNode(2, generation: 2);
         younger.Transport.SetPeers([older.Peer]);
-        await older.SeesAsync("mismatch: Store generation differs: n2#2 has 2, this node has 3. The store was restored; restart the node with the lower one.");
+        await younger.SeesAsync("mismatch: Store generation differs: n1#1 has 3, this node has 2. The store was recovered; restart the node with the lower one.");
+        Assert.Empty(older.Events); // It refuses the link, and nothing is wrong with its own store.
     }
 
     [Fact]

@@ -1,0 +1,69 @@
+using System.Globalization;
+using ActorCluster.Persistence;
+using ActorCluster.Sql;
+using ActorCluster.Sql.Operations;
+
+namespace ActorCluster.Cli.Verbs;
+
+/// <summary>Lets a cluster live on with a store that was restored or has lost commits: what is in it counts, what is missing is gone.</summary>
+internal sealed class RecoverVerb : Verb
+{
+    private const int Attempts = 5;
+
+    public override string Name => "recover";
+
+    public override string Summary => "Decides for a store that was restored or has lost commits: a new generation, in which nodes join anew.";
+
+    public override IReadOnlyList<VerbOption> Options =>
+    [
+        StoreOption.Store,
+        new("generation", "N", "The new generation, as a node's message asks for it; the next one by default."),
+        new("yes", null, "Does it; without it nothing is changed."),
+    ];
+
+    public override async Task<int> RunAsync(VerbArguments arguments, TextWriter output, CancellationToken stopping)
+    {
+        var generation = arguments.Number("generation", 0, 1, 1 << 30);
+        var address = StoreOption.AddressOf(arguments);
+        StoreStatus before;
+        var reader = await address.ReadAsync(stopping).ConfigureAwait(false); // Refuses what is no store: opening one would make it.
+        await using (reader.ConfigureAwait(false)) before = await StoreStatus.ReadAsync(reader).ConfigureAwait(false);
+        if (generation > 0 && generation <= before.Cluster.StoreGeneration)
+            throw new UsageException($"--generation is {generation}, but the store is at generation {before.Cluster.StoreGeneration}; give a larger one.");
+        if (!arguments.Has("yes"))
+            throw new UsageException($"{before.Store} is at generation {before.Cluster.StoreGeneration}, view {before.Cluster.View}. What was acknowledged and is not in it would be lost for good, and every node and client would begin anew. Nothing was changed; to do it, give --yes.");
+
+        var after = await RecoverAsync(address, generation, stopping).ConfigureAwait(false);
+        await output.WriteLineAsync(string.Create(
+            CultureInfo.InvariantCulture,
+            $"""
+            {before.Store}
+            generation {before.Cluster.StoreGeneration} to {after.StoreGeneration}, view {before.Cluster.View} to {after.View}
+            {before.Members.Count(m => m.Status != "down")} members are down, {before.Shards.Sum(s => s.Count)} shards are free; every epoch and the next incarnation are raised by {after.StoreGeneration - before.Cluster.StoreGeneration} * 2^32.
+            Nodes that run join again by themselves within seconds; start the others. Have every client begin anew: reload pages, start programs again.
+            """)).ConfigureAwait(false);
+        return 0;
+    }
+
+    private static async Task<ClusterRow> RecoverAsync(StoreAddress address, long generation, CancellationToken stopping)
+    {
+        IClusterStore store = address switch
+        {
+            StoreAddress.Sqlite(var file) => new SqliteStore(new SqliteStoreOptions { Path = file, CallTimeout = TimeSpan.FromSeconds(30) }),
+            StoreAddress.Postgres(var options) => new PostgresStore(options with { CallTimeout = TimeSpan.FromSeconds(30) }),
+            _ => throw new NotSupportedException($"No store for {address}."),
+        };
+        await using (store.ConfigureAwait(false))
+        {
+            var opened = await store.OpenAsync(new StoreSeed(""), stopping).ConfigureAwait(false);
+            if (!opened.IsOk) throw new StoreUnusableException($"{store.Description} cannot be written: {opened.Reason} Nothing was changed.");
+            var (id, last) = (Guid.NewGuid(), default(StoreResult<ClusterRow>));
+            for (var attempt = 0; attempt < Attempts; attempt++) // By one id: however often it is sent, it happens once.
+            {
+                last = await ((IStoreRecovery)store).RecoverAsync(id, generation, "recovered by the operator").ConfigureAwait(false);
+                if (last.IsOk) return last.Value!;
+            }
+            throw new StoreUnusableException($"{store.Description} did not take the recovery: {last.Reason} {(last.Verdict == StoreVerdict.InDoubt ? "It may have; status tells by the generation." : "Nothing was changed.")}");
+        }
+    }
+}

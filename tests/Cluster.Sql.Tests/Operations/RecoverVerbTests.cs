@@ -1,0 +1,49 @@
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using ActorCluster.Tests.Shared;
+
+namespace ActorCluster.Sql.Tests.Operations;
+
+public class RecoverVerbTests(PostgresServer server)
+{
+    [Fact]
+    public async Task A_store_is_recovered_only_when_told_so_and_its_cluster_goes_on()
+    {
+        using var folder = new TempFolder();
+        await using var sqlite = folder.Store();
+        var schema = PostgresServer.NewSchema();
+        await using var postgres = server.Store(schema);
+        foreach (var (store, address) in new (IClusterStore, string)[] { (sqlite, $"sqlite:{folder.File()}"), (postgres, $"postgres:{server.ConnectionString};Search Path={schema}") })
+        {
+            var owner = await ClusterHistory.WriteAsync(store);
+            var before = ClusterHistory.Ok(await store.ReadClusterAsync()).Cluster;
+            var (asked, _, question) = await StoreVerbsTests.Run("recover", "--store", address);
+            Assert.Equal(ExitCodes.Refused, asked);
+            Assert.Contains("Nothing was changed; to do it, give --yes.", question, StringComparison.Ordinal);
+            Assert.Equal(before, ClusterHistory.Ok(await store.ReadClusterAsync()).Cluster);
+
+            var (code, said, error) = await StoreVerbsTests.Run("recover", "--yes", "--store", address);
+            Assert.Equal((0, ""), (code, error));
+            Assert.Contains("generation 1 to 2, view 2 to 3", said, StringComparison.Ordinal);
+            Assert.Contains("1 members are down, 4 shards are free", said, StringComparison.Ordinal);
+            Assert.Equal(AppendOutcome.Unexpected, ClusterHistory.Ok(await owner.AppendAsync(owner.Batch(0, 6))));
+            Assert.Contains("clean", (await StoreVerbsTests.Run("check", "--store", address)).Output, StringComparison.Ordinal);
+
+            var next = await Owner.JoinAsync(store, "type1");
+            Assert.Equal(AppendOutcome.Committed, ClusterHistory.Ok(await next.AppendAsync(next.Batch(0, 6))));
+            Assert.Equal((1L << 32) + 3, next.Shards[0].Epoch.Value);
+            Assert.Contains("clean", (await StoreVerbsTests.Run("check", "--store", address)).Output, StringComparison.Ordinal);
+
+            Assert.Contains("give a larger one", (await StoreVerbsTests.Run("recover", "--yes", "--generation", "2", "--store", address)).Error, StringComparison.Ordinal);
+            Assert.Contains("generation 2 to 5", (await StoreVerbsTests.Run("recover", "--yes", "--generation", "5", "--store", address)).Output, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task Nothing_is_made_where_there_is_no_store()
+    {
+        using var folder = new TempFolder();
+        Assert.Equal(ExitCodes.Refused, (await StoreVerbsTests.Run("recover", "--yes", "--store", $"sqlite:{folder.File()}")).Code);
+        Assert.False(File.Exists(folder.File()));
+    }
+}
