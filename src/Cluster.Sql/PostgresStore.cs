@@ -123,6 +123,13 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         WriteAsync(_control, db => PostgresControl.RetargetAsync(db, retargets));
 
     /// <inheritdoc />
+    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit)
+    {
+        PruneRules.Check(logs, downMembers, limit);
+        return WriteAsync(_control, db => PostgresPrune.PruneAsync(db, logs, downMembers, limit));
+    }
+
+    /// <inheritdoc />
     public async ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches)
     {
         ArgumentNullException.ThrowIfNull(batches);

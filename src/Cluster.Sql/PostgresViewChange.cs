@@ -44,6 +44,7 @@ internal static class PostgresViewChange
         switch (step)
         {
             case MemberChange.Join(var row):
+                if (await db.ScalarAsync<long>("SELECT forgotten_inc FROM cluster WHERE forgotten_inc>=$1", row.Inc.Value).ConfigureAwait(false) is not null) return $"{row.Inc} is not above the incarnations whose rows were pruned.";
                 return await JoinAsync(db, row).ConfigureAwait(false)
                     ? null : $"{row.Inc} has joined before, or a live member has its name {row.Name} or its address {row.LinkAddress}.";
             case MemberChange.Up(var inc):
