@@ -14,9 +14,7 @@ internal static class PostgresControl
     /// <summary>Shards that one call acquires or revokes at most.</summary>
     public const int SliceRows = 8_192;
 
-    private const long DownMembersShownMs = 7L * 24 * 60 * 60 * 1000;
-
-    private const string ClusterColumns = "c.uuid, c.store_gen, c.view, c.hash_ver, c.cfg_digest";
+    private const string ClusterColumns = "c.uuid, c.store_gen, c.view, c.hash_ver, c.cfg_digest, c.forgotten_inc";
 
     /// <summary>Rows that member $1, which is up, may take; $2 are the stale leases that have not moved.</summary>
     private const string Takable =
@@ -55,12 +53,12 @@ internal static class PostgresControl
     public static StoreResult<ClusterSnapshot> ReadCluster(PostgresSession db)
     {
         var rows = db.Read(
-            r => (Cluster: ReadClusterRow(r), Member: r.IsDBNull(5) ? null : ReadMember(r)),
+            r => (Cluster: ReadClusterRow(r), Member: r.IsDBNull(6) ? null : ReadMember(r)),
             $"""
             SELECT {ClusterColumns}, inc, name, host, link_address, client_url, roles, zone, weight, proto_min, proto_max, status, up_view, lease_seq,
                 lock_path, lock_boot_id, lock_device, lock_inode, lock_nonce, dead_proof, down_view, down_reason, down_by, types
-            FROM cluster c LEFT JOIN member ON status<>'down' OR down_at>={NowMs}-$1 OR inc IN (SELECT prev_inc FROM shard WHERE prev_inc IS NOT NULL) WHERE c.id=1 ORDER BY inc
-            """, DownMembersShownMs);
+            FROM cluster c LEFT JOIN member ON true WHERE c.id=1 ORDER BY inc
+            """);
         return rows.Count == 0
             ? StoreResult.Not<ClusterSnapshot>(StoreVerdict.NotSent, "The cluster row is missing; restore a backup.")
             : StoreResult.Ok(new ClusterSnapshot(rows[0].Cluster, [.. rows.Select(r => r.Member).OfType<MemberRow>()]));
@@ -105,8 +103,8 @@ internal static class PostgresControl
         if (acquired.Count > 0)
         {
             db.Run(
-                "INSERT INTO shard_log(shard_no, epoch, owner_inc, view) SELECT s.no, s.epoch, $3, c.view FROM unnest($1, $2) s(no, epoch), cluster c WHERE c.id=1",
-                acquired.Select(s => s.No.Value).ToArray(), acquired.Select(s => s.Epoch.Value).ToArray(), inc.Value);
+                "INSERT INTO shard_log(shard_no, epoch, owner_inc, view, first_seq) SELECT s.no, s.epoch, $3, c.view, s.first FROM unnest($1, $2, $4) s(no, epoch, first), cluster c WHERE c.id=1",
+                acquired.Select(s => s.No.Value).ToArray(), acquired.Select(s => s.Epoch.Value).ToArray(), inc.Value, acquired.Select(s => s.NextSeq).ToArray());
         }
         return StoreResult.Ok(acquired.OrderBy(s => s.No).ToImmutableArray()); // RETURNING promises no order.
     }
@@ -179,7 +177,7 @@ internal static class PostgresControl
     }
 
     private static ClusterRow ReadClusterRow(NpgsqlDataReader read) =>
-        new(read.GetGuid(0), read.GetInt64(1), read.GetInt64(2), (int)read.GetInt64(3), read.GetString(4));
+        new(read.GetGuid(0), read.GetInt64(1), read.GetInt64(2), (int)read.GetInt64(3), read.GetString(4), new Incarnation(read.GetInt64(5)));
 
     private static ShardRow ReadShard(NpgsqlDataReader read) => new(
         new ShardNo(read.GetInt64(0)), read.GetString(1), read.GetString(2), new Epoch(read.GetInt64(3)),
@@ -187,25 +185,25 @@ internal static class PostgresControl
 
     private static MemberRow ReadMember(NpgsqlDataReader read) => new()
     {
-        Inc = new Incarnation(read.GetInt64(5)),
-        Name = read.GetString(6),
-        Host = read.GetString(7),
-        LinkAddress = read.GetString(8),
-        ClientUrl = read.GetString(9),
-        Roles = [.. read.GetString(10).Split('\n', StringSplitOptions.RemoveEmptyEntries)],
-        Zone = read.GetString(11),
-        Weight = read.GetDouble(12),
-        ProtoMin = (int)read.GetInt64(13),
-        ProtoMax = (int)read.GetInt64(14),
-        Status = MemberStatusText.Parse(read.GetString(15)),
-        UpView = read.GetInt64(16),
-        LeaseSeq = read.GetInt64(17),
-        LockFile = read.IsDBNull(18) ? null : new NodeLockProof(read.GetString(18), read.GetString(19), read.GetInt64(20), read.GetInt64(21), read.GetString(22)),
-        DeadProof = read.GetBoolean(23),
-        DownView = read.GetInt64(24),
-        DownReason = read.GetString(25),
-        DownBy = new Incarnation(read.GetInt64(26)),
-        Types = read.IsDBNull(27) ? null : [.. read.GetString(27).Split('\n', StringSplitOptions.RemoveEmptyEntries)],
+        Inc = new Incarnation(read.GetInt64(6)),
+        Name = read.GetString(7),
+        Host = read.GetString(8),
+        LinkAddress = read.GetString(9),
+        ClientUrl = read.GetString(10),
+        Roles = [.. read.GetString(11).Split('\n', StringSplitOptions.RemoveEmptyEntries)],
+        Zone = read.GetString(12),
+        Weight = read.GetDouble(13),
+        ProtoMin = (int)read.GetInt64(14),
+        ProtoMax = (int)read.GetInt64(15),
+        Status = MemberStatusText.Parse(read.GetString(16)),
+        UpView = read.GetInt64(17),
+        LeaseSeq = read.GetInt64(18),
+        LockFile = read.IsDBNull(19) ? null : new NodeLockProof(read.GetString(19), read.GetString(20), read.GetInt64(21), read.GetInt64(22), read.GetString(23)),
+        DeadProof = read.GetBoolean(24),
+        DownView = read.GetInt64(25),
+        DownReason = read.GetString(26),
+        DownBy = new Incarnation(read.GetInt64(27)),
+        Types = read.IsDBNull(28) ? null : [.. read.GetString(28).Split('\n', StringSplitOptions.RemoveEmptyEntries)],
     };
 
     private static Incarnation? ReadIncarnation(NpgsqlDataReader read, int column) => read.IsDBNull(column) ? null : new Incarnation(read.GetInt64(column));

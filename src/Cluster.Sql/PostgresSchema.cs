@@ -47,6 +47,8 @@ internal static class PostgresSchema
             entity TEXT COLLATE "C" NOT NULL, entity_seq BIGINT NOT NULL, epoch BIGINT NOT NULL, schema TEXT NOT NULL, payload BYTEA NOT NULL,
             crc32c BIGINT NOT NULL, PRIMARY KEY(entity, entity_seq));
         """,
+        // first_seq: next row of the journal at the acquire; NULL in rows of earlier releases, of which nobody knows what was written under them.
+        "ALTER TABLE shard_log ADD COLUMN first_seq BIGINT; ALTER TABLE cluster ADD COLUMN forgotten_inc BIGINT NOT NULL DEFAULT 0;",
     ];
 
     /// <summary>The version that this build writes.</summary>
@@ -61,7 +63,7 @@ internal static class PostgresSchema
         // Looked up first: even IF NOT EXISTS asks for the right to create and locks the table.
         if (options.ClientIndex && !Exists(db, options.Schema, "journal_client"))
             db.Run("CREATE UNIQUE INDEX journal_client ON journal(entity, client_id, client_seq) WHERE client_id IS NOT NULL");
-        db.Run("INSERT INTO cluster VALUES(1, $1, 1, 0, $2, $3, 1, 1) ON CONFLICT DO NOTHING", Guid.NewGuid(), StableHash.Version, seed.ConfigDigest);
+        db.Run("INSERT INTO cluster(id, uuid, store_gen, view, hash_ver, cfg_digest, next_inc, next_shard) VALUES(1, $1, 1, 0, $2, $3, 1, 1) ON CONFLICT DO NOTHING", Guid.NewGuid(), StableHash.Version, seed.ConfigDigest);
         return StoreResult.Ok(PostgresControl.ReadClusterRow(db));
     }
 

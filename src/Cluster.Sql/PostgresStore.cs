@@ -140,6 +140,13 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         WriteManyAsync(retargets.Count, db => PostgresControl.Retarget(db, retargets));
 
     /// <inheritdoc />
+    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit)
+    {
+        PruneRules.Check(logs, downMembers, limit);
+        return WriteAsync(_control, db => PostgresPrune.Prune(db, logs, downMembers, limit));
+    }
+
+    /// <inheritdoc />
     public async ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches)
     {
         ArgumentNullException.ThrowIfNull(batches);

@@ -44,6 +44,7 @@ internal static class PostgresViewChange
         switch (step)
         {
             case MemberChange.Join(var row):
+                if (db.Scalar<long>("SELECT forgotten_inc FROM cluster WHERE forgotten_inc>=$1", row.Inc.Value) is not null) return $"{row.Inc} is not above the incarnations whose rows were pruned.";
                 return Join(db, row)
                     ? null : $"{row.Inc} has joined before, or a live member has its name {row.Name} or its address {row.LinkAddress}.";
             case MemberChange.Up(var inc):

@@ -11,15 +11,13 @@ internal static class SqliteControl
     /// <summary>Rows that one call moves at most, so that none takes long; a renewal waits for the call before it.</summary>
     public const int SliceRows = 4_096;
 
-    private const long DownMembersShownMs = 7L * 24 * 60 * 60 * 1000;
-
     private const string ShardColumns = "shard_no, type, key, epoch, owner_inc, target_inc, prev_inc, state, next_seq";
 
     public static ClusterRow ReadClusterRow(SqliteSession db)
     {
-        var read = db.Get("SELECT uuid, store_gen, view, hash_ver, cfg_digest FROM cluster WHERE id=1");
+        var read = db.Get("SELECT uuid, store_gen, view, hash_ver, cfg_digest, forgotten_inc FROM cluster WHERE id=1");
         if (!read.Step()) throw new SqliteFailure(SQLitePCL.raw.SQLITE_CORRUPT, "The cluster row is missing; restore a backup.");
-        var row = new ClusterRow(read.GetGuid(0), read.GetLong(1), read.GetLong(2), (int)read.GetLong(3), read.GetText(4));
+        var row = new ClusterRow(read.GetGuid(0), read.GetLong(1), read.GetLong(2), (int)read.GetLong(3), read.GetText(4), new Incarnation(read.GetLong(5)));
         read.Reset();
         return row;
     }
@@ -46,7 +44,7 @@ internal static class SqliteControl
         StoreResult.Ok(new Incarnation(db.Get("UPDATE cluster SET next_inc=next_inc+1 WHERE id=1 RETURNING next_inc-1").RunForScalar()
             ?? throw new SqliteFailure(SQLitePCL.raw.SQLITE_CORRUPT, "The cluster row is missing; restore a backup.")));
 
-    public static StoreResult<ClusterSnapshot> ReadCluster(SqliteSession db, long nowUnixMs)
+    public static StoreResult<ClusterSnapshot> ReadCluster(SqliteSession db)
     {
         var cluster = ReadClusterRow(db);
         var members = ImmutableArray.CreateBuilder<MemberRow>();
@@ -54,8 +52,8 @@ internal static class SqliteControl
             """
             SELECT inc, name, host, link_address, client_url, roles, zone, weight, proto_min, proto_max, status, up_view, lease_seq,
                 lock_path, lock_boot_id, lock_device, lock_inode, lock_nonce, dead_proof, down_view, down_reason, down_by, types
-            FROM member WHERE status<>'down' OR down_at>=?1 OR inc IN (SELECT prev_inc FROM shard WHERE prev_inc IS NOT NULL) ORDER BY inc
-            """).Bind(1, nowUnixMs - DownMembersShownMs);
+            FROM member ORDER BY inc
+            """);
         while (read.Step()) members.Add(ReadMember(read));
         return StoreResult.Ok(new ClusterSnapshot(cluster, members.DrainToImmutable()));
     }
@@ -84,8 +82,8 @@ internal static class SqliteControl
         foreach (var seen in stale.TakeWhile(_ => acquired.Count < SliceRows)) Take("prev_inc=?2 AND EXISTS (SELECT 1 FROM member m WHERE m.inc=?2 AND m.lease_seq=?3)", seen);
         foreach (var shard in acquired)
         {
-            db.Get("INSERT INTO shard_log(shard_no, epoch, owner_inc, view) SELECT ?1, ?2, ?3, view FROM cluster WHERE id=1")
-                .Bind(1, shard.No.Value).Bind(2, shard.Epoch.Value).Bind(3, inc.Value).Run();
+            db.Get("INSERT INTO shard_log(shard_no, epoch, owner_inc, view, first_seq) SELECT ?1, ?2, ?3, view, ?4 FROM cluster WHERE id=1")
+                .Bind(1, shard.No.Value).Bind(2, shard.Epoch.Value).Bind(3, inc.Value).Bind(4, shard.NextSeq).Run();
         }
         return StoreResult.Ok(acquired.OrderBy(s => s.No).ToImmutableArray()); // RETURNING promises no order.
 

@@ -47,6 +47,8 @@ internal static class SqliteSchema
         // Both NULL in rows of earlier releases. Each type's name stands between line feeds, so that one is found without matching a part of another.
         "ALTER TABLE member ADD COLUMN types TEXT; ALTER TABLE journal ADD COLUMN has_result INTEGER;",
         "ALTER TABLE shard_type ADD COLUMN exclusive INTEGER NOT NULL DEFAULT 0;",
+        // first_seq: next row of the journal at the acquire; NULL in rows of earlier releases, of which nobody knows what was written under them.
+        "ALTER TABLE shard_log ADD COLUMN first_seq INTEGER; ALTER TABLE cluster ADD COLUMN forgotten_inc INTEGER NOT NULL DEFAULT 0;",
     ];
 
     /// <summary>The version that this build writes.</summary>
@@ -75,7 +77,7 @@ internal static class SqliteSchema
             Migrate(session, options.Path);
             if (options.ClientIndex)
                 session.Execute("CREATE UNIQUE INDEX IF NOT EXISTS journal_client ON journal(entity, client_id, client_seq) WHERE client_id IS NOT NULL");
-            session.Get("INSERT OR IGNORE INTO cluster VALUES(1, ?1, 1, 0, ?2, ?3, 1, 1)")
+            session.Get("INSERT OR IGNORE INTO cluster(id, uuid, store_gen, view, hash_ver, cfg_digest, next_inc, next_shard) VALUES(1, ?1, 1, 0, ?2, ?3, 1, 1)")
                 .Bind(1, Guid.NewGuid()).Bind(2, StableHash.Version).Bind(3, seed.ConfigDigest).Run();
             var row = SqliteControl.ReadClusterRow(session);
             session.Get("COMMIT").Run();

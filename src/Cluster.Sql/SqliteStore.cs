@@ -70,7 +70,7 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<Incarnation>> NextIncarnationAsync() => WriteAsync(SqliteControl.NextIncarnation);
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => ReadAsync(db => SqliteControl.ReadCluster(db, NowUnixMs), urgent: true);
+    public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => ReadAsync(SqliteControl.ReadCluster, urgent: true);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change)
@@ -135,6 +135,13 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>
         SliceAsync(retargets, SqliteControl.Retarget);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit)
+    {
+        PruneRules.Check(logs, downMembers, limit);
+        return WriteAsync(db => SqlitePrune.Prune(db, logs, downMembers, limit, NowUnixMs), urgent: false);
+    }
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches)

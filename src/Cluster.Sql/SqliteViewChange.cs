@@ -65,6 +65,7 @@ internal static class SqliteViewChange
 
     private static string? Join(SqliteSession db, MemberRow row, long nowUnixMs)
     {
+        if (db.Get("SELECT 1 FROM cluster WHERE forgotten_inc>=?1").Bind(1, row.Inc.Value).Scalar() is not null) return $"{row.Inc} is not above the incarnations whose rows were pruned.";
         try
         {
             db.Get(

@@ -9,7 +9,7 @@ public sealed partial class ModelDatabase
 {
     /// <summary>See <see cref="IControlStore.ChangeViewAsync"/>.</summary>
     /// <param name="change">The change.</param>
-    /// <param name="atUnixMs">The store's time; for the 7 days that a down member stays visible.</param>
+    /// <param name="atUnixMs">The store's time, for the age of what it writes.</param>
     public StoreResult<long> ChangeView(ViewChange change, long atUnixMs)
     {
         ArgumentNullException.ThrowIfNull(change);
@@ -35,6 +35,7 @@ public sealed partial class ModelDatabase
         foreach (var (shard, target) in change.Targets) GiveTarget(shard, target);
         _cluster = Opened with { View = view };
         _viewLog.Add(new ModelViewLogEntry(view, change.OpId, change.By, change.Reason, [.. members.Values]));
+        _viewAt.Add(atUnixMs);
         _rowsAtLastView = [.. _shards.Values];
         return StoreResult.Ok(view);
     }
@@ -69,6 +70,7 @@ public sealed partial class ModelDatabase
         _lastIncarnation += raise;
         _cluster = Opened with { StoreGeneration = next, View = view };
         _viewLog.Add(new ModelViewLogEntry(view, opId, default, reason, [.. _members.Values]));
+        _viewAt.Add(atUnixMs);
         _rowsAtLastView = [.. _shards.Values];
         return StoreResult.Ok(Opened);
     }
@@ -79,6 +81,7 @@ public sealed partial class ModelDatabase
         switch (step)
         {
             case MemberChange.Join(var row):
+                if (row.Inc <= Opened.Forgotten) return $"{row.Inc} is not above the incarnations whose rows were pruned.";
                 if (members.ContainsKey(row.Inc)) return $"{row.Inc} has joined before.";
                 foreach (var other in members.Values)
                     if (other.IsLive && (other.Name == row.Name || other.LinkAddress == row.LinkAddress)) return $"{other} has the name or the address of {row}.";

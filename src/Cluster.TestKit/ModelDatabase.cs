@@ -13,8 +13,6 @@ namespace ActorCluster.TestKit;
 /// arguments. Everything is iterated in sorted order. To lose a reply, apply the operation and drop its result.</remarks>
 public sealed partial class ModelDatabase
 {
-    private const long DownMembersShownMs = 7L * 24 * 60 * 60 * 1000;
-
     private readonly Guid _uuid;
     private readonly ModelMutation _mutation;
     private readonly bool _keepsClientIndex;
@@ -41,13 +39,13 @@ public sealed partial class ModelDatabase
         _keepsClientIndex = keepsClientIndex;
     }
 
-    /// <summary>Every raise of an epoch, in the order of commits.</summary>
+    /// <summary>Every raise of an epoch, in the order of commits; pruning does not shorten it.</summary>
     public IReadOnlyList<ModelShardLogEntry> ShardLog => _shardLog;
 
-    /// <summary>Every view change, in the order of commits; the i-th has view i + 1.</summary>
+    /// <summary>Every view change, in the order of commits; the i-th has view i + 1. Pruning does not shorten it.</summary>
     public IReadOnlyList<ModelViewLogEntry> ViewLog => _viewLog;
 
-    /// <summary>All members that ever joined, by incarnation.</summary>
+    /// <summary>All members that have joined and were not pruned, by incarnation.</summary>
     public IReadOnlyCollection<MemberRow> Members => [.. _members.Values];
 
     /// <summary>All shard rows, by number.</summary>
@@ -81,6 +79,7 @@ public sealed partial class ModelDatabase
         copy._shardLog.AddRange(_shardLog);
         copy._viewLog.AddRange(_viewLog);
         CopyJournalTo(copy);
+        CopyLogsTo(copy);
         return copy;
     }
 
@@ -119,20 +118,14 @@ public sealed partial class ModelDatabase
     }
 
     /// <summary>See <see cref="IControlStore.ReadClusterAsync"/>.</summary>
-    /// <param name="atUnixMs">The store's time; members that went down more than 7 days before it are left out, unless a shard still names them as its previous owner.</param>
-    public StoreResult<ClusterSnapshot> ReadCluster(long atUnixMs)
-    {
-        var awaited = _shards.Values.Select(r => r.Previous).ToHashSet();
-        var shown = _members.Values.Where(m => m.IsLive || _downAt[m.Inc] >= atUnixMs - DownMembersShownMs || awaited.Contains(m.Inc));
-        return StoreResult.Ok(new ClusterSnapshot(Opened, [.. shown]));
-    }
+    public StoreResult<ClusterSnapshot> ReadCluster() => StoreResult.Ok(new ClusterSnapshot(Opened, [.. _members.Values]));
 
     /// <summary>See <see cref="IControlStore.FindViewAsync"/>.</summary>
     public StoreResult<long> FindView(Guid opId)
     {
         _ = Opened;
         foreach (var entry in _viewLog)
-            if (entry.OpId == opId) return StoreResult.Ok(entry.View);
+            if (entry.OpId == opId && entry.View >= _firstView) return StoreResult.Ok(entry.View);
         return StoreResult.Ok(0L);
     }
 
@@ -157,6 +150,7 @@ public sealed partial class ModelDatabase
             var epoch = new Epoch(row.Epoch.Value + (_mutation == ModelMutation.AcquireKeepsEpoch && row.Epoch.Value > 0 ? 0 : 1));
             _shards[row.No] = row with { Epoch = epoch, Owner = inc, Previous = null, State = ShardState.Owned };
             _shardLog.Add(new ModelShardLogEntry(row.No, epoch, inc, View));
+            _epochs[(row.No, epoch)] = (View, row.NextSeq);
             acquired.Add(new AcquiredShard(row.No, row.Type, row.Key, epoch, row.NextSeq));
         }
         return StoreResult.Ok(acquired.DrainToImmutable());

@@ -29,4 +29,10 @@ public enum ModelMutation
 
     /// <summary>A recovery does not raise epochs and incarnations, so that lost ones are given again.</summary>
     RecoverWithoutRaise,
+
+    /// <summary>A prune deletes members that a shard still names as its previous owner.</summary>
+    PruneForgetsPrevious,
+
+    /// <summary>A prune does not note the incarnations that it deletes.</summary>
+    PruneForgetsNumbers,
 }

@@ -47,7 +47,7 @@ public sealed class ModelStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<Incarnation>> NextIncarnationAsync() => Do(d => d.NextIncarnation());
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => Do(d => d.ReadCluster(NowUnixMs));
+    public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => Do(d => d.ReadCluster());
 
     /// <inheritdoc />
     public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change) => Do(d => d.ChangeView(change, NowUnixMs));
@@ -91,6 +91,9 @@ public sealed class ModelStore : IClusterStore, IStoreRecovery
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) => Do(d => d.Retarget(retargets));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit) => Do(d => d.Prune(logs, downMembers, limit, NowUnixMs));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches) => Do(d => d.Append(batches));

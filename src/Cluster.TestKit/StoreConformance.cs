@@ -17,6 +17,7 @@ public static class StoreConformance
         .. OwnershipConformance.Cases,
         .. JournalConformance.Cases,
         .. RecoveryConformance.Cases,
+        .. PruneConformance.Cases,
         .. RandomConformance.Cases,
     ];
 

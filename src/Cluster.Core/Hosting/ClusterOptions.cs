@@ -39,6 +39,9 @@ public sealed class ClusterOptions
     /// <summary>Bounds.</summary>
     public LimitOptions Limits { get; set; } = new();
 
+    /// <summary>How long the store keeps what only people may want to look at.</summary>
+    public RetentionOptions Retention { get; set; } = new();
+
     /// <summary>Times of the protocol; equal on every node.</summary>
     public ProtocolTimes Times { get; set; } = new();
 
@@ -152,6 +155,16 @@ public sealed class LimitOptions
     public int FrameBytes { get; set; } = 1024 * 1024;
 }
 
+/// <summary>How long the store keeps what only people may want to look at. The coordinator's values count, by the store's clock.</summary>
+public sealed class RetentionOptions
+{
+    /// <summary>Age of the logs of views and epochs, 1 day to 10 years. What the protocol, or <c>actorcluster check</c>, still needs stays in any case.</summary>
+    public TimeSpan Logs { get; set; } = TimeSpan.FromDays(30);
+
+    /// <summary>Age of members since they went down, 1 day to 10 years. One that a shard still waits for stays in any case.</summary>
+    public TimeSpan DownMembers { get; set; } = TimeSpan.FromDays(7);
+}
+
 /// <summary>What an evicted node does.</summary>
 public enum OnDown
 {
@@ -202,6 +215,8 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
             faults.AddError($"Cluster:Limits:Connections is {options.Limits.Connections}; give 1 to 1,000,000.");
         if (options.Limits.FrameBytes is < 65_536 or > 67_108_864)
             faults.AddError($"Cluster:Limits:FrameBytes is {options.Limits.FrameBytes}; give 65,536 to 67,108,864.");
+        foreach (var (key, age) in new[] { (nameof(RetentionOptions.Logs), options.Retention.Logs), (nameof(RetentionOptions.DownMembers), options.Retention.DownMembers) })
+            if (age < TimeSpan.FromDays(1) || age > TimeSpan.FromDays(3650)) faults.AddError($"Cluster:Retention:{key} is {age}; give 1 to 3,650 days, for example 30.00:00:00.");
         foreach (var fault in options.Times.Faults()) faults.AddError(fault);
         return faults.Build();
     }

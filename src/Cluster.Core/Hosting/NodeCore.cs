@@ -59,9 +59,11 @@ internal abstract record NodeInput
 internal sealed class NodeCore
 {
     private readonly List<NodeEffect> _effects = [];
+    private readonly Pruning _pruning;
 
-    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null, WitnessBoard? witnesses = null)
+    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null, WitnessBoard? witnesses = null, Retention? retention = null)
     {
+        _pruning = new Pruning(retention ?? new Retention());
         Ownership = new Ownership(draft.Inc, times, types ?? TypeRules.None);
         Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId);
     }
@@ -115,6 +117,7 @@ internal sealed class NodeCore
             case NodeInput.Answered(var answer):
                 Membership.Answered(answer, now, _effects);
                 Ownership.Answered(answer, now, _effects);
+                _pruning.Answered(answer, now);
                 if (Ownership.Regressed is { } shrunk) Membership.Regressed(shrunk, _effects);
                 // Rows that were asked for before the lease was renewed prove nothing about now.
                 if (answer is { IsOk: true, Call: ControlCall.ReadShards } && Ownership.Regressed is null) Membership.Lease.OwnRowsRead(Ownership.RowsAskedAt);
@@ -140,7 +143,9 @@ internal sealed class NodeCore
         }
         if (Membership.View != view) Ownership.Hinted();
         Membership.Tick(now, Ownership.OwnsNothing, Ownership.Awaited, _effects);
-        if (Membership.StoreRegressed is null) Ownership.Tick(Membership, now, _effects);
+        if (Membership.StoreRegressed is not null) return _effects;
+        Ownership.Tick(Membership, now, _effects);
+        _pruning.Tick(Membership.Missing.IsEmpty && Membership.IsCoordinator(now), now, _effects);
         return _effects;
     }
 

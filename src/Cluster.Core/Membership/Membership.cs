@@ -364,7 +364,12 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         foreach (var gone in _peers.Keys.Except(live.Select(m => m.Inc)).ToList()) _peers.Remove(gone);
         foreach (var member in live) _peers.TryAdd(member.Inc, new PeerState { NextProbe = now });
         _detector.SetPeers(_peers.Keys);
-        if (snapshot.Find(Self) is { IsLive: false } me)
+        if (snapshot.Find(Self) is null && Self <= snapshot.Cluster.Forgotten)
+        {
+            // It slept for days: it was evicted, and its row is gone. To join under the same number would bring a dead incarnation back.
+            Stop(ExitCodes.Evicted, $"Incarnation {Self} is out and forgotten: the rows of incarnations up to {snapshot.Cluster.Forgotten} that are down were pruned.", effects);
+        }
+        else if (snapshot.Find(Self) is { IsLive: false } me)
         {
             if (me.DownReason == LeftReason) Stop(ExitCodes.Left, "Left the cluster.", effects);
             else if (me.DownReason == SecretReason) Stop(ExitCodes.Refused, $"Cluster:Secret of this node differs from that of {_secretsDiffer}. Give every node the same secret, or both values, separated by a comma, while one is being rotated.", effects);

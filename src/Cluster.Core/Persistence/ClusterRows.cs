@@ -9,7 +9,8 @@ namespace ActorCluster.Persistence;
 /// <param name="View">Number of the committed member list, 0 before the first join, +1 per change.</param>
 /// <param name="HashVersion">Version of <see cref="StableHash"/>.</param>
 /// <param name="ConfigDigest">Digest of the settings that safety rests on; equal on every node.</param>
-public sealed record ClusterRow(Guid Uuid, long StoreGeneration, long View, int HashVersion, string ConfigDigest);
+/// <param name="Forgotten">The highest incarnation whose row was pruned: one that is not above it and has no row is out for good.</param>
+public sealed record ClusterRow(Guid Uuid, long StoreGeneration, long View, int HashVersion, string ConfigDigest, Incarnation Forgotten = default);
 
 /// <summary>Where a member is in its life. Unreachable, frozen and sick are local observations, never table states.</summary>
 public enum MemberStatus
@@ -110,7 +111,7 @@ public sealed record MemberRow
 
 /// <summary>The cluster row and the members as one read saw them.</summary>
 /// <param name="Cluster">The cluster row.</param>
-/// <param name="Members">All live members, those that went down in the last 7 days, and those that some shard names as its previous owner, by incarnation.</param>
+/// <param name="Members">All live members, and those that are down and not pruned yet, by incarnation.</param>
 public sealed record ClusterSnapshot(ClusterRow Cluster, ImmutableArray<MemberRow> Members)
 {
     /// <summary>Finds a member; null when the snapshot does not know it.</summary>

@@ -33,6 +33,8 @@ internal abstract record ControlCall
 
     public sealed record Retarget(ImmutableArray<ShardRetarget> Retargets) : ControlCall;
 
+    public sealed record Prune(TimeSpan Logs, TimeSpan DownMembers, int Limit) : ControlCall;
+
     /// <summary>Makes the call; the one place where the values become calls.</summary>
     public async ValueTask<ControlAnswer> RunAsync(IControlStore store) => this switch
     {
@@ -48,6 +50,7 @@ internal abstract record ControlCall
         ClearPrevious(var previous, var shards) => ControlAnswer.Of(this, await store.ClearPreviousAsync(previous, shards).ConfigureAwait(false)),
         RevokeOfDown => ControlAnswer.Of(this, await store.RevokeOfDownAsync().ConfigureAwait(false)),
         Retarget(var retargets) => ControlAnswer.Of(this, await store.RetargetAsync(retargets).ConfigureAwait(false)),
+        Prune(var logs, var downMembers, var limit) => ControlAnswer.Of(this, await store.PruneAsync(logs, downMembers, limit).ConfigureAwait(false)),
         _ => throw new UnreachableException($"No rule for {this}."),
     };
 }

@@ -12,6 +12,9 @@ public sealed record StoreSeed(string ConfigDigest);
 /// <param name="View">The newest view, so that a renewal tells of changes too.</param>
 public sealed record Renewal(long LeaseSeq, long View);
 
+/// <summary>How many rows a prune deleted.</summary>
+public readonly record struct PrunedRows(int Members, int Views, int Epochs);
+
 /// <summary>A shard to be given up by its owner, and who should have it next.</summary>
 public readonly record struct ShardRelease(ShardNo Shard, Epoch Epoch, Incarnation? Target);
 
@@ -93,6 +96,16 @@ public interface IControlStore
 
     /// <summary>The sweep: gives free rows a target, each only if it is still as it was read. Returns the shards that changed.</summary>
     ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets);
+
+    /// <summary>
+    /// Deletes what nobody needs any more, by the store's own clock: members down for longer than <paramref name="downMembers"/> that no shard names as its owner or
+    /// previous owner, views older than <paramref name="logs"/> beyond the last 32, and acquired epochs of before such views under which nothing was written to the journal and
+    /// that are not the newest of their shard. Raises <see cref="ClusterRow.Forgotten"/>. Any node may call it at any time; what one deletes, another does not find.
+    /// </summary>
+    /// <param name="logs">Age of views and epochs, zero or more.</param>
+    /// <param name="downMembers">Age of down members since they went down, zero or more.</param>
+    /// <param name="limit">Most rows of each kind, 1 to 10,000: a call is one short transaction. Where a count is the limit, there may be more.</param>
+    ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit);
 }
 
 /// <summary>

@@ -56,6 +56,8 @@ internal sealed class TestStore(IClusterStore store, PauseGate gate, Func<bool> 
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>
         mayTarget() ? Do(s => s.RetargetAsync(retargets)) : ValueTask.FromResult(StoreResult.Ok(ImmutableArray<ShardNo>.Empty));
 
+    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit) => Do(s => s.PruneAsync(logs, downMembers, limit));
+
     public ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches) => Do(s => s.AppendAsync(batches));
 
     public ValueTask<StoreResult<BatchResolution>> ResolveAsync(ShardBatch batch) => Do(s => s.ResolveAsync(batch));

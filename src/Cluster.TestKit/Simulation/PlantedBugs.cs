@@ -33,6 +33,8 @@ internal static class PlantedBugs
 {
     private static SimulationOptions Usual { get; } = new() { Strategy = "keep-majority", Buggify = false };
 
+    private static SimulationOptions Pruning { get; } = Usual with { Buggify = true, Nodes = 3, SharedHost = false };
+
     public static ImmutableArray<PlantedBug> All { get; } =
     [
         new("append without epoch", Usual with { StoreMutation = ModelMutation.AppendIgnoresEpoch, Nodes = 2, Clients = 10 }, 20, ["I2"]) { Faults = SlowlyCutOff },
@@ -63,6 +65,8 @@ internal static class PlantedBugs
         Host("a lost shard stays in memory", SimMutation.KeepsWhatItLost, 5, ["I15"], SimFault.RollingRestart, SimFault.Leave),
         Host("a view with the members of the one before", SimMutation.ShowsOldMembers, 3, ["I10", "Exit"]),
         Host("any lock file counts as free", SimMutation.TakesAnyLockForFree, 30, ["2.5"], SimFault.Cut, SimFault.Isolate, SimFault.Reset),
+        new("a prune forgets whom a shard waits for", Pruning with { StoreMutation = ModelMutation.PruneForgetsPrevious }, 20, ["I12", "I13"]) { Faults = AwayForLong },
+        new("a prune forgets the numbers that were given", Pruning with { StoreMutation = ModelMutation.PruneForgetsNumbers }, 20, ["I10", "4.4"]) { Faults = AwayForLong },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
 
@@ -71,6 +75,9 @@ internal static class PlantedBugs
 
     private static PlantedBug Store(string name, ModelMutation mutation, int seeds, ImmutableArray<string> breaks, params SimFault[] faults) =>
         new(name, Usual with { StoreMutation = mutation, Faults = [.. faults], Clients = 8 }, seeds, breaks);
+
+    /// <summary>Long enough to be evicted and pruned before it wakes; and while it sleeps, its exclusive shards wait for its lease.</summary>
+    private static ImmutableArray<PlannedFault> AwayForLong(ulong seed) => [new() { Kind = SimFault.Pause, AtMs = 20_000 + (100 * (long)seed), ForMs = 25_000, Nodes = [2] }];
 
     /// <summary>The race is narrow (a renewal between the last look at a lease and the eviction that rests on it), so the seeds come back to the store around the TTL.</summary>
     private static ImmutableArray<PlannedFault> StoreComesBackAtTheTtl(ulong seed) =>

@@ -20,7 +20,9 @@ internal sealed class SimCheckers(SimCluster cluster)
     private (ViewChange Change, ImmutableArray<MemberRow> Before)? _changing;
     private readonly SortedDictionary<ShardNo, (Epoch Epoch, Incarnation Previous)> _free = [];
     private int _journalSeen;
+    private readonly HashSet<Incarnation> _down = []; // Only asked, never iterated.
     private int _shardLogSeen;
+    private int _viewLogSeen;
 
     public long Acks { get; private set; }
 
@@ -75,6 +77,14 @@ internal sealed class SimCheckers(SimCluster cluster)
             var raised = Database.ShardLog[_shardLogSeen];
             if (_epochs.TryGetValue(raised.Shard, out var epoch) && raised.Epoch <= epoch) World.Violated("I1", $"Shard {raised.Shard} was given epoch {raised.Epoch} after {epoch}.");
             _epochs[raised.Shard] = raised.Epoch;
+        }
+        for (; _viewLogSeen < Database.ViewLog.Count; _viewLogSeen++)
+        {
+            foreach (var member in Database.ViewLog[_viewLogSeen].Members)
+            {
+                if (!member.IsLive) _down.Add(member.Inc);
+                else if (_down.Contains(member.Inc)) World.Violated("I10", $"{member} is live in view {Database.ViewLog[_viewLogSeen].View}, and was down before.");
+            }
         }
         foreach (var row in Database.Shards)
         {

@@ -28,7 +28,7 @@ internal sealed class SimLife
     {
         (_cluster, Node, _draft) = (cluster, node, draft);
         var times = TimesOf(cluster.Plan);
-        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times));
+        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times), RetentionOf(cluster.Plan));
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
@@ -265,6 +265,10 @@ internal sealed class SimLife
             if (Rooms.Held.Contains((shard, epoch))) _cluster.World.Violated("I15", $"{Inc} has shard {shard} epoch {epoch} in memory 5 s after it lost it.");
         });
     }
+
+    /// <summary>Where times are short, what is down is pruned while others still sleep, wait for it or ask for it.</summary>
+    private static Retention RetentionOf(SimulationPlan plan) => plan.Buggify
+        ? new Retention { Logs = TimeSpan.FromSeconds(10), DownMembers = TimeSpan.FromSeconds(3), Every = TimeSpan.FromSeconds(2) } : new Retention();
 
     private static ProtocolTimes TimesOf(SimulationPlan plan)
     {

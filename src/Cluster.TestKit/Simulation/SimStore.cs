@@ -116,7 +116,7 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
         if (call is ControlCall.ChangeView view && database.FindView(view.Change.OpId).Value == 0) beforeChange(view.Change);
         return call switch
         {
-            ControlCall.ReadCluster => ControlAnswer.Of(call, database.ReadCluster(NowUnixMs)),
+            ControlCall.ReadCluster => ControlAnswer.Of(call, database.ReadCluster()),
             ControlCall.ChangeView(var change) => ControlAnswer.Of(call, database.ChangeView(change, NowUnixMs)),
             ControlCall.FindView(var opId) => ControlAnswer.Of(call, database.FindView(opId)),
             ControlCall.Renew(var inc) => ControlAnswer.Of(call, database.Renew(inc)),
@@ -128,6 +128,7 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
             ControlCall.ClearPrevious(var previous, var shards) => ControlAnswer.Of(call, database.ClearPrevious(previous, shards)),
             ControlCall.RevokeOfDown => ControlAnswer.Of(call, database.RevokeOfDown()),
             ControlCall.Retarget(var retargets) => ControlAnswer.Of(call, database.Retarget(retargets)),
+            ControlCall.Prune(var logs, var downMembers, var limit) => ControlAnswer.Of(call, database.Prune(logs, downMembers, limit, NowUnixMs)),
             _ => throw new System.Diagnostics.UnreachableException($"No rule for {call}."),
         };
     }

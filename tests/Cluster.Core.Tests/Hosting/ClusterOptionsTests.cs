@@ -41,6 +41,8 @@ public class ClusterOptionsTests
     [InlineData("ask", "Cluster:Limits:AskTimeout is 00:06:00", "give 10 ms to 5 min")]
     [InlineData("connections", "Cluster:Limits:Connections is 0", "give 1 to 1,000,000")]
     [InlineData("origin", "Cluster:Origins has 'chat.example.com'", "for example https://chat.example.com")]
+    [InlineData("logs", "Cluster:Retention:Logs is 23:00:00", "give 1 to 3,650 days")]
+    [InlineData("down", "Cluster:Retention:DownMembers is 4000.00:00:00", "give 1 to 3,650 days")]
     [InlineData("frame", "Cluster:Limits:FrameBytes is 1000", "give 65,536 to 67,108,864")]
     [InlineData("serve", "Cluster:Times:ServeLimit is 00:00:05", "give more than")]
     [InlineData("ttl", "Cluster:Times:ServeLimit is 00:00:08", "give at most")]
@@ -101,6 +103,8 @@ public class ClusterOptionsTests
         "mailbox" => options.Limits.Mailbox = 0,
         "passivate" => options.Limits.PassivateAfter = TimeSpan.FromSeconds(0.5),
         "ask" => options.Limits.AskTimeout = TimeSpan.FromMinutes(6),
+        "logs" => options.Retention.Logs = TimeSpan.FromHours(23),
+        "down" => options.Retention.DownMembers = TimeSpan.FromDays(4000),
         "frame" => options.Limits.FrameBytes = 1000,
         "serve" => options.Times = new ProtocolTimes { ServeLimit = TimeSpan.FromSeconds(5) },
         "ttl" => options.Times = new ProtocolTimes { ServeLimit = TimeSpan.FromSeconds(8) },

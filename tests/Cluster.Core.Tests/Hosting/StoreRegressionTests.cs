@@ -170,7 +170,7 @@ public class StoreRegressionTests
             {
                 OpId = Guid.NewGuid(),
                 By = Stranger,
-                BasedOn = Database.ReadCluster(0).Value!.Cluster.View,
+                BasedOn = Database.ReadCluster().Value!.Cluster.View,
                 Members =
                 [
                     new MemberChange.Join(new MemberRow { Inc = Stranger, Name = "b", Host = "h", LinkAddress = "h:2", ClientUrl = "" }),

@@ -1,0 +1,48 @@
+using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.TestKit;
+
+public sealed partial class ModelDatabase
+{
+    private readonly SortedDictionary<(ShardNo Shard, Epoch Epoch), (long View, long FirstSeq)> _epochs = [];
+    private readonly List<long> _viewAt = [];
+    private long _firstView = 1;
+
+    /// <summary>See <see cref="IControlStore.PruneAsync"/>.</summary>
+    /// <param name="logs">Age of views and epochs.</param>
+    /// <param name="downMembers">Age of down members.</param>
+    /// <param name="limit">Most rows of each kind.</param>
+    /// <param name="atUnixMs">The store's time.</param>
+    public StoreResult<PrunedRows> Prune(TimeSpan logs, TimeSpan downMembers, int limit, long atUnixMs)
+    {
+        PruneRules.Check(logs, downMembers, limit);
+        _ = Opened;
+        var young = atUnixMs - (long)logs.TotalMilliseconds;
+        var firstYoung = _firstView;
+        while (firstYoung <= View && _viewAt[(int)firstYoung - 1] <= young) firstYoung++;
+
+        var named = _shards.Values.SelectMany(r => _mutation == ModelMutation.PruneForgetsPrevious ? [r.Owner] : new[] { r.Owner, r.Previous }).OfType<Incarnation>().ToHashSet();
+        var gone = _members.Values.Where(m => !m.IsLive && _downAt[m.Inc] <= atUnixMs - (long)downMembers.TotalMilliseconds && !named.Contains(m.Inc)).Take(limit).Select(m => m.Inc).ToArray();
+        _members = _members.RemoveRange(gone);
+        foreach (var inc in gone) _downAt.Remove(inc);
+        if (gone.Length > 0 && _mutation != ModelMutation.PruneForgetsNumbers) _cluster = Opened with { Forgotten = gone.Append(Opened.Forgotten).Max() };
+
+        var firstView = Math.Clamp(Math.Min(firstYoung, View - PruneRules.ViewsKept + 1), _firstView, _firstView + limit);
+        var views = (int)(firstView - _firstView);
+        _firstView = firstView;
+
+        // Acquired in view v is acquired before view v + 1 was logged. An epoch whose successor begins at the same row has none in the journal.
+        var epochs = _epochs.Zip(_epochs.Skip(1), (epoch, next) => (epoch.Key, IsEmpty: epoch.Key.Shard == next.Key.Shard && epoch.Value.View < firstYoung - 1 && epoch.Value.FirstSeq == next.Value.FirstSeq))
+            .Where(e => e.IsEmpty).Take(limit).Select(e => e.Key).ToArray();
+        foreach (var epoch in epochs) _epochs.Remove(epoch);
+        return StoreResult.Ok(new PrunedRows(gone.Length, views, epochs.Length));
+    }
+
+    private void CopyLogsTo(ModelDatabase copy)
+    {
+        foreach (var (key, epoch) in _epochs) copy._epochs.Add(key, epoch);
+        copy._viewAt.AddRange(_viewAt);
+        copy._firstView = _firstView;
+    }
+}

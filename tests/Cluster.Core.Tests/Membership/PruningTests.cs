@@ -1,0 +1,66 @@
+using ActorCluster.Membership;
+using ActorCluster.Persistence;
+
+namespace ActorCluster.Tests.Membership;
+
+public class PruningTests
+{
+    private readonly Pruning _pruning = new(new Retention { Logs = TimeSpan.FromDays(30), DownMembers = TimeSpan.FromDays(7) });
+    private TimeSpan _now = TimeSpan.FromHours(5);
+
+    [Fact]
+    public void A_coordinator_prunes_a_minute_after_it_became_one_and_every_hour()
+    {
+        Assert.Null(After(TimeSpan.Zero));
+        Assert.Null(After(TimeSpan.FromSeconds(59)));
+        var asked = After(TimeSpan.FromSeconds(1));
+        Assert.Equal(new ControlCall.Prune(TimeSpan.FromDays(30), TimeSpan.FromDays(7), Pruning.BatchRows), asked);
+        Answer(asked, new PrunedRows(3, 0, Pruning.BatchRows - 1));
+        Assert.Null(After(TimeSpan.FromMinutes(59)));
+        Assert.NotNull(After(TimeSpan.FromMinutes(1)));
+    }
+
+    [Fact]
+    public void A_full_batch_is_followed_by_another_one_second_later_and_never_two_at_once()
+    {
+        After(TimeSpan.Zero);
+        var asked = After(TimeSpan.FromMinutes(1));
+        Assert.Null(After(TimeSpan.FromHours(3))); // Not answered yet.
+        Answer(asked!, new PrunedRows(0, Pruning.BatchRows, 0));
+        Assert.Null(After(TimeSpan.FromMilliseconds(900)));
+        Assert.NotNull(After(TimeSpan.FromMilliseconds(100)));
+    }
+
+    [Fact]
+    public void Who_no_longer_coordinates_stops_and_begins_anew()
+    {
+        After(TimeSpan.Zero);
+        var asked = After(TimeSpan.FromMinutes(1));
+        Assert.Null(After(TimeSpan.FromSeconds(1), mayPrune: false));
+        Answer(asked!, new PrunedRows(Pruning.BatchRows, 0, 0));
+        Assert.Null(After(TimeSpan.FromHours(2)));
+        Assert.NotNull(After(TimeSpan.FromMinutes(1)));
+    }
+
+    [Theory]
+    [InlineData(StoreVerdict.NotSent)]
+    [InlineData(StoreVerdict.InDoubt)] // Nothing rests on it, so nothing is resolved.
+    public void What_failed_is_asked_again_at_the_next_look(StoreVerdict verdict)
+    {
+        After(TimeSpan.Zero);
+        var asked = After(TimeSpan.FromMinutes(1))!;
+        _pruning.Answered(new ControlAnswer(asked, verdict, null, "away"), _now);
+        Assert.Null(After(TimeSpan.FromMinutes(59)));
+        Assert.NotNull(After(TimeSpan.FromMinutes(1)));
+    }
+
+    private ControlCall? After(TimeSpan time, bool mayPrune = true)
+    {
+        _now += time;
+        var effects = new List<NodeEffect>();
+        _pruning.Tick(mayPrune, _now, effects);
+        return effects.Count == 0 ? null : Assert.IsType<NodeEffect.Call>(Assert.Single(effects)).What;
+    }
+
+    private void Answer(ControlCall? asked, PrunedRows rows) => _pruning.Answered(ControlAnswer.Of(asked!, StoreResult.Ok(rows)), _now);
+}
