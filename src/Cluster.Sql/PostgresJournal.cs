@@ -139,9 +139,10 @@ internal static class PostgresJournal
     private static async Task<List<long>> AppendTogetherAsync(PostgresSession db, IReadOnlyList<ShardBatch> batches)
     {
         var rows = batches.SelectMany(b => b.Rows.Select((row, i) => (Batch: b, Row: row, Seq: b.ExpectedSeq + i))).ToArray();
+        var timers = PostgresTimers.ChangesOf(batches);
         return await db.ReadAsync(
             r => r.GetInt64(0),
-            """
+            $"""
             WITH b AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6) b(shard_no, epoch, owner_inc, expected, rows, batch_id)),
             l AS MATERIALIZED (SELECT shard_no FROM shard WHERE shard_no=ANY($1) ORDER BY shard_no FOR UPDATE),
             f AS (
@@ -152,15 +153,15 @@ internal static class PostgresJournal
                 INSERT INTO journal(shard_no, shard_seq, entity, entity_seq, epoch, owner_inc, batch_id, client_id, client_seq, kind, payload, result, at)
                 SELECT r.shard_no, r.shard_seq, r.entity, r.entity_seq, b.epoch, b.owner_inc, b.batch_id, r.client_id, r.client_seq, r.kind, r.payload, r.result, r.at
                 FROM unnest($7, $8, $9, $10, $11, $12, $13, $14, $15, $16) r(shard_no, shard_seq, entity, entity_seq, client_id, client_seq, kind, payload, result, at)
-                JOIN b ON b.shard_no=r.shard_no WHERE r.shard_no IN (SELECT shard_no FROM f))
+                JOIN b ON b.shard_no=r.shard_no WHERE r.shard_no IN (SELECT shard_no FROM f)){(timers.Length == 0 ? "" : PostgresTimers.ChangeThose)}
             SELECT shard_no FROM f
             """,
-            batches.Select(b => b.Shard.Value).ToArray(), batches.Select(b => b.Epoch.Value).ToArray(), batches.Select(b => b.Owner.Value).ToArray(),
+            [batches.Select(b => b.Shard.Value).ToArray(), batches.Select(b => b.Epoch.Value).ToArray(), batches.Select(b => b.Owner.Value).ToArray(),
             batches.Select(b => b.ExpectedSeq).ToArray(), batches.Select(b => (long)b.Rows.Length).ToArray(), batches.Select(b => b.BatchId).ToArray(),
             rows.Select(r => r.Batch.Shard.Value).ToArray(), rows.Select(r => r.Seq).ToArray(), rows.Select(r => r.Row.Entity).ToArray(),
             rows.Select(r => r.Row.EntitySeq).ToArray(), rows.Select(r => Bytes(r.Row.Command)).ToArray(), rows.Select(r => r.Row.Command?.Sequence).ToArray(),
             rows.Select(r => r.Row.Kind).ToArray(), rows.Select(r => (byte[]?)r.Row.Payload.ToArray()).ToArray(), rows.Select(r => r.Row.Result?.ToArray()).ToArray(),
-            rows.Select(r => r.Row.AtUnixMs).ToArray()).ConfigureAwait(false);
+            rows.Select(r => r.Row.AtUnixMs).ToArray(), .. timers]).ConfigureAwait(false);
     }
 
     private static byte[]? Bytes(CommandId? command)
@@ -184,9 +185,9 @@ internal static class PostgresJournal
     }
 
     /// <summary>Holds the row until the commit, so that no other owner writes in between.</summary>
-    private static async Task<bool> OwnsAsync(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner) => await db.ScalarAsync<bool>(
+    public static async Task<bool> OwnsAsync(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner) => await db.ScalarAsync<bool>(
         "SELECT true FROM shard WHERE shard_no=$1 AND epoch=$2 AND owner_inc=$3 FOR SHARE", shard.Value, epoch.Value, owner.Value).ConfigureAwait(false) is not null;
 
-    private static StoreResult<T> Fenced<T>(ShardNo shard, Epoch epoch, Incarnation owner) =>
+    public static StoreResult<T> Fenced<T>(ShardNo shard, Epoch epoch, Incarnation owner) =>
         StoreResult.Not<T>(StoreVerdict.Fenced, $"Shard {shard} is not owned by {owner} at epoch {epoch}.");
 }

@@ -47,6 +47,12 @@ internal static class PostgresSchema
             entity TEXT COLLATE "C" NOT NULL, entity_seq BIGINT NOT NULL, epoch BIGINT NOT NULL, schema TEXT NOT NULL, payload BYTEA NOT NULL,
             crc32c BIGINT NOT NULL, PRIMARY KEY(entity, entity_seq));
         """,
+        """
+        CREATE TABLE timer(
+            shard_no BIGINT NOT NULL, entity TEXT COLLATE "C" NOT NULL, key TEXT COLLATE "C" NOT NULL, no BIGINT NOT NULL, due_at BIGINT NOT NULL,
+            message TEXT NOT NULL, payload BYTEA NOT NULL, PRIMARY KEY(shard_no, entity, key));
+        CREATE INDEX timer_due ON timer(due_at, shard_no, entity, key);
+        """,
     ];
 
     /// <summary>The version that this build writes.</summary>

@@ -47,6 +47,12 @@ internal static class SqliteSchema
         // Both NULL in rows of earlier releases. Each type's name stands between line feeds, so that one is found without matching a part of another.
         "ALTER TABLE member ADD COLUMN types TEXT; ALTER TABLE journal ADD COLUMN has_result INTEGER;",
         "ALTER TABLE shard_type ADD COLUMN exclusive INTEGER NOT NULL DEFAULT 0;",
+        """
+        CREATE TABLE timer(
+            shard_no INTEGER NOT NULL, entity TEXT NOT NULL, key TEXT NOT NULL, no INTEGER NOT NULL, due_at INTEGER NOT NULL,
+            message TEXT NOT NULL, payload BLOB NOT NULL, PRIMARY KEY(shard_no, entity, key)) WITHOUT ROWID;
+        CREATE INDEX timer_due ON timer(due_at, shard_no, entity, key);
+        """,
     ];
 
     /// <summary>The version that this build writes.</summary>

@@ -29,4 +29,7 @@ public enum ModelMutation
 
     /// <summary>A recovery does not raise epochs and incarnations, so that lost ones are given again.</summary>
     RecoverWithoutRaise,
+
+    /// <summary>A commit that ends a timer leaves it in the table.</summary>
+    FiringLeavesItsTimer,
 }
