@@ -37,7 +37,7 @@ internal static class PostgresTimers
         ];
     }
 
-    public static async Task<StoreResult<TimerPage>> ReadAsync(PostgresSession db, Incarnation owner, long dueBeforeUnixMs, TimerRow? after, int limit) => Page(await db.ReadAsync(
+    public static StoreResult<TimerPage> Read(PostgresSession db, Incarnation owner, long dueBeforeUnixMs, TimerRow? after, int limit) => Page(db.Read(
         Row,
         $"""
         SELECT n.now, t.shard_no, t.entity, t.key, t.no, t.due_at, t.message, t.payload FROM (SELECT {PostgresControl.NowMs} AS now) n LEFT JOIN LATERAL (
@@ -46,19 +46,19 @@ internal static class PostgresTimers
             ORDER BY t.due_at, t.shard_no, t.entity, t.key LIMIT $7) t ON true
         ORDER BY t.due_at, t.shard_no, t.entity, t.key
         """,
-        owner.Value, dueBeforeUnixMs, after?.Timer.DueUnixMs ?? long.MinValue, after?.Shard.Value ?? 0, after?.Entity ?? "", after?.Timer.Key ?? "", limit).ConfigureAwait(false));
+        owner.Value, dueBeforeUnixMs, after?.Timer.DueUnixMs ?? long.MinValue, after?.Shard.Value ?? 0, after?.Entity ?? "", after?.Timer.Key ?? "", limit));
 
-    public static async Task<StoreResult<TimerPage>> ReadAsync(PostgresSession db, ShardNo shard, string entity) => Page(await db.ReadAsync(
+    public static StoreResult<TimerPage> Read(PostgresSession db, ShardNo shard, string entity) => Page(db.Read(
         Row,
         $"""
         SELECT n.now, t.shard_no, t.entity, t.key, t.no, t.due_at, t.message, t.payload FROM (SELECT {PostgresControl.NowMs} AS now) n
         LEFT JOIN timer t ON t.shard_no=$1 AND t.entity=$2 ORDER BY t.key
         """,
-        shard.Value, entity).ConfigureAwait(false));
+        shard.Value, entity));
 
-    public static async Task<StoreResult<bool>> RemoveAsync(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner, string entity, long no) =>
-        await PostgresJournal.OwnsAsync(db, shard, epoch, owner).ConfigureAwait(false)
-            ? StoreResult.Ok(await db.RunAsync("DELETE FROM timer WHERE shard_no=$1 AND entity=$2 AND no=$3", shard.Value, entity, no).ConfigureAwait(false) > 0)
+    public static StoreResult<bool> Remove(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner, string entity, long no) =>
+        PostgresJournal.Owns(db, shard, epoch, owner)
+            ? StoreResult.Ok(db.Run("DELETE FROM timer WHERE shard_no=$1 AND entity=$2 AND no=$3", shard.Value, entity, no) > 0)
             : PostgresJournal.Fenced<bool>(shard, epoch, owner);
 
     private static (long Now, TimerRow? Timer) Row(NpgsqlDataReader read) => (read.GetInt64(0), read.IsDBNull(1) ? null : new TimerRow(
