@@ -117,7 +117,11 @@ internal sealed class JournalLane(Func<Guid> newId)
             log.Batch ??= Form(log); // A batch that is known not to have committed goes again as it was.
             if (log.Batch is null) continue;
             rows += log.Batch.Rows.Length;
-            foreach (var row in log.Batch.Rows) bytes += row.Payload.Length + (row.Result?.Length ?? 0) + row.Timers.Sum(static t => t.Timer?.Payload.Length ?? 0);
+            foreach (var row in log.Batch.Rows)
+            {
+                bytes += row.Payload.Length + (row.Result?.Length ?? 0);
+                foreach (var change in row.Timers) bytes += change.Timer?.Payload.Length ?? 0;
+            }
             batches.Add(log.Batch);
         }
         return batches.Count == 0 ? null : _underWay = new JournalCall.Append(batches.ToImmutable());

@@ -110,8 +110,8 @@ internal sealed class TimerBook
         foreach (var (key, timer) in changes)
         {
             if (timer is null) Forget((shard, entity, key));
-            else if (timer.DueUnixMs < _readUpTo) _leftOut |= !Take(new TimerRow(shard, entity, timer)); // Later ones are read when they are near.
-            else Forget((shard, entity, key));
+            else if (timer.DueUnixMs >= _readUpTo) Forget((shard, entity, key)); // Read when it is near.
+            else if (!Take(new TimerRow(shard, entity, timer))) _leftOut = true;
         }
     }
 
