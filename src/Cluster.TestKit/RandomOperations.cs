@@ -80,7 +80,12 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
             return Let(_batches[random.Next(Math.Max(0, _batches.Count - 6), _batches.Count)], batch => Keep("resolve", s => s.ResolveAsync(batch)));
         var batches = Enumerable.Range(0, random.Next(1, 4)).Select(_ => Batch()).ToArray();
         _batches.AddRange(batches);
-        return Keep("append", s => s.AppendAsync(batches));
+        return Keep("append", async s =>
+        {
+            var text = StoreText.Of(await s.AppendAsync(batches).ConfigureAwait(false));
+            foreach (var batch in batches) text += $" {StoreText.Of(await s.ReadTimersAsync(batch.Shard, batch.Rows[0].Entity).ConfigureAwait(false))}";
+            return text;
+        });
     }
 
     private ShardBatch Batch()

@@ -1,6 +1,5 @@
 using ActorCluster.Entities;
 using ActorCluster.Persistence;
-using ActorCluster.Primitives;
 using ActorCluster.TestKit;
 
 namespace ActorCluster.Tests.Entities;
