@@ -32,6 +32,7 @@ internal sealed class SimLife
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
+        Timers = new SimTimers(cluster, this);
     }
 
     public SimNode Node { get; }
@@ -45,6 +46,8 @@ internal sealed class SimLife
     public SimRooms Rooms { get; }
 
     public SimMixers Mixers { get; }
+
+    public SimTimers Timers { get; }
 
     public bool IsEnded { get; private set; }
 
@@ -133,6 +136,7 @@ internal sealed class SimLife
         Gateway.Tick();
         Rooms.Tick();
         Mixers.Tick();
+        Timers.Tick();
         if (Clock < _nextDial || Core.Membership.Snapshot is not { } snapshot) return;
         _nextDial = Clock + TimeSpan.FromMilliseconds(200 + Node.Random.Below(100));
         foreach (var member in snapshot.Members)

@@ -72,6 +72,15 @@ public enum SimMutation
     /// <summary>No side of a split ever claims.</summary>
     NobodyClaims,
 
+    /// <summary>A timer is removed when it is due, and its effect is recorded then.</summary>
+    RemovesTimersFirst,
+
+    /// <summary>Whoever acquires a shard does not read its timers.</summary>
+    LeavesTimersUnread,
+
+    /// <summary>A timer that is due takes effect without a look at whether the room still has it.</summary>
+    FiresUnasked,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }

@@ -24,6 +24,9 @@ public sealed record SimulationOptions
     /// <summary>The singleton's place is kept for a host that stops in good order.</summary>
     public bool KeepsVacancy { get; init; }
 
+    /// <summary>What is said sets durable timers; null lets the seed choose, on in a quarter of the runs.</summary>
+    public bool? Timers { get; init; }
+
     /// <summary>Rooms that the clients use.</summary>
     public int Rooms { get; init; } = 4;
 

@@ -21,6 +21,7 @@ public static class SimulationScenario
         ["workload"] = new() { Faults = [SimFault.HotRoom, SimFault.Impatience, SimFault.Kill, SimFault.LostReplies] },
         ["partitions"] = new() { Nodes = 5, Faults = [SimFault.Cut, SimFault.CutOneWay, SimFault.Isolate, SimFault.Ring, SimFault.Bridge, SimFault.Flapping, SimFault.StoreCutOff, SimFault.Pause] },
         ["types"] = new() { ShardsElsewhere = 4 },
+        ["timers"] = new() { Timers = true },
         ["moves"] = new() { Faults = [SimFault.FullLinks, SimFault.Reset, SimFault.CutChannel, SimFault.Leave] },
     }.ToImmutableSortedDictionary(StringComparer.Ordinal);
 }

@@ -37,7 +37,8 @@ public class StoreMoveTests(PostgresServer server)
         var (code, said, error) = await StoreVerbsTests.Run("move", "--from", $"sqlite:{folder.File()}", "--to", address);
         Assert.Equal((0, ""), (code, error));
         Assert.Matches(@"journal +8 rows  [0-9a-f]{32}", said);
-        Assert.Contains("of 8 tables; both sides have the same counts and hashes", said, StringComparison.Ordinal);
+        Assert.Matches(@"timer +1 rows  [0-9a-f]{32}", said);
+        Assert.Contains("of 9 tables; both sides have the same counts and hashes", said, StringComparison.Ordinal);
         Assert.Equal(before, HashOf(folder.File()));
         Assert.Equal(0, (await StoreVerbsTests.Run("check", "--store", address)).Code);
 
@@ -50,6 +51,7 @@ public class StoreMoveTests(PostgresServer server)
         {
             Assert.Equal(await Rows(old, room), await Rows(moved, room));
             Assert.Equal(await Snapshot(old, room), await Snapshot(moved, room));
+            Assert.Equal(await Timers(old, room), await Timers(moved, room));
         }
         Assert.Equal(StoreVerdict.Conflict, (await moved.RegisterTypeAsync("conference", 3, exclusive: false)).Verdict);
 
@@ -228,6 +230,9 @@ public class StoreMoveTests(PostgresServer server)
         Assert.Equal(ExitCodes.Refused, code);
         Assert.Contains(words, error, StringComparison.Ordinal);
     }
+
+    private static async Task<string[]> Timers(IClusterStore store, string room) =>
+        [.. ClusterHistory.Ok(await store.ReadTimersAsync(new ShardNo(1), room)).Timers.Select(t => $"{t.Timer.Key} {t.Timer.No} {t.Timer.DueUnixMs} {t.Timer.Message} {Convert.ToHexString(t.Timer.Payload.Span)}")];
 
     private (string Schema, string Address) Target()
     {
