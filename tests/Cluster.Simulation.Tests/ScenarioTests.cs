@@ -218,6 +218,18 @@ public class ScenarioTests
         Recovers(cluster);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void An_evicted_node_that_does_not_reach_the_store_is_told_by_a_peer(ulong seed)
+    {
+        var cluster = Steady(seed, nodes: 3);
+        cluster.ReachStore(1, false);
+        cluster.Cut([1], [0, 2], cut: true, bothWays: false);
+        Within(4, cluster, () => cluster.Stops.GetValueOrDefault(ActorCluster.Primitives.ExitCodes.Evicted) == 1); // Not frozen until the store is back.
+        Recovers(cluster);
+    }
+
     private static SimCluster Steady(ulong seed, int nodes, bool sharedHost = false, int clients = 4, int exclusive = 0)
     {
         var cluster = new SimCluster(seed, new SimulationOptions { Nodes = nodes, SharedHost = sharedHost, Clients = clients, ShardsExclusive = exclusive });

@@ -42,6 +42,9 @@ internal abstract record NodeInput
     /// <summary>The store has forgotten a batch that it had taken.</summary>
     public sealed record Regressed(string What) : NodeInput;
 
+    /// <summary>A peer says that this incarnation is down.</summary>
+    public sealed record ToldDown(Incarnation By) : NodeInput;
+
     /// <summary>A router met an owner that does not know the shard, or has none: it wants fresh rows.</summary>
     public sealed record RouteWanted : NodeInput;
 
@@ -94,6 +97,9 @@ internal sealed class NodeCore
                 break;
             case NodeInput.SecretDiffers(var peer):
                 Membership.SecretDiffers(peer);
+                break;
+            case NodeInput.ToldDown(var by):
+                Membership.ToldDown(by, _effects);
                 break;
             case NodeInput.Hinted:
                 Membership.Hinted(now, _effects);

@@ -41,6 +41,9 @@ internal sealed partial class NodeLife
             case FrameType.Hint:
                 Tell(new NodeInput.Hinted());
                 break;
+            case FrameType.YouAreDown:
+                Tell(new NodeInput.ToldDown(peer));
+                break;
             case FrameType.ShardsMoved:
                 Regions.Learn([.. ShardsMoved.Parser.ParseFrom(payload).Routes.Select(r => new ShardRoute(new ShardNo(r.Shard), new Epoch(r.Epoch), new Incarnation(r.Owner)))]);
                 Tell(new NodeInput.Moved());
@@ -59,6 +62,8 @@ internal sealed partial class NodeLife
         if (_published.Mode is NodeMode.Joining) Broken(ExitCodes.StoreMismatch, reason);
         else _log.StoreMismatch(reason);
     }
+
+    void ILinkHandler.ToldDown(Incarnation by) => Tell(new NodeInput.ToldDown(by));
 
     void ILinkHandler.SecretDiffers(Incarnation peer) => Tell(new NodeInput.SecretDiffers(peer));
 

@@ -197,6 +197,12 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         _detector.Review(now);
     }
 
+    /// <summary>A peer has read that this incarnation is down, which is final; this node may not reach the store (protocol 3.6).</summary>
+    public void ToldDown(Incarnation by, List<NodeEffect> effects)
+    {
+        if (SelfRow.IsLive) Stop(ExitCodes.Evicted, $"{by} says that this incarnation is down.", effects);
+    }
+
     /// <summary>Somebody says that the store has news.</summary>
     public void Hinted(TimeSpan now, List<NodeEffect> effects) => ReadNow(now, effects);
 

@@ -30,6 +30,9 @@ internal enum FrameType : byte
     Beat = 1,
     Hint = 2,
     ShardsMoved = 3,
+
+    /// <summary>The receiver's incarnation is down; without content.</summary>
+    YouAreDown = 4,
     EntityMessage = 16,
     EntityReply = 17,
     StreamsTaken = 18,

@@ -13,6 +13,9 @@ internal abstract record SimFrame
 {
     public sealed record Beat(Heartbeat What, LinkChannel Channel) : SimFrame;
 
+    /// <summary>The receiver is down.</summary>
+    public sealed record Down : SimFrame;
+
     public sealed record Hint : SimFrame;
 
     public sealed record Announce(ImmutableArray<ShardRoute> Moved) : SimFrame;

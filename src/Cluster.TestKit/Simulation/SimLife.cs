@@ -134,6 +134,9 @@ internal sealed class SimLife
             case SimFrame.Beat(var beat, var channel):
                 Tell(new NodeInput.Heard(beat, channel));
                 break;
+            case SimFrame.Down:
+                Tell(new NodeInput.ToldDown(from.Inc));
+                break;
             case SimFrame.Hint:
                 Tell(new NodeInput.Hinted());
                 break;
@@ -248,6 +251,7 @@ internal sealed class SimLife
         if (Core.Membership.Snapshot is not { } snapshot || snapshot.Cluster.View == _viewSeen) return;
         if (snapshot.Cluster.View < _viewSeen) _cluster.World.Violated("I10", $"{Inc} went from view {_viewSeen} back to {snapshot.Cluster.View}.");
         _viewSeen = snapshot.Cluster.View;
+        foreach (var down in snapshot.Members.Where(m => !m.IsLive && m.Inc != Inc)) Send(down.Inc, new SimFrame.Down());
         _cluster.Checkers.ViewApplied(this, snapshot);
     }
 }
