@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds everything, checks the formatting, tries every benchmark, runs every test, and ends with "N passed, N failed". Needs the .NET 10 SDK; installs the rest.
+# ./test.sh --nemesis 20m [--nodes 3] [--seed S] [--json]: faults on real processes and networks for so long, instead of the tests; docs/reliability.md.
 set -u
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd) || exit 2
 cd "$root" || exit 2
@@ -17,6 +18,14 @@ install() { # what, package, why
 command -v node >/dev/null 2>&1 || install Node.js nodejs "the browser client is held to the same vectors as the others"
 if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
   install PostgreSQL postgresql "the store for several machines is tested on servers of its own"
+fi
+# Also where it cannot be used: the nemesis then says what it could not inject.
+if [ "$(id -u)" = 0 ] && ! command -v iptables >/dev/null 2>&1; then install iptables iptables "the nemesis cuts networks with it"; fi
+
+if [ "${1:-}" = --nemesis ]; then
+  shift
+  dotnet build tests/Cluster.MultiNode.Tests -c Release -v quiet --nologo >&2 || fail "the build failed."
+  exec dotnet tests/Cluster.MultiNode.Tests/bin/Release/net10.0/Cluster.MultiNode.Tests.dll nemesis "$@"
 fi
 
 say "Build"

@@ -154,7 +154,7 @@ public sealed partial class ModelDatabase
         var acquired = ImmutableArray.CreateBuilder<AcquiredShard>();
         foreach (var row in _shards.Values.Where(r => r.State == ShardState.Free && r.Target == inc && (!_members.TryGetValue(inc, out var me) || me.Hosts(r.Type)) && IsFreeOfPrevious(r, stale ?? [])).ToArray())
         {
-            var epoch = new Epoch(row.Epoch.Value + 1);
+            var epoch = new Epoch(row.Epoch.Value + (_mutation == ModelMutation.AcquireKeepsEpoch && row.Epoch.Value > 0 ? 0 : 1));
             _shards[row.No] = row with { Epoch = epoch, Owner = inc, Previous = null, State = ShardState.Owned };
             _shardLog.Add(new ModelShardLogEntry(row.No, epoch, inc, View));
             acquired.Add(new AcquiredShard(row.No, row.Type, row.Key, epoch, row.NextSeq));
@@ -226,8 +226,8 @@ public sealed partial class ModelDatabase
     private static bool IsUp(ImmutableSortedDictionary<Incarnation, MemberRow> members, Incarnation inc) =>
         members.TryGetValue(inc, out var member) && member.Status == MemberStatus.Up;
 
-    private static ShardRow Freed(ShardRow row) =>
-        row with { Owner = null, Target = null, Previous = row.Owner ?? row.Previous, State = ShardState.Free };
+    private ShardRow Freed(ShardRow row) =>
+        row with { Owner = null, Target = null, Previous = _mutation == ModelMutation.RevokeForgetsPrevious ? row.Owner : row.Owner ?? row.Previous, State = ShardState.Free };
 
     private StoreResult<ImmutableArray<ShardNo>> ChangeRows<T>(
         IReadOnlyCollection<T> orders, Func<T, ShardNo> shardOf, Func<ShardRow, T, bool> holds, Func<ShardRow, T, ShardRow> change)

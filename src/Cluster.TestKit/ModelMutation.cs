@@ -21,6 +21,12 @@ public enum ModelMutation
     /// <summary>A shard of an exclusive type is taken over although its former owner may still act.</summary>
     TakeExclusiveAtOnce,
 
+    /// <summary>An acquire keeps the shard's epoch.</summary>
+    AcquireKeepsEpoch,
+
+    /// <summary>A revoke of a free row forgets the owner of before.</summary>
+    RevokeForgetsPrevious,
+
     /// <summary>A recovery does not raise epochs and incarnations, so that lost ones are given again.</summary>
     RecoverWithoutRaise,
 }

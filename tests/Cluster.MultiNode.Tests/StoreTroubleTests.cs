@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using ActorCluster.Demo.Checking;
 using ActorCluster.MultiNode.Tests.Nodes;
 using Microsoft.Data.Sqlite;
@@ -47,7 +46,8 @@ public sealed class StoreTroubleTests(ITestOutputHelper output)
     [Fact]
     public async Task A_full_disk_refuses_commands_and_serves_reads_and_is_forgotten_once_there_is_room()
     {
-        using var disk = SmallDisk.Mount(megabytes: 4);
+        using var folder = new TestFolder();
+        using var disk = SmallDisk.Mount(folder.Path, megabytes: 4);
         await using var cluster = new SampleCluster(2, disk.At("cluster.db"));
         await cluster.StartAsync();
         await cluster.SpreadAsync(TimeSpan.FromSeconds(40));
@@ -112,54 +112,5 @@ public sealed class StoreTroubleTests(ITestOutputHelper output)
         using var command = connection.CreateCommand();
         command.CommandText = sql;
         return Convert.ToString(command.ExecuteScalar(), CultureInfo.InvariantCulture)!;
-    }
-
-    /// <summary>A disk in memory of a few megabytes, and something to fill it with.</summary>
-    private sealed partial class SmallDisk : IDisposable
-    {
-        private readonly TestFolder _folder = new();
-
-        public static SmallDisk Mount(int megabytes)
-        {
-            var disk = new SmallDisk();
-            if (MountFileSystem("tmpfs", disk._folder.Path, "tmpfs", 0, $"size={megabytes}m") == 0) return disk;
-            var error = Marshal.GetLastPInvokeErrorMessage();
-            disk._folder.Dispose();
-            throw new InvalidOperationException($"A small disk in memory cannot be mounted: {error}. Run this test as root.");
-        }
-
-        public string At(string name) => _folder.At(name);
-
-        /// <summary>Not one byte is left.</summary>
-        public void Fill()
-        {
-            using var ballast = new FileStream(At("ballast"), FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
-            for (var size = 65_536; size > 0; size /= 2)
-            {
-                try
-                {
-                    while (true) ballast.Write(new byte[size]);
-                }
-                catch (IOException)
-                {
-                    // Smaller steps take the rest.
-                }
-            }
-        }
-
-        public void Free() => File.Delete(At("ballast"));
-
-        public void Dispose()
-        {
-            // Lazily: should a process still have a file open, the disk goes with it.
-            if (Unmount(_folder.Path, 2) != 0) throw new InvalidOperationException($"{_folder.Path} cannot be unmounted: {Marshal.GetLastPInvokeErrorMessage()}.");
-            _folder.Dispose();
-        }
-
-        [DllImport("libc", EntryPoint = "mount", SetLastError = true, CharSet = CharSet.Ansi)]
-        private static extern int MountFileSystem(string source, string target, string kind, ulong flags, string data);
-
-        [DllImport("libc", EntryPoint = "umount2", SetLastError = true, CharSet = CharSet.Ansi)]
-        private static extern int Unmount(string target, int flags);
     }
 }

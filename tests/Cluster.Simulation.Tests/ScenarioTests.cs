@@ -173,9 +173,9 @@ public class ScenarioTests
         {
             var cluster = Steady(seed, nodes: 2, clients: 10);
             cluster.Cut([0], [1], cut: true);
-            cluster.Store.Latency = TimeSpan.FromMilliseconds(60);
+            cluster.Store.Latency = TimeSpan.FromMilliseconds(80);
             Run(cluster, 6);
-            refused += cluster.FencedWrites;
+            refused += cluster.RefusedAppends;
             Recovers(cluster);
         }
         Assert.True(refused > 0, "No write of an evicted owner reached the store in 60 runs.");

@@ -101,7 +101,7 @@ public sealed class PostgresServer : IDisposable
         _guard.Dispose();
     }
 
-    private static string FindPrograms()
+    internal static string FindPrograms()
     {
         var onPath = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
         var installed = Directory.Exists("/usr/lib/postgresql") ? Directory.GetDirectories("/usr/lib/postgresql").Order().Reverse().Select(d => Path.Combine(d, "bin")) : [];

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Data.Common;
 using ActorCluster.ChatRooms.Wire;
 using ActorCluster.Demo.Histories;
 using Google.Protobuf;
@@ -6,7 +7,7 @@ using Microsoft.Data.Sqlite;
 
 namespace ActorCluster.Demo.Checking;
 
-/// <summary>Reads the rooms' rows straight from the store's file, past all code of the cluster.</summary>
+/// <summary>Reads the rooms' rows straight from the store, past all code of the cluster.</summary>
 internal static class JournalReader
 {
     private const string RoomPrefix = "room/";
@@ -15,8 +16,15 @@ internal static class JournalReader
     /// <exception cref="InvalidDataException">A row is not as documented: which one, and why.</exception>
     public static Dictionary<string, RoomJournal> Read(string databaseFile)
     {
-        var rooms = new Dictionary<string, RoomJournal>(StringComparer.Ordinal);
         using var connection = Open(databaseFile);
+        return Read(connection);
+    }
+
+    /// <summary>Reads all rows of all rooms over an open connection that finds the cluster's tables by their names alone.</summary>
+    /// <exception cref="InvalidDataException">A row is not as documented: which one, and why.</exception>
+    public static Dictionary<string, RoomJournal> Read(DbConnection connection)
+    {
+        var rooms = new Dictionary<string, RoomJournal>(StringComparer.Ordinal);
         using var command = connection.CreateCommand();
         command.CommandText =
             "SELECT entity, entity_seq, kind, payload, client_id, client_seq, at FROM journal WHERE entity >= 'room/' AND entity < 'room0' ORDER BY entity, entity_seq";
@@ -33,8 +41,14 @@ internal static class JournalReader
     /// <summary>Reads the last sequence of each room, also while nodes write.</summary>
     public static Dictionary<string, long> ReadHeads(string databaseFile)
     {
-        var heads = new Dictionary<string, long>(StringComparer.Ordinal);
         using var connection = Open(databaseFile);
+        return ReadHeads(connection);
+    }
+
+    /// <summary>As above, over an open connection.</summary>
+    public static Dictionary<string, long> ReadHeads(DbConnection connection)
+    {
+        var heads = new Dictionary<string, long>(StringComparer.Ordinal);
         using var command = connection.CreateCommand();
         command.CommandText = "SELECT entity, MAX(entity_seq) FROM journal WHERE entity >= 'room/' AND entity < 'room0' GROUP BY entity";
         using var rows = command.ExecuteReader();
@@ -42,7 +56,7 @@ internal static class JournalReader
         return heads;
     }
 
-    private static void Add(RoomJournal room, SqliteDataReader row, string name)
+    private static void Add(RoomJournal room, DbDataReader row, string name)
     {
         var seq = row.GetInt64(1);
         var kindName = row.GetString(2);

@@ -30,22 +30,29 @@ internal sealed class NodeProcess : IAsyncDisposable
     /// <summary>Its exit code; only once it has exited.</summary>
     public int ExitCode => _process.ExitCode;
 
-    /// <summary>Starts a program.</summary>
+    /// <summary>Starts a program of .NET.</summary>
     /// <param name="arguments">Arguments of <c>dotnet</c>.</param>
     /// <param name="logFile">Takes what it prints, behind what is there.</param>
     /// <exception cref="CouldNotRunException">There is no such program.</exception>
-    public static NodeProcess Start(IEnumerable<string> arguments, string logFile)
+    public static NodeProcess Start(IEnumerable<string> arguments, string logFile) => Start("dotnet", arguments, logFile);
+
+    /// <summary>Starts a program.</summary>
+    /// <param name="program">Its name on the path.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="logFile">Takes what it prints, behind what is there.</param>
+    /// <exception cref="CouldNotRunException">There is no such program.</exception>
+    public static NodeProcess Start(string program, IEnumerable<string> arguments, string logFile)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
         try
         {
-            var process = Process.Start(start) ?? throw new CouldNotRunException("dotnet did not start; install the .NET SDK.");
+            var process = Process.Start(start) ?? throw new CouldNotRunException($"{program} did not start; install it.");
             return new(process, CopyAsync(process, logFile));
         }
         catch (System.ComponentModel.Win32Exception e)
         {
-            throw new CouldNotRunException($"dotnet cannot be started: {e.Message}. Install the .NET SDK.");
+            throw new CouldNotRunException($"{program} cannot be started: {e.Message}. Install it.");
         }
     }
 

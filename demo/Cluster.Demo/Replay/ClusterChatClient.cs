@@ -20,10 +20,12 @@ internal sealed class ClusterChatClient : IChatClient
     /// <param name="hosts">The nodes' addresses in the order in which it shall try them.</param>
     /// <param name="history">Takes what it is delivered.</param>
     /// <param name="delivered">Told the number of delivered items, for the progress line.</param>
-    public ClusterChatClient(string user, IReadOnlyList<Uri> hosts, ClientHistory history, Action<int> delivered)
+    /// <param name="silenceLimit">Silence after which a node is given up; null: the client's default.</param>
+    public ClusterChatClient(string user, IReadOnlyList<Uri> hosts, ClientHistory history, Action<int> delivered, TimeSpan? silenceLimit = null)
     {
         (_history, _delivered) = (history, delivered);
-        _client = new(new() { Hosts = hosts, User = user });
+        var options = new ClusterClientOptions { Hosts = hosts, User = user };
+        _client = new(silenceLimit is { } limit ? options with { SilenceLimit = limit } : options);
         _client.ItemsReceived += Deliver;
         _client.ConnectionChanged += Follow;
     }

@@ -32,7 +32,7 @@ internal static class CutPage
         page.Append(CultureInfo.InvariantCulture, $"<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{Safe(strategy)}, {nodes} nodes</title>\n<style>\n{Style}\n</style></head>\n<body><main>\n");
         page.Append(CultureInfo.InvariantCulture, $"<h1>Who lives after a cut: {Safe(strategy)}, {nodes} nodes</h1>\n<p class=\"soft\">Equal nodes, n1 the oldest. Every cut of the network is decided by the code that decides at run time; seconds count from when the silence is noticed.</p>\n");
         page.Append(CultureInfo.InvariantCulture, $"<div class=\"card advice\"><strong>Recommended</strong><br>{Safe(CutTable.Recommend(scores))}</div>\n");
-        page.Append("<h2>Strategies compared</h2>\n<p class=\"soft\">Over all cuts and all sets of groups that may reach the store, but for those in which nobody does: then all freeze under every strategy. An ordinary cut makes two sides that both reach it.</p>\n");
+        page.Append("<h2>Strategies compared</h2>\n<p class=\"soft\">Over all cuts and all sets of groups that may reach the store, but for those in which nobody does: then all freeze under every strategy. A strategy that asks a witness is tried for who sees it too. An ordinary cut makes two sides that both reach it.</p>\n");
         page.Append("<div class=\"card\"><table><thead><tr><th>strategy</th><th class=\"number\">nobody or two sides serve</th><th class=\"number\">a minority serves</th><th class=\"number\">ordinary cut</th><th class=\"number\">mean of all</th></tr></thead><tbody>\n");
         foreach (var score in scores)
         {
@@ -53,8 +53,9 @@ internal static class CutPage
     private static string Group(Cut cut, string group)
     {
         var store = cut.Store.Contains(group);
+        var witness = cut.Witness.Contains(group) ? ", witness" : "";
         var nodes = group.Split(' ').Select(n => $"<span class=\"node {(!cut.Lives.Contains(n) ? "stops" : store ? "serves" : "frozen")}\">{Safe(n)}</span>");
-        return $"<span class=\"group\">{string.Concat(nodes)}<span class=\"store\">{(store ? "store" : "no store")}</span></span>";
+        return $"<span class=\"group\">{string.Concat(nodes)}<span class=\"store\">{(store ? "store" : "no store")}{witness}</span></span>";
     }
 
     private static string Safe(string text) => WebUtility.HtmlEncode(text);

@@ -21,6 +21,8 @@ internal sealed class ExplainVerb : Verb
         new("minority", "late|stop", "As in Cluster:Downing:Minority."),
         new("quorum", "N", "As in Cluster:Downing:QuorumSize; more than half by default."),
         new("referee", "NODE", "As in Cluster:Downing:Referee; n1 by default."),
+        new("witness", "none|URL,...", "As in Cluster:Downing:Witnesses, for keep-referee: also varies which groups see it; none by default."),
+        new("strict", null, "As in Cluster:Downing:Strict."),
         new("stores", null, "Also vary which groups reach the store; else all do."),
         new("json", null, "For programs."),
         new("html", "FILE", "Writes one page for people instead."),
@@ -34,14 +36,18 @@ internal sealed class ExplainVerb : Verb
             Strategy = arguments.Text("resolver") ?? "keep-majority",
             Minority = arguments.Text("minority") ?? "late",
             QuorumSize = arguments.Number("quorum", (nodes / 2) + 1, 1, 1000),
-            Referee = arguments.Text("referee") ?? "n1",
+            Witnesses = arguments.Text("witness") is { } given && given != "none" ? given : "",
+            Strict = arguments.Has("strict"),
         };
+        var asksWitness = options.Witnesses.Length > 0;
+        if (asksWitness && options.Strategy != "keep-referee") throw new UsageException($"--witness is '{options.Witnesses}' and --resolver {options.Strategy}, which asks none; give --resolver keep-referee.");
+        options.Referee = arguments.Text("referee") ?? (asksWitness ? "" : "n1");
         if (ResolverChoice.Faults(options, [.. CutTable.Members(nodes).Select(m => m.Name)]).FirstOrDefault() is { } fault) throw new UsageException(fault);
         if (arguments.Has("json") && arguments.Has("html")) throw new UsageException("--json and --html are given; give one of them.");
         var cuts = CutTable.All(ResolverChoice.Make(options), nodes, arguments.Has("stores"));
-        var scores = CutTable.Compare(nodes);
+        var scores = CutTable.Compare(nodes, asksWitness);
         if (arguments.Text("html") is { } file) await Write(file, CutPage.Of(Described(options), nodes, cuts, scores), stopping).ConfigureAwait(false);
-        else await output.WriteLineAsync(arguments.Has("json") ? Json(cuts, scores) : Text(cuts, scores)).ConfigureAwait(false);
+        else await output.WriteLineAsync(arguments.Has("json") ? Json(cuts, scores) : Text(cuts, scores, asksWitness)).ConfigureAwait(false);
         return 0;
     }
 
@@ -61,21 +67,22 @@ internal sealed class ExplainVerb : Verb
     {
         "keep-majority" when options.Minority == "stop" => "keep-majority, minority=stop",
         "static-quorum" => string.Create(CultureInfo.InvariantCulture, $"static-quorum {options.QuorumSize}"),
-        "keep-referee" => $"keep-referee {options.Referee}",
+        "keep-referee" => (options.Witnesses.Length > 0 ? "keep-referee by witness" : $"keep-referee {options.Referee}") + (options.Strict ? ", strict" : ""),
+        "keep-oldest" when options.Strict => "keep-oldest, strict",
         var name => name,
     };
 
-    private static string Text(ImmutableArray<Cut> cuts, ImmutableArray<Score> scores)
+    private static string Text(ImmutableArray<Cut> cuts, ImmutableArray<Score> scores, bool asksWitness)
     {
         var text = new StringBuilder();
         foreach (var cut in cuts)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{string.Join(" | ", cut.Groups)}   store: {(cut.Store.IsEmpty ? "nobody" : cut.Store.Length == cut.Groups.Length ? "all" : string.Join(", ", cut.Store))}");
+            text.Append(CultureInfo.InvariantCulture, $"{string.Join(" | ", cut.Groups)}   store: {Some(cut, cut.Store)}{(asksWitness ? $"   witness: {Some(cut, cut.Witness)}" : "")}");
             text.Append(CultureInfo.InvariantCulture, $"   lives: {Or(cut.Lives)}   stops: {Or(cut.Stops)}   {cut.Seconds:F1} s{(cut.Flag.Length > 0 ? $"   ! {cut.Flag}" : "")}\n");
         }
-        text.Append(CultureInfo.InvariantCulture, $"\nOver all cuts and all groups that may reach the store:\n{"",-30}{"nobody or two serve",20}{"minority serves",17}{"ordinary cut",14}{"mean",8}\n");
+        text.Append(CultureInfo.InvariantCulture, $"\nOver all cuts and all groups that may reach the store:\n{"",-33}{"nobody or two serve",20}{"minority serves",17}{"ordinary cut",14}{"mean",8}\n");
         foreach (var score in scores)
-            text.Append(CultureInfo.InvariantCulture, $"{score.Strategy,-30}{$"{score.Bad} of {score.Cuts}",20}{score.Minority,17}{score.OrdinarySeconds,12:F1} s{score.Seconds,6:F1} s\n");
+            text.Append(CultureInfo.InvariantCulture, $"{score.Strategy,-33}{$"{score.Bad} of {score.Cuts}",20}{score.Minority,17}{score.OrdinarySeconds,12:F1} s{score.Seconds,6:F1} s\n");
         return text.Append(CultureInfo.InvariantCulture, $"\nrecommended: {CutTable.Recommend(scores)}").ToString();
     }
 
@@ -105,6 +112,8 @@ internal sealed class ExplainVerb : Verb
         }
         return Encoding.UTF8.GetString(buffer.ToArray());
     }
+
+    private static string Some(Cut cut, ImmutableArray<string> groups) => groups.IsEmpty ? "nobody" : groups.Length == cut.Groups.Length ? "all" : string.Join(", ", groups);
 
     private static string Or(ImmutableArray<string> names) => names.IsEmpty ? "nobody" : string.Join(' ', names);
 }

@@ -16,11 +16,17 @@ internal sealed record DowningInput
 
     public required Func<Incarnation, bool> StoreOk { get; init; }
 
+    /// <summary>It sees as many witnesses as are needed.</summary>
+    public required Func<Incarnation, bool> WitnessOk { get; init; }
+
     public required Func<Incarnation, bool> CrashEvident { get; init; }
 
     public required Func<Incarnation, bool> ProvedDead { get; init; }
 
     public required Func<Incarnation, bool> LeaseStale { get; init; }
+
+    /// <summary>How badly it does by its own account, 0 (well) to 8.</summary>
+    public required Func<Incarnation, int> HealthOf { get; init; }
 
     /// <summary>Own health is too bad to accuse others.</summary>
     public required bool Unwell { get; init; }
@@ -93,9 +99,12 @@ internal sealed class DowningDecision(SplitBrainResolver resolver, ProtocolTimes
         }
     }
 
-    private ImmutableArray<Voter> VotersOf(DowningInput input) =>
+    private ImmutableArray<Voter> VotersOf(DowningInput input) => VotersOf(resolver, input, input.Component.Contains);
+
+    /// <summary>Who has a vote: those with the role that are not known to have crashed.</summary>
+    internal static ImmutableArray<Voter> VotersOf(SplitBrainResolver resolver, DowningInput input, Func<Incarnation, bool> here) =>
         [.. input.Voters.Where(m => !input.CrashEvident(m.Inc) && (resolver.Role.Length == 0 || m.Roles.Contains(resolver.Role, StringComparer.Ordinal)))
-            .Select(m => new Voter(m.Inc, m.Weight, m.UpView, input.Component.Contains(m.Inc), m.Name))];
+            .Select(m => new Voter(m.Inc, m.Weight, m.UpView, here(m.Inc), m.Name, input.StoreOk(m.Inc) && input.WitnessOk(m.Inc)))];
 
     private static DowningClaim Everybody(DowningInput input, string reason) => new([.. input.Voters.Select(m => m.Inc).Order()], false, DowningClass.All, reason);
 

@@ -24,27 +24,40 @@ internal static class PartitionTrial
     /// <param name="members">All up.</param>
     /// <param name="groupOf">Per member, its group.</param>
     /// <param name="store">Per member, whether it reaches the store.</param>
-    public static PartitionOutcome Run(SplitBrainResolver resolver, ProtocolTimes times, ImmutableArray<MemberRow> members, int[] groupOf, bool[] store)
+    /// <param name="witness">Per member, whether it sees the witnesses; none does where this is left out.</param>
+    /// <param name="broken">Pairs of one group, by index, lower first, that reach each other through others only.</param>
+    public static PartitionOutcome Run(SplitBrainResolver resolver, ProtocolTimes times, ImmutableArray<MemberRow> members, int[] groupOf, bool[] store, bool[]? witness = null, IReadOnlyCollection<(int A, int B)>? broken = null)
     {
         var group = members.Select((m, i) => (m.Inc, groupOf[i])).ToDictionary(p => p.Inc, p => p.Item2);
         var reaches = members.Select((m, i) => (m.Inc, store[i])).ToDictionary(p => p.Inc, p => p.Item2);
+        var sees = members.Select((m, i) => (m.Inc, witness?[i] == true)).ToDictionary(p => p.Inc, p => p.Item2);
         var renewed = members.ToDictionary(m => m.Inc, _ => TimeSpan.Zero);
         var nodes = members.ToDictionary(m => m.Inc, _ => new DowningDecision(resolver, times));
+        var indirect = members.ToDictionary(m => m.Inc, _ => new IndirectDecision(resolver, times));
         var table = members;
         var stopped = new SortedSet<Incarnation>();
         var last = TimeSpan.Zero;
         for (var now = TimeSpan.Zero; now <= Limit; now += Step)
         {
             var running = table.Where(m => !stopped.Contains(m.Inc)).ToImmutableArray();
-            if (running.Select(m => group[m.Inc]).Distinct().Count() < 2 && stopped.All(s => table.All(m => m.Inc != s))) break;
+            var edges = (broken ?? []).Select(e => (members[e.A].Inc, members[e.B].Inc)).Where(e => running.Any(m => m.Inc == e.Item1) && running.Any(m => m.Inc == e.Item2)).ToList();
+            if (edges.Count == 0 && running.Select(m => group[m.Inc]).Distinct().Count() < 2 && stopped.All(s => table.All(m => m.Inc != s))) break;
             foreach (var member in running.Where(m => reaches[m.Inc])) renewed[member.Inc] = now;
             var seen = table;
-            var claims = running.Select(m => (Node: m.Inc, Claim: nodes[m.Inc].Review(InputOf(m.Inc, now), now))).Where(c => !c.Claim.Evict.IsEmpty).ToList();
+            var claims = running.Select(m => (Node: m.Inc, Claim: ClaimOf(m.Inc, now))).Where(c => !c.Claim.Evict.IsEmpty).ToList();
             foreach (var (node, claim) in claims)
             {
                 if (claim.Class == DowningClass.Stop) stopped.Add(node);
                 else if (seen == table) table = [.. table.Where(m => !claim.Evict.Contains(m.Inc))]; // The second of a moment finds another view.
                 last = now;
+            }
+
+            DowningClaim ClaimOf(Incarnation self, TimeSpan at)
+            {
+                var input = InputOf(self, at);
+                var claim = nodes[self].Review(input, at);
+                var other = indirect[self].Review(input, [.. edges.Where(e => group[e.Item1] == group[self])], nodes[self].Missing.IsEmpty, at);
+                return claim.Evict.IsEmpty ? other : claim;
             }
 
             DowningInput InputOf(Incarnation self, TimeSpan at) => new()
@@ -53,9 +66,11 @@ internal static class PartitionTrial
                 Voters = reaches[self] ? seen : members, // Without the store it knows the old view only.
                 Component = [.. running.Where(m => group[m.Inc] == group[self]).Select(m => m.Inc)],
                 StoreOk = inc => reaches[inc],
+                WitnessOk = inc => sees[inc],
                 CrashEvident = _ => false,
                 ProvedDead = _ => false,
                 LeaseStale = inc => at - renewed[inc] >= times.LeaseTtl,
+                HealthOf = _ => 0,
                 Unwell = false,
             };
         }

@@ -28,7 +28,8 @@ public enum DowningClass
 /// <param name="UpView">Smaller is older.</param>
 /// <param name="Here">It belongs to the component that asks.</param>
 /// <param name="Name">Its node name.</param>
-public readonly record struct Voter(Incarnation Inc, double Weight, long UpView, bool Here, string Name = "");
+/// <param name="Witness">It reaches the store and sees as many witnesses as are needed.</param>
+public readonly record struct Voter(Incarnation Inc, double Weight, long UpView, bool Here, string Name = "", bool Witness = false);
 
 /// <summary>What every resolver answers: a division of the voters in, how soon the asking side may claim out.</summary>
 /// <remarks>Without state, so thread-safe.</remarks>
@@ -42,6 +43,9 @@ public abstract class SplitBrainResolver
 
     /// <summary>A division that stays undecided evicts everybody, instead of letting the components claim in turn.</summary>
     public bool DownAllWhenUnstable { get; init; }
+
+    /// <summary>What is done about members that are connected through others only.</summary>
+    public BrokenEdgeRule BrokenEdges { get; init; }
 
     /// <summary>Voters there may be; one more is not let up.</summary>
     public virtual int VotersMax => int.MaxValue;

@@ -145,6 +145,7 @@ internal sealed class EntityCell(LocalShard shard, string id, Entity entity, int
 
     private void Run()
     {
+        if (Host.Gate is { IsPaused: true } gate && gate.Parks(this)) return;
         Ask? answered = null;
         for (var turn = 0; turn < TurnsPerSlice; turn++)
         {

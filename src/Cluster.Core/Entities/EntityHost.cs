@@ -17,9 +17,9 @@ internal sealed class EntityHost : IAsyncDisposable
     private readonly Timer _sweep;
     private int _round;
 
-    public EntityHost(IOwnership ownership, IJournalStore store, IServiceProvider services, EntityLimits limits, ILogger log)
+    public EntityHost(IOwnership ownership, IJournalStore store, IServiceProvider services, EntityLimits limits, ILogger log, PauseGate? gate = null)
     {
-        (Ownership, Store, Services, Log, MailboxMax, EffectLimit) = (ownership, store, services, log, limits.MailboxMax, limits.EffectLimit);
+        (Ownership, Store, Services, Log, MailboxMax, EffectLimit, Gate) = (ownership, store, services, log, limits.MailboxMax, limits.EffectLimit, gate);
         Journal = new JournalDriver(store, ownership, this);
         var interval = TimeSpan.FromMilliseconds(Math.Clamp(limits.PassivateAfter.TotalMilliseconds / 4, 50, 10_000));
         _idleRounds = (int)Math.Ceiling(limits.PassivateAfter / interval) + 1; // The round of the last use is not whole.
@@ -35,6 +35,9 @@ internal sealed class EntityHost : IAsyncDisposable
     public ILogger Log { get; }
 
     public int MailboxMax { get; }
+
+    /// <summary>Where a test holds turns up; null in production.</summary>
+    public PauseGate? Gate { get; }
 
     public TimeSpan EffectLimit { get; }
 

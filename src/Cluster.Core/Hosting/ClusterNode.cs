@@ -32,6 +32,7 @@ internal sealed class ClusterNode(
     private Task _lives = Task.CompletedTask;
     private volatile bool _leaving;
     private bool _disposed;
+    private readonly NodeFaults? _faults = services.GetService<NodeFaults>();
     private ImmutableArray<INodeParticipant> _participants = [];
 
     public ClusterOptions Options => _options;
@@ -103,7 +104,9 @@ internal sealed class ClusterNode(
             [.. (snapshot?.Members ?? []).Select(m => new MemberStatusLine(m.Name, m.Inc.Value, Name(m.Status), m.IsLive && !latest!.Missing.Contains(m.Inc), m.LinkAddress, m.ClientUrl, m.DownReason))],
             [.. (latest?.Rows ?? []).GroupBy(r => (r.Type, Owner: r.Owner is { } o ? names.GetValueOrDefault(o, o.ToString()) : "")).OrderBy(g => g.Key).Select(g => new ShardStatusLine(g.Key.Type, g.Key.Owner, g.Count()))],
             [.. builder.Singletons.Select(s => StatusOf(s.Key, s.Value))],
-            latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0);
+            latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0,
+            [.. (latest?.Witnesses ?? []).Select(w => new WitnessStatusLine(w.Witness.Text, w.IsFresh, w.Answer, w.AskedAt is { } at ? Math.Round((MonotonicClock.Now - at).TotalSeconds, 1) : null))],
+            [.. (latest?.BrokenEdges ?? []).Select(e => new BrokenLinkLine(names.GetValueOrDefault(e.A, e.A.ToString()), names.GetValueOrDefault(e.B, e.B.ToString()), Math.Round((MonotonicClock.Now - e.Since).TotalSeconds, 1)))]);
 
         SingletonStatus StatusOf(string name, SingletonRule rule)
         {
@@ -169,7 +172,6 @@ internal sealed class ClusterNode(
             while (!_leaving)
             {
                 var end = await OneLifeAsync(cluster).ConfigureAwait(false);
-                if (_life?.Entities.EffectsOutlive == true) end = new NodeEffect.Stop(ExitCodes.Invariant, $"{end.Reason} An effect {NodeLife.EffectsOutlive}");
                 _lastEnd = end.Reason;
                 log.LifeEnds(end.ExitCode, end.Reason);
                 if (end.ExitCode == ExitCodes.Evicted && _options.OnDown == OnDown.Rejoin && !_leaving)
@@ -189,6 +191,7 @@ internal sealed class ClusterNode(
         }
         catch (ClusterStartException refused)
         {
+            _lastEnd = refused.Message;
             log.StartRefused(refused.Message);
             Exit(refused.ExitCode);
         }
@@ -205,7 +208,7 @@ internal sealed class ClusterNode(
 
     private void Exit(int code)
     {
-        Environment.ExitCode = code;
+        if (_faults is null) Environment.ExitCode = code; // The process of a test is not this node's.
         host.StopApplication();
     }
 
@@ -286,18 +289,20 @@ internal sealed class ClusterNode(
         var life = new NodeLife(new LifeSetup(draft, cluster, _options, ResolverChoice.Make(_options.Downing), _store, [.. builder.Types], builder.Singletons, rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
         metrics.Lives.Add(1);
         life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
+        NodeEffect.Stop end;
         await using (life.ConfigureAwait(false))
         {
             foreach (var participant in _participants) participant.LifeStarted(life);
             _life = life;
             if (_leaving) life.Leave();
-            var end = await life.Ended.ConfigureAwait(false);
+            end = await life.Ended.ConfigureAwait(false);
             // Sessions first: whoever is told to go elsewhere resumes there with what is unanswered here.
             // Again where the host stops: it may have asked before this life was there to be told, and a second time is nothing.
             await StopServingAsync(end.Reason).ConfigureAwait(false);
             _life = null;
-            return end;
         }
+        // The next life would prove this one dead, and its shards' next owner would act beside what still runs here.
+        return life.Entities.EffectsOutlive ? new NodeEffect.Stop(ExitCodes.Invariant, $"{end.Reason} An effect {NodeLife.EffectsOutlive}") : end;
     }
 
     private async Task StopServingAsync(string reason) =>

@@ -116,8 +116,21 @@ public sealed class DowningOptions
     /// <summary>keep-referee: voters the referee's side needs, at least 1.</summary>
     public int RefereeVoters { get; set; } = 1;
 
+    /// <summary>keep-referee without a <see cref="Referee"/>: what only a side that was not cut off reaches, separated by commas: <c>http://host/</c> or <c>https://host/</c>
+    /// (any status from 200 to 499), <c>tcp://host:port</c>, <c>file:///path</c> on a share, <c>store</c>. Each is asked every two seconds and counts for four.</summary>
+    public string Witnesses { get; set; } = "";
+
+    /// <summary>How many of the witnesses a node must see, 1 to their number.</summary>
+    public int WitnessQuorum { get; set; } = 1;
+
     /// <summary>keep-oldest and keep-referee: the losing side stops, instead of taking over when the leases of the others went stale.</summary>
     public bool Strict { get; set; }
+
+    /// <summary>Members that are connected through others only: <c>evict-min</c> (when one of them lacks more than half of the others for ten seconds, the fewest go that mend it),
+    /// <c>relay</c> (nobody goes) or <c>evict-all</c> (both ends of every edge that stays broken for ten seconds go). Those who stay must be who would live after a cut.</summary>
+    public string BrokenEdges { get; set; } = "evict-min";
+
+    internal ImmutableArray<string> WitnessList => [.. Witnesses.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
 }
 
 /// <summary>Bounds of this node.</summary>

@@ -17,10 +17,13 @@ namespace ActorCluster.Hosting;
 /// <param name="LastEnd">Why the last life of this node ended, null when none did.</param>
 /// <param name="ActiveEntities">Entities in memory here.</param>
 /// <param name="UncommittedRows">Journal rows that wait for their commit here.</param>
+/// <param name="Witnesses">What each witness of <c>Cluster:Downing:Witnesses</c> said last to this node.</param>
+/// <param name="BrokenLinks">Members that are connected through others only.</param>
 public sealed record ClusterStatus(
     string Node, long Incarnation, string Mode, string Store, string? StoreFault, long View, ImmutableArray<MemberStatusLine> Members, ImmutableArray<ShardStatusLine> Shards,
     ImmutableArray<SingletonStatus> Singletons,
-    ImmutableArray<string> JoinBlockedBy, ImmutableArray<string> LastDecisions, string? LastEnd, int ActiveEntities, int UncommittedRows);
+    ImmutableArray<string> JoinBlockedBy, ImmutableArray<string> LastDecisions, string? LastEnd, int ActiveEntities, int UncommittedRows, ImmutableArray<WitnessStatusLine> Witnesses,
+    ImmutableArray<BrokenLinkLine> BrokenLinks);
 
 /// <summary>One member.</summary>
 /// <param name="Name">Node name.</param>
@@ -31,6 +34,19 @@ public sealed record ClusterStatus(
 /// <param name="Clients">Its URL for clients.</param>
 /// <param name="DownReason">Why it went down, empty while it lives.</param>
 public sealed record MemberStatusLine(string Name, long Incarnation, string Status, bool Reachable, string Link, string Clients, string DownReason);
+
+/// <summary>One witness, as this node sees it.</summary>
+/// <param name="Witness">As configured.</param>
+/// <param name="Seen">It answered lately: it counts.</param>
+/// <param name="Answer">Its last answer, or why there was none; empty before the first.</param>
+/// <param name="AgeSeconds">How long ago that was asked for; null before the first answer.</param>
+public sealed record WitnessStatusLine(string Witness, bool Seen, string Answer, double? AgeSeconds);
+
+/// <summary>Two members that do not reach each other although others reach both: an alarm.</summary>
+/// <param name="From">Node name.</param>
+/// <param name="To">Node name.</param>
+/// <param name="Seconds">Since this node knows of it.</param>
+public sealed record BrokenLinkLine(string From, string To, double Seconds);
 
 /// <summary>Shards of one type at one node.</summary>
 /// <param name="Type">Entity type.</param>

@@ -1,3 +1,4 @@
+using ActorCluster.Downing;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using Microsoft.Extensions.Logging;
@@ -60,6 +61,15 @@ internal static partial class HostingLog
 
     [LoggerMessage(1018, LogLevel.Debug, "Asks for a view change: {Reason}")]
     public static partial void AsksForView(this ILogger log, string reason);
+
+    [LoggerMessage(1023, LogLevel.Information, "Witness {Witness} is {State}: {Answer}")]
+    public static partial void WitnessChanged(this ILogger log, Witness witness, string state, string answer);
+
+    [LoggerMessage(1021, LogLevel.Warning, "{One} and {Other} do not reach each other, only others reach both: look at the network between them")]
+    public static partial void EdgeBroken(this ILogger log, Incarnation one, Incarnation other);
+
+    [LoggerMessage(1022, LogLevel.Information, "{One} and {Other} reach each other again, or one of them is gone")]
+    public static partial void EdgeMended(this ILogger log, Incarnation one, Incarnation other);
 
     [LoggerMessage(1012, LogLevel.Information, "Rejoining as a new incarnation in {Wait}")]
     public static partial void Rejoining(this ILogger log, TimeSpan wait);

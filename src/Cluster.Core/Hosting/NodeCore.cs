@@ -28,6 +28,9 @@ internal abstract record NodeInput
     /// <summary>Whoever answers at a peer's address could not prove this node's secret.</summary>
     public sealed record SecretDiffers(Incarnation Peer) : NodeInput;
 
+    /// <summary>What a witness said, or that it said nothing in time.</summary>
+    public sealed record WitnessAnswered(Witness Witness, bool Ok, string Answer) : NodeInput;
+
     public sealed record Hinted : NodeInput;
 
     public sealed record Answered(ControlAnswer Answer) : NodeInput;
@@ -60,10 +63,10 @@ internal sealed class NodeCore
 {
     private readonly List<NodeEffect> _effects = [];
 
-    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null)
+    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null, WitnessBoard? witnesses = null)
     {
         Ownership = new Ownership(draft.Inc, times, types ?? TypeRules.None);
-        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, newId);
+        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId);
     }
 
     public Membership.Membership Membership { get; }
@@ -100,6 +103,9 @@ internal sealed class NodeCore
                 break;
             case NodeInput.ToldDown(var by):
                 Membership.ToldDown(by, _effects);
+                break;
+            case NodeInput.WitnessAnswered(var witness, var ok, var answer):
+                Membership.Witnesses.Answered(witness, ok, answer);
                 break;
             case NodeInput.Hinted:
                 Membership.Hinted(now, _effects);

@@ -65,8 +65,18 @@ internal sealed partial class NodeLife
 
     void ILinkHandler.ToldDown(Incarnation by) => Tell(new NodeInput.ToldDown(by));
 
+    /// <summary>Ends both connections with a peer as TCP does that was not acknowledged for too long.</summary>
+    public void GiveUp(Incarnation peer)
+    {
+        _links.GiveUp(peer, LinkChannel.Control);
+        _links.GiveUp(peer, LinkChannel.Data);
+    }
+
+    /// <summary>Ends all links and the listening, as the end of a process does, while the rest still runs.</summary>
+    public ValueTask EndLinksAsync() => _links.DisposeAsync();
+
     void ILinkHandler.SecretDiffers(Incarnation peer) => Tell(new NodeInput.SecretDiffers(peer));
 
     private static Heartbeat FromWire(Incarnation from, Beat wire) => new(
-        from, wire.Sequence, wire.View, (NodeMode)wire.Mode, wire.StoreOk, wire.Health, wire.HearsYou, [.. wire.Row.Select(r => new ReachEntry(new Incarnation(r.Peer), r.Up))]);
+        from, wire.Sequence, wire.View, (NodeMode)wire.Mode, wire.StoreOk, wire.Health, wire.HearsYou, [.. wire.Row.Select(r => new ReachEntry(new Incarnation(r.Peer), r.Up))], wire.WitnessOk);
 }

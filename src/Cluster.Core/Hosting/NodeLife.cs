@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Globalization;
+using ActorCluster.Downing;
 using ActorCluster.Entities;
 using ActorCluster.Links;
 using ActorCluster.Membership;
@@ -11,6 +12,7 @@ using ActorCluster.Primitives;
 using ActorCluster.Sharding;
 using ActorCluster.Sharding.Wire;
 using Google.Protobuf;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace ActorCluster.Hosting;
@@ -34,8 +36,10 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private readonly BlockingCollection<NodeInput> _inbox = new(new ConcurrentQueue<NodeInput>(), 100_000);
     private readonly TaskCompletionSource<NodeEffect.Stop> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task? _disposal;
+    private readonly WitnessDriver _witnesses;
     private readonly Thread _thread;
     private readonly ILogger _log;
+    private readonly NodeFaults? _faults;
     private volatile Published _published;
     private volatile bool _stopping;
     private volatile string? _storeFault;
@@ -43,15 +47,16 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private long _viewShown = -1;
     private ImmutableArray<(long View, ulong Hash)> _recentViews = [];
     private ImmutableArray<Incarnation> _peers = [];
+    private ImmutableArray<(Incarnation A, Incarnation B)> _alarmed = [];
 
     public NodeLife(LifeSetup setup)
     {
-        (_setup, _log) = (setup, setup.Log);
+        (_setup, _log, _faults) = (setup, setup.Log, setup.Services.GetService<NodeFaults>());
         // Said with the join, so that whoever places shards gives this node none that it could not start.
         var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
-        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons));
-        _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], []);
-        Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit), setup.Log);
+        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons), ResolverChoice.WitnessesOf(setup.Options));
+        _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], [], [], []);
+        Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit), setup.Log, _faults?.Gate);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
         Entities.Fanout = Regions;
         _links = new LinkTransport(
@@ -59,7 +64,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             new LinkIdentity(setup.Cluster.Uuid, setup.Cluster.StoreGeneration, setup.Draft.Inc, setup.Draft.Name, setup.Draft.ProtoMin, setup.Draft.ProtoMax),
             new LinkOptions { Secrets = setup.Options.Secrets, AllowPlaintext = setup.Options.AllowPlaintext, FrameBytesMax = setup.Options.Limits.FrameBytes },
             this,
-            setup.Log);
+            setup.Log,
+            _faults?.Links);
+        _witnesses = new WitnessDriver(setup.Store, setup.Options.Times.WitnessTimeout);
         _thread = new Thread(Run) { IsBackground = true, Name = $"cluster-control {setup.Draft.Inc}", Priority = ThreadPriority.AboveNormal };
         _thread.Start();
     }
@@ -172,6 +179,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         Regions.Close();
         await Entities.DisposeAsync().ConfigureAwait(false);
         await _links.DisposeAsync().ConfigureAwait(false);
+        _witnesses.Dispose();
         _inbox.Dispose();
     }
 
@@ -189,6 +197,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             var next = MonotonicClock.Now;
             while (!_stopping && !_ended.Task.IsCompleted)
             {
+                _faults?.Gate.Wait();
                 var wait = next - MonotonicClock.Now;
                 // A tick that is due goes first: many peers' beats do not hold decisions up.
                 NodeInput? input = null;
@@ -223,14 +232,29 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View;
         _published = new Published(
             mode, membership.Lease.Deadline, membership.Lease.IsTrusted, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
-            before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.StoreRegressed);
+            before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.Witnesses.States(now), membership.BrokenEdges, membership.StoreRegressed);
         if (membership.StoreRegressed is { } lost && before.StoreRegressed is null) _log.StoreRegressed(lost);
+        foreach (var witness in _published.Witnesses.Where(w => w.AskedAt is not null))
+        {
+            if (before.Witnesses.FirstOrDefault(w => w.Witness == witness.Witness) is { AskedAt: not null } last && last.IsFresh == witness.IsFresh) continue;
+            _log.WitnessChanged(witness.Witness, witness.IsFresh ? "seen" : "not seen", witness.Answer);
+        }
+        AlarmOfBrokenEdges(now);
         if (mode != before.Mode)
         {
             _log.ModeChanged(before.Mode, mode);
             if (mode is NodeMode.Frozen) Entities.DropSpeculation();
         }
         if (newView) ShowView(membership.Snapshot!);
+    }
+
+    /// <summary>Not at once: while silence spreads, some have noticed and others have not.</summary>
+    private void AlarmOfBrokenEdges(TimeSpan now)
+    {
+        var lasting = _published.BrokenEdges.Where(e => now - e.Since >= _setup.Options.Times.RowFresh).Select(e => (e.A, e.B)).ToImmutableArray();
+        foreach (var (a, b) in lasting.Except(_alarmed)) _log.EdgeBroken(a, b);
+        foreach (var (a, b) in _alarmed.Except(lasting)) _log.EdgeMended(a, b);
+        _alarmed = lasting;
     }
 
     private void ShowView(ClusterSnapshot snapshot)
@@ -270,6 +294,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 break;
             case NodeEffect.ProbeLink(var peer):
                 _ = ProbeLinkAsync(peer);
+                break;
+            case NodeEffect.AskWitness(var witness):
+                _ = AskWitnessAsync(witness);
                 break;
             case NodeEffect.ProbeLock(var peer):
                 ThreadPool.UnsafeQueueUserWorkItem(_ => ProbeLock(peer), null);
@@ -328,6 +355,12 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         Tell(new NodeInput.Answered(answer));
     }
 
+    private async Task AskWitnessAsync(Witness witness)
+    {
+        var (ok, answer) = await _witnesses.AskAsync(witness).ConfigureAwait(false);
+        Tell(new NodeInput.WitnessAnswered(witness, ok, answer));
+    }
+
     private async Task ProbeLinkAsync(MemberRow peer)
     {
         try
@@ -378,7 +411,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     private static Beat ToWire(Heartbeat beat)
     {
-        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou };
+        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk };
         foreach (var entry in beat.Row) wire.Row.Add(new Beat.Types.Reach { Peer = entry.Peer.Value, Up = entry.Up });
         return wire;
     }
@@ -386,5 +419,6 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     /// <summary>What everybody may know of a life at one moment.</summary>
     internal sealed record Published(
         NodeMode Mode, TimeSpan Deadline, bool IsTrusted, TimeSpan At, TimeSpan RowsAt, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
-        ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, ImmutableArray<Incarnation> Fit, string? StoreRegressed = null);
+        ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, ImmutableArray<Incarnation> Fit, ImmutableArray<WitnessState> Witnesses,
+        ImmutableArray<BrokenEdge> BrokenEdges, string? StoreRegressed = null);
 }

@@ -7,17 +7,29 @@ namespace ActorCluster.Hosting;
 /// <summary>From the section <c>Cluster:Downing</c> to a resolver.</summary>
 internal static class ResolverChoice
 {
+    private static readonly SortedDictionary<string, BrokenEdgeRule> Rules = new(StringComparer.Ordinal)
+    {
+        ["evict-min"] = BrokenEdgeRule.EvictMin,
+        ["relay"] = BrokenEdgeRule.Relay,
+        ["evict-all"] = BrokenEdgeRule.EvictAll,
+    };
+
     private static readonly SortedDictionary<string, Func<DowningOptions, SplitBrainResolver>> Strategies = new(StringComparer.Ordinal)
     {
-        ["keep-majority"] = o => new KeepMajority(o.Minority == "stop") { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all" },
-        ["static-quorum"] = o => new StaticQuorum(o.QuorumSize) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all" },
-        ["keep-oldest"] = o => new KeepOldest(o.DownIfAlone, o.Strict) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all" },
-        ["keep-referee"] = o => new KeepReferee(o.Referee, o.RefereeVoters, o.Strict) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all" },
-        ["lease-majority"] = o => new LeaseMajority { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all" },
-        ["down-all"] = o => new DownAll { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all" },
+        ["keep-majority"] = o => new KeepMajority(o.Minority == "stop") { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
+        ["static-quorum"] = o => new StaticQuorum(o.QuorumSize) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
+        ["keep-oldest"] = o => new KeepOldest(o.DownIfAlone, o.Strict) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
+        ["keep-referee"] = o => o.WitnessList.IsEmpty
+            ? new KeepReferee(o.Referee, o.RefereeVoters, o.Strict) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] }
+            : new KeepWitnessed(o.Strict) { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
+        ["lease-majority"] = o => new LeaseMajority { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
+        ["down-all"] = o => new DownAll { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
     };
 
     public static SplitBrainResolver Make(DowningOptions options) => Strategies[options.Strategy](options);
+
+    /// <summary>The witnesses that a node of these options asks.</summary>
+    public static WitnessBoard WitnessesOf(ClusterOptions options) => new([.. options.Downing.WitnessList.Select(w => Witness.Parse(w)!)], options.Downing.WitnessQuorum, options.Times);
 
     /// <summary>What cannot work, each with its key, its value and the mend.</summary>
     /// <param name="options">The section.</param>
@@ -30,6 +42,8 @@ internal static class ResolverChoice
             yield return $"Cluster:Downing:Minority is '{options.Minority}'; give late or stop.";
         if (options.Unstable is not ("claim" or "down-all"))
             yield return $"Cluster:Downing:Unstable is '{options.Unstable}'; give claim or down-all.";
+        if (!Rules.ContainsKey(options.BrokenEdges))
+            yield return $"Cluster:Downing:BrokenEdges is '{options.BrokenEdges}'; give evict-min, relay or evict-all.";
         if (options.Role.Any(c => char.IsWhiteSpace(c) || c == ','))
             yield return $"Cluster:Downing:Role is '{options.Role}'; give one role, without spaces and commas, or nothing.";
         if (options.Strategy == "static-quorum")
@@ -40,24 +54,40 @@ internal static class ResolverChoice
             else if (hosts.Length > 0 && (options.QuorumSize > hosts.Length || (options.Role.Length == 0 && (2 * options.QuorumSize) - 1 < hosts.Length)))
                 yield return $"Cluster:Downing:QuorumSize is {options.QuorumSize} and Cluster:Hosts names {hosts.Length} nodes; give {(hosts.Length / 2) + 1} to {hosts.Length}.";
         }
+        foreach (var wrong in options.WitnessList.Where(w => Witness.Parse(w) is null))
+            yield return $"Cluster:Downing:Witnesses has '{wrong}'; give http://host/, https://host/, tcp://host:port, file:///path or store, separated by commas, without names and passwords.";
+        if (options.WitnessList.Distinct(StringComparer.Ordinal).Count() < options.WitnessList.Length)
+            yield return $"Cluster:Downing:Witnesses is '{options.Witnesses}'; give each witness once.";
+        if (options.WitnessQuorum < 1 || options.WitnessQuorum > Math.Max(1, options.WitnessList.Length))
+            yield return $"Cluster:Downing:WitnessQuorum is {options.WitnessQuorum}; give 1 to {Math.Max(1, options.WitnessList.Length)}, the number of Cluster:Downing:Witnesses.";
         if (options.Strategy == "keep-referee")
         {
-            if (string.IsNullOrWhiteSpace(options.Referee))
-                yield return $"Cluster:Downing:Referee is '{options.Referee}'; give the name of a node.";
-            else if (hosts.Length > 0 && !hosts.Contains(options.Referee, StringComparer.Ordinal))
+            if (options.Referee.Contains("://", StringComparison.Ordinal))
+                yield return $"Cluster:Downing:Referee is '{options.Referee}'; give the name of a node, or leave it empty and put that into Cluster:Downing:Witnesses.";
+            else if (!options.WitnessList.IsEmpty && (options.Referee.Length > 0 || options.RefereeVoters != 1))
+                yield return $"Cluster:Downing:Referee is '{options.Referee}', RefereeVoters {options.RefereeVoters} and Witnesses '{options.Witnesses}'; give a node or witnesses, not both.";
+            else if (options.WitnessList.IsEmpty && string.IsNullOrWhiteSpace(options.Referee))
+                yield return $"Cluster:Downing:Referee is '{options.Referee}'; give the name of a node, or witnesses as Cluster:Downing:Witnesses.";
+            else if (options.WitnessList.IsEmpty && hosts.Length > 0 && !hosts.Contains(options.Referee, StringComparer.Ordinal))
                 yield return $"Cluster:Downing:Referee is '{options.Referee}'; give one of {string.Join(", ", hosts)}, which Cluster:Hosts names.";
             if (options.RefereeVoters < 1 || (hosts.Length > 0 && options.RefereeVoters > hosts.Length))
                 yield return $"Cluster:Downing:RefereeVoters is {options.RefereeVoters}; give at least 1 and at most the number of nodes.";
         }
     }
 
-    /// <summary>Strategy and parameters in one text; the strategy alone where all are defaults, as clusters made before have it.</summary>
+    /// <summary>The strategy and what differs from the defaults: a key that a later release adds leaves the digest of clusters that do not use it.</summary>
     public static string Describe(DowningOptions options)
     {
-        var parameters = Text(options);
-        return parameters == Text(new DowningOptions()) ? options.Strategy : $"{options.Strategy}({parameters})";
+        var defaults = Parameters(new DowningOptions()).ToList();
+        var changed = Parameters(options).Where((p, i) => p != defaults[i]).ToList();
+        return changed.Count == 0 ? options.Strategy : $"{options.Strategy}({string.Join(',', changed)})";
     }
 
-    private static string Text(DowningOptions o) => string.Create(
-        CultureInfo.InvariantCulture, $"{o.Minority},{o.Unstable},{o.Role},{o.QuorumSize},{o.DownIfAlone},{o.Referee},{o.RefereeVoters},{o.Strict}");
+    private static IEnumerable<string> Parameters(DowningOptions o) =>
+        new (string Key, object Value)[]
+        {
+            (nameof(o.Minority), o.Minority), (nameof(o.Unstable), o.Unstable), (nameof(o.Role), o.Role), (nameof(o.QuorumSize), o.QuorumSize), (nameof(o.DownIfAlone), o.DownIfAlone),
+            (nameof(o.Referee), o.Referee), (nameof(o.RefereeVoters), o.RefereeVoters), (nameof(o.Witnesses), string.Join(' ', o.WitnessList)), (nameof(o.WitnessQuorum), o.WitnessQuorum), (nameof(o.Strict), o.Strict),
+            (nameof(o.BrokenEdges), o.BrokenEdges),
+        }.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Key}={p.Value}"));
 }

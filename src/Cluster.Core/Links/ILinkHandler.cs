@@ -55,4 +55,8 @@ internal interface ILinkFilter
     /// <param name="connection">The connection that carries the frame, not the channel that the frame belongs to.</param>
     /// <param name="direction">Which way.</param>
     bool Passes(Incarnation peer, LinkChannel connection, LinkDirection direction);
+
+    /// <summary>Asked per receive with <see cref="LinkDirection.Incoming"/>, and with both at each dial or accept: what came waits, and what comes after it waits in the system's
+    /// buffers, as over a network that carries nothing now. It ends with a no, or with the connection; a handshake does not wait, it finds nobody.</summary>
+    bool Holds(Incarnation peer, LinkChannel connection, LinkDirection direction) => false;
 }

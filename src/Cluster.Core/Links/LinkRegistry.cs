@@ -7,6 +7,8 @@ namespace ActorCluster.Links;
 /// <summary>Who is linked by which connections, and the reading of each connection from its start to its end.</summary>
 internal sealed class LinkRegistry(LinkOptions options, ILinkHandler handler, LinkFlusher flusher, LinkThreads threads, ILogger log)
 {
+    private static readonly TimeSpan HeldLook = TimeSpan.FromMilliseconds(5);
+
     private readonly LinkOptions _options = options;
     private readonly LinkThreads _threads = threads;
     private readonly ILogger _log = log;
@@ -24,7 +26,7 @@ internal sealed class LinkRegistry(LinkOptions options, ILinkHandler handler, Li
 
     /// <summary>Whether a handshake with that peer may pass.</summary>
     public bool Passes(Incarnation peer, LinkChannel channel) =>
-        Filter is not { } filter || (filter.Passes(peer, channel, LinkDirection.Outgoing) && filter.Passes(peer, channel, LinkDirection.Incoming));
+        Filter is not { } filter || (Passes(filter, peer, channel, LinkDirection.Outgoing) && Passes(filter, peer, channel, LinkDirection.Incoming));
 
     /// <summary>Keeps a socket in reach of <see cref="Stop"/> while its handshake runs; false when stopped already.</summary>
     public bool Track(Socket socket)
@@ -90,6 +92,9 @@ internal sealed class LinkRegistry(LinkOptions options, ILinkHandler handler, Li
         foreach (var socket in unfinished) socket.Dispose();
         CloseAllBut(new HashSet<Incarnation>());
     }
+
+    private static bool Passes(ILinkFilter filter, Incarnation peer, LinkChannel channel, LinkDirection direction) =>
+        filter.Passes(peer, channel, direction) && !filter.Holds(peer, channel, direction);
 
     private PeerLinks Hold(Incarnation peer)
     {
@@ -187,7 +192,7 @@ internal sealed class LinkRegistry(LinkOptions options, ILinkHandler handler, Li
                 var count = connection.Socket.Receive(_buffer.Free(), out var fault);
                 if (count == 0 || fault != SocketError.Success) return LinkSocket.Loss(fault);
                 _buffer.Filled(count);
-                var discard = registry.Filter is { } filter && !filter.Passes(connection.Peer, connection.Channel, LinkDirection.Incoming);
+                var discard = registry.Filter is { } filter && !Arrives(filter);
                 turns.BeginReceive();
                 var isSound = links.Deliver(connection, _buffer, discard);
                 if (!isSound)
@@ -200,6 +205,17 @@ internal sealed class LinkRegistry(LinkOptions options, ILinkHandler handler, Li
                 if (!isSound) return ChannelLoss.Protocol;
                 if (connection.LostReported) return ChannelLoss.Closed;
             }
+        }
+
+        /// <summary>Whether what was received may be handed over, once nothing holds it any more.</summary>
+        private bool Arrives(ILinkFilter filter)
+        {
+            while (filter.Holds(connection.Peer, connection.Channel, LinkDirection.Incoming))
+            {
+                if (connection.Ended is not null) return false;
+                Thread.Sleep(HeldLook);
+            }
+            return filter.Passes(connection.Peer, connection.Channel, LinkDirection.Incoming);
         }
 
         private void Broken(Exception error)

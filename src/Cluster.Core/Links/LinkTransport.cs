@@ -27,7 +27,7 @@ internal sealed class LinkTransport : IAsyncDisposable
 
     /// <summary>Starts accepting on a bound address, which it owns from now on.</summary>
     /// <exception cref="ArgumentException">The options cannot be used; every fault is named. The listener stays the caller's.</exception>
-    public LinkTransport(LinkListener listener, LinkIdentity self, LinkOptions options, ILinkHandler handler, ILogger log)
+    public LinkTransport(LinkListener listener, LinkIdentity self, LinkOptions options, ILinkHandler handler, ILogger log, ILinkFilter? filter = null)
     {
         List<string> faults = [.. options.Faults()];
         if (!options.AllowPlaintext && !IPAddress.IsLoopback(listener.Bound.Address))
@@ -39,7 +39,7 @@ internal sealed class LinkTransport : IAsyncDisposable
         if (faults.Count > 0) throw new ArgumentException(string.Join(" ", faults), nameof(options));
 
         (_self, _options, _log) = (self, options, log);
-        _registry = new LinkRegistry(options, handler, _flusher, _threads, log);
+        _registry = new LinkRegistry(options, handler, _flusher, _threads, log) { Filter = filter };
         _handshaker = new Handshaker(self, options, handler, log);
         _acceptor = new LinkAcceptor(listener, options, _handshaker, _registry, _threads, log);
         _threads.Start("link-flush", _flusher.Run);

@@ -99,6 +99,10 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
     public bool StoreOk(Incarnation inc, TimeSpan now) =>
         _peers.TryGetValue(inc, out var peer) && peer.Last is { StoreOk: true } && now - peer.LastAt <= times.RowFresh;
 
+    /// <summary>A peer saw the witnesses at its last beat, and the beat is fresh.</summary>
+    public bool WitnessOk(Incarnation inc, TimeSpan now) =>
+        _peers.TryGetValue(inc, out var peer) && peer.Last is { WitnessOk: true } && now - peer.LastAt <= times.RowFresh;
+
     private sealed class Peer(ProtocolTimes times)
     {
         private readonly Queue<TimeSpan> _downs = new();

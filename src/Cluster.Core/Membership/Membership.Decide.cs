@@ -132,19 +132,23 @@ internal sealed partial class Membership
         var voters = Snapshot!.Members.Where(m => m.IsVoter).ToImmutableArray();
         var live = Snapshot.Members.Where(m => m.IsLive).Select(m => m.Inc).ToList();
         var component = Reachability.ComponentOf(Self, live, inc => RowOf(inc, now));
-        var claim = _downing.Review(
-            new DowningInput
-            {
-                Self = Self,
-                Voters = voters,
-                Component = component,
-                StoreOk = inc => inc == Self ? StoreOk(now) : _detector.StoreOk(inc, now),
-                CrashEvident = _detector.IsCrashEvident,
-                ProvedDead = _detector.IsProvedDead,
-                LeaseStale = inc => IsStale(inc, now),
-                Unwell = _detector.Health >= 3,
-            },
-            now);
+        var input = new DowningInput
+        {
+            Self = Self,
+            Voters = voters,
+            Component = component,
+            StoreOk = inc => inc == Self ? StoreOk(now) : _detector.StoreOk(inc, now),
+            WitnessOk = inc => inc == Self ? Witnesses.IsFresh(now) : _detector.WitnessOk(inc, now),
+            CrashEvident = _detector.IsCrashEvident,
+            ProvedDead = _detector.IsProvedDead,
+            LeaseStale = inc => IsStale(inc, now),
+            HealthOf = inc => inc == Self ? _detector.Health : _detector.LastBeat(inc)?.Health ?? 0,
+            Unwell = _detector.Health >= 3,
+        };
+        var claim = _downing.Review(input, now);
+        var broken = Reachability.BrokenEdges([.. voters.Select(m => m.Inc).Where(component.Contains)], inc => RowOf(inc, now));
+        var indirect = _indirect.Review(input, broken, _downing.Missing.IsEmpty, now);
+        if (claim.Evict.IsEmpty) claim = indirect;
         if (claim.Class == DowningClass.Stop && !claim.Evict.IsEmpty)
         {
             Stop(ExitCodes.Evicted, $"Stopped by {resolver.Name}: {claim.Reason}.", effects);

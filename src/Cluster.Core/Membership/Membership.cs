@@ -15,13 +15,14 @@ internal delegate ImmutableArray<ShardTarget> TargetPlanner(ImmutableArray<Membe
 /// <summary>One incarnation's way through the member table: join, lease, views, the split-brain decision, leave (protocol 1 to 4).</summary>
 /// <remarks>Not thread-safe. <c>now</c> is monotonic. Every view change is a compare-and-set on the view that it was decided on, so that
 /// a decision from an old picture fails in the store.</remarks>
-internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, TargetPlanner plan, Func<Guid> newId)
+internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, TargetPlanner plan, WitnessBoard witnesses, Func<Guid> newId)
 {
     private readonly FailureDetector _detector = new(draft.Inc, times);
     private static readonly TimeSpan ClockStep = TimeSpan.FromMilliseconds(500);
 
     private readonly LeaseWatch _leases = new(times);
     private readonly DowningDecision _downing = new(resolver, times);
+    private readonly IndirectDecision _indirect = new(resolver, times);
     private readonly SortedDictionary<Incarnation, PeerState> _peers = [];
 
     private TimeSpan _started;
@@ -67,6 +68,9 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     /// <summary>Members up or leaving that cannot be reached, directly or through others.</summary>
     public ImmutableArray<Incarnation> Missing => _downing.Missing;
 
+    /// <summary>Members of this node's component that do not reach each other.</summary>
+    public ImmutableArray<BrokenEdge> BrokenEdges => _indirect.Broken;
+
     /// <summary>
     /// What the store has forgotten: it shows less than it did, so nothing that it says is trusted and nothing is written. Only a recovery ends it, and with it this
     /// incarnation (protocol 4.6). Null while the store remembers.
@@ -74,6 +78,8 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     public string? StoreRegressed { get; private set; }
 
     public FailureDetector Detector => _detector;
+
+    public WitnessBoard Witnesses => witnesses;
 
     public bool StoreOk(TimeSpan now) => !_storeFailed && _lastStoreOk != default && now - _lastStoreOk <= times.Renew + times.CallTimeout;
 
@@ -149,6 +155,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         Read(now, effects);
         ProbeTheLost(now, effects);
         ProbeTheAwaited(awaited, now, effects);
+        foreach (var witness in witnesses.Due(now)) effects.Add(new NodeEffect.AskWitness(witness));
         if (_leaveWanted) EndLeaving(now, effects);
         if (_stopped) return;
         if (_pending is not null) DrivePending(effects);
@@ -273,10 +280,10 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         _nextBeat = now + times.Heartbeat;
         _beatSeq++;
         var row = _detector.OwnRow(now);
-        var (mode, storeOk) = (Mode(now), StoreOk(now));
+        var (mode, storeOk, witnessOk) = (Mode(now), StoreOk(now), witnesses.IsFresh(now));
         foreach (var peer in _peers.Keys)
         {
-            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row);
+            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk);
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Control, beat));
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Data, beat));
         }

@@ -1,3 +1,4 @@
+using ActorCluster.Downing;
 using ActorCluster.Links;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
@@ -18,6 +19,9 @@ internal abstract record NodeEffect
 
     /// <summary>Try the lock file of a peer on the same host, and bring back whether it is free.</summary>
     public sealed record ProbeLock(MemberRow Peer) : NodeEffect;
+
+    /// <summary>Ask a witness and bring back what it says, also that it says nothing.</summary>
+    public sealed record AskWitness(Witness Whom) : NodeEffect;
 
     /// <summary>Tell every peer that the store has news.</summary>
     public sealed record Hint : NodeEffect;

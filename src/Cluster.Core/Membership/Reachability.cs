@@ -13,22 +13,38 @@ internal static class Reachability
     public static ImmutableSortedSet<Incarnation> ComponentOf(
         Incarnation self, IReadOnlyCollection<Incarnation> members, Func<Incarnation, ImmutableArray<ReachEntry>?> rowOf)
     {
-        var rows = members.ToDictionary(m => m, rowOf);
-        var component = new SortedSet<Incarnation> { self };
-        var open = new Queue<Incarnation>([self]);
+        var all = members.ToArray();
+        var rows = Array.ConvertAll(all, m => rowOf(m));
+        var start = Array.IndexOf(all, self);
+        if (start < 0) return [self];
+        var reached = new bool[all.Length];
+        reached[start] = true;
+        var open = new Queue<int>([start]);
         while (open.TryDequeue(out var from))
         {
-            foreach (var to in members)
-                if (!component.Contains(to) && IsUp(rows, from, to) && component.Add(to)) open.Enqueue(to);
+            for (var to = 0; to < all.Length; to++)
+            {
+                if (reached[to] || !IsUp(rows[from], all[from], rows[to], all[to])) continue;
+                reached[to] = true;
+                open.Enqueue(to);
+            }
         }
-        return [.. component];
+        return [.. all.Where((_, i) => reached[i])];
+    }
+
+    /// <summary>Pairs of members that somebody who counts says do not reach each other, lower incarnation first. Where nobody speaks for an edge it is not called broken:
+    /// observers that are unwell are no reason to evict anybody.</summary>
+    public static ImmutableArray<(Incarnation A, Incarnation B)> BrokenEdges(IReadOnlyCollection<Incarnation> members, Func<Incarnation, ImmutableArray<ReachEntry>?> rowOf)
+    {
+        var rows = members.ToDictionary(m => m, rowOf);
+        return [.. from a in members from b in members where a.CompareTo(b) < 0 && (Says(rows[a], b) == false || Says(rows[b], a) == false) orderby a, b select (a, b)];
     }
 
     /// <summary>Both rows count: both must say up. One counts: it decides. None: down, for nobody speaks for that edge.</summary>
-    private static bool IsUp(Dictionary<Incarnation, ImmutableArray<ReachEntry>?> rows, Incarnation a, Incarnation b)
+    private static bool IsUp(ImmutableArray<ReachEntry>? rowOfA, Incarnation a, ImmutableArray<ReachEntry>? rowOfB, Incarnation b)
     {
-        var byA = Says(rows[a], b);
-        var byB = Says(rows[b], a);
+        var byA = Says(rowOfA, b);
+        var byB = Says(rowOfB, a);
         return (byA ?? byB ?? false) && (byB ?? byA ?? false);
     }
 

@@ -46,6 +46,9 @@ public sealed record ProtocolTimes
     /// <summary>How long a division may stay undecided before each component claims in turn.</summary>
     public TimeSpan Unresolved { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>How long two members may reach each other through others only before somebody is evicted for it.</summary>
+    public TimeSpan BrokenGrace { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>Stability needed when every missing member is known to have crashed.</summary>
     public TimeSpan StableWithEvidence { get; init; } = TimeSpan.FromMilliseconds(300);
 
@@ -73,6 +76,15 @@ public sealed record ProtocolTimes
     /// <summary>How long a free row may wait for its target before the sweep chooses another.</summary>
     public TimeSpan SweepPatience { get; init; } = TimeSpan.FromSeconds(3);
 
+    /// <summary>Between two questions to a witness.</summary>
+    public TimeSpan WitnessPeriod { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long a witness may take to answer.</summary>
+    public TimeSpan WitnessTimeout { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a witness counts as seen after the question it answered.</summary>
+    public TimeSpan WitnessFresh { get; init; } = TimeSpan.FromSeconds(4);
+
     /// <summary>In which a cancelled effect ends.</summary>
     private static readonly TimeSpan EffectCancel = TimeSpan.FromMilliseconds(400);
 
@@ -84,6 +96,8 @@ public sealed record ProtocolTimes
     {
         if (ServeLimit <= (2 * Renew) + CallTimeout)
             yield return $"Cluster:Times:ServeLimit is {ServeLimit}; give more than 2 × Renew + CallTimeout ({(2 * Renew) + CallTimeout}), so that two lost renewals are survived.";
+        if (WitnessFresh < WitnessPeriod + WitnessTimeout)
+            yield return $"Cluster:Times:WitnessFresh is {WitnessFresh}; give at least WitnessPeriod + WitnessTimeout ({WitnessPeriod + WitnessTimeout}), so that a witness that always answers is always fresh.";
         const double rho = 0.005;
         var proven = (LeaseTtl * ((1 - rho) / (1 + rho))) - StopBudget;
         if (ServeLimit > proven)

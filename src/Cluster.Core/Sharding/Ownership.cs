@@ -77,7 +77,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
         if (_readWanted || now >= _nextRead)
             Call(new ControlCall.ReadShards(), () => (_readWanted, _readAsked, _nextRead) = (false, now, now + interval), effects);
         DriveHandoffs(membership, now, effects);
-        if (membership.IsCoordinator(now) && now >= _nextSweep) Sweep(membership, now, effects);
+        if (now >= _nextSweep && membership.IsCoordinator(now)) Sweep(membership, now, effects);
     }
 
     /// <summary>The driver has emptied a shard: nothing of it runs, nothing of it is in doubt.</summary>
@@ -222,6 +222,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
     private void DriveHandoffs(Membership.Membership membership, TimeSpan now, List<NodeEffect> effects)
     {
         var leaving = membership.SelfRow.Status == MemberStatus.Leaving;
+        if (!leaving && _held.Values.All(h => h.Phase == Phase.Serving && h.HandoffTo is null)) return;
         var draining = _held.Values.Count(h => h.Phase != Phase.Serving);
         var drain = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var reopen = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using ActorCluster.ChatRooms;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
@@ -13,9 +14,11 @@ internal sealed class SimCheckers(SimCluster cluster)
     private readonly SortedDictionary<ShardNo, (long Seq, Epoch Epoch)> _shards = [];
     private readonly SortedDictionary<ShardNo, Epoch> _acted = [];
     private readonly HashSet<(string Room, CommandId Id)> _commands = []; // Only asked, never iterated.
-    private readonly HashSet<(ShardNo Shard, Epoch Epoch)> _epochs = [];
+    private readonly SortedDictionary<ShardNo, Epoch> _epochs = [];
     private readonly SortedDictionary<ShardNo, (Incarnation? Owner, Epoch Epoch, TimeSpan Since)> _owners = [];
     private (Guid OpId, string What)? _movedLease;
+    private (ViewChange Change, ImmutableArray<MemberRow> Before)? _changing;
+    private readonly SortedDictionary<ShardNo, (Epoch Epoch, Incarnation Previous)> _free = [];
     private int _journalSeen;
     private int _shardLogSeen;
 
@@ -36,6 +39,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     /// <summary>Before a view change takes effect: an eviction that rests on a stale lease must not meet a live one (I12).</summary>
     public void ViewChanging(ViewChange change)
     {
+        _changing = (change, [.. Database.Members]);
         if (change.BasedOn != Database.ViewLog.Count) return; // It will be a conflict.
         foreach (var down in change.Members.OfType<MemberChange.Down>())
         {
@@ -60,13 +64,24 @@ internal sealed class SimCheckers(SimCluster cluster)
             World.Violated("I12", moved.What);
             _movedLease = null;
         }
+        if (_changing is { } changing)
+        {
+            if (Database.ViewLog.Count > 0 && Database.ViewLog[^1].OpId == changing.Change.OpId) cluster.Coverage.ViewChanged(changing.Change, StoreVerdict.Ok, changing.Before);
+            _changing = null;
+        }
+        if (call == "Renew") CheckSplit();
         for (; _shardLogSeen < Database.ShardLog.Count; _shardLogSeen++)
         {
             var raised = Database.ShardLog[_shardLogSeen];
-            if (!_epochs.Add((raised.Shard, raised.Epoch))) World.Violated("I1", $"Epoch {raised.Epoch} of shard {raised.Shard} was given twice.");
+            if (_epochs.TryGetValue(raised.Shard, out var epoch) && raised.Epoch <= epoch) World.Violated("I1", $"Shard {raised.Shard} was given epoch {raised.Epoch} after {epoch}.");
+            _epochs[raised.Shard] = raised.Epoch;
         }
         foreach (var row in Database.Shards)
         {
+            if (_free.TryGetValue(row.No, out var free) && row.State == ShardState.Free && row.Epoch == free.Epoch && row.Previous != free.Previous && call != "ClearPrevious")
+                World.Violated("I12", $"{call}: shard {row.No} forgets its former owner {free.Previous}, which has not said that it stopped.");
+            if (row is { State: ShardState.Free, Previous: { } previous }) _free[row.No] = (row.Epoch, previous);
+            else _free.Remove(row.No);
             if (!_owners.TryGetValue(row.No, out var had) || had.Owner != row.Owner || had.Epoch != row.Epoch) _owners[row.No] = (row.Owner, row.Epoch, World.Now);
             if (row.Owner is { } owner && Database.Find(owner) is { IsLive: false } dead) World.Violated("I13", $"{call}: shard {row.No} is owned by {dead}.");
         }
@@ -129,14 +144,52 @@ internal sealed class SimCheckers(SimCluster cluster)
     }
 
     /// <summary>A read was answered: unmarked ones are at most 2 s old (I6).</summary>
-    public void WasRead(string room, RoomAnswer answer)
+    public void WasRead(string room, RoomAnswer answer, TimeSpan asked)
     {
         if (answer.End != RoomEnd.Done || answer.Marked) return;
         UnmarkedReads++;
         if (!_acked.TryGetValue(room, out var acks)) return;
+        if (answer.Confirmed)
+        {
+            var before = acks.FindLastIndex(a => a.At < asked);
+            if (before >= 0 && answer.Seq < acks[before].Seq) World.Violated("I7", $"A confirmed read of {room}, asked at {asked}, saw {answer.Seq}, but {acks[before].Seq} was acknowledged at {acks[before].At}.");
+            return;
+        }
         var bound = answer.At - TimeSpan.FromSeconds(2);
         var at = acks.FindLastIndex(a => a.At <= bound);
         if (at >= 0 && answer.Seq < acks[at].Seq) World.Violated("I6", $"A read of {room} saw {answer.Seq} at {answer.At}, but {acks[at].Seq} was acknowledged at {acks[at].At}.");
+    }
+
+    /// <summary>A snapshot was written (7.6).</summary>
+    public void SnapshotSaved(SimLife life, string room, long seq)
+    {
+        if (RowsOf(room).Count < seq) World.Violated("7.6", $"{life.Inc} saved a snapshot of {room} up to {seq}, the journal ends at {RowsOf(room).Count}.");
+    }
+
+    /// <summary>Two components whose members are all up and reach the store, long after the last fault began: nobody decided (I17).</summary>
+    private void CheckSplit()
+    {
+        if (World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(22)) return;
+        var voters = cluster.Lives.Where(l => !l.IsEnded && Database.Find(l.Inc) is { IsVoter: true }).ToList();
+        if (voters.Exists(l => l.Node.IsPaused || !cluster.Store.IsReached(l.Node.Index)) || voters.Count == 0) return;
+        var component = new HashSet<int> { voters[0].Node.Index };
+        while (voters.FirstOrDefault(v => !component.Contains(v.Node.Index) && component.Any(c => cluster.Network.AreConnected(c, v.Node.Index))) is { } next) component.Add(next.Node.Index);
+        if (component.Count < voters.Count) World.Violated("I17", $"22 s after the last fault began, {string.Join(", ", voters.Select(v => v.Inc))} are all members and do not reach each other.");
+    }
+
+    /// <summary>The journal's order as witness: who was answered before another began stands before it (I7).</summary>
+    private void CheckOrder(IEnumerable<SimOp> acked)
+    {
+        foreach (var room in acked.GroupBy(o => o.Room))
+        {
+            var begun = TimeSpan.MinValue;
+            SimOp? latest = null;
+            foreach (var op in room.OrderBy(o => o.Seq))
+            {
+                if (op.AnsweredAt < begun) World.Violated("I7", $"{op.Id} stands at {op.Room} {op.Seq} behind {latest!.Id} at {latest.Seq}, but was answered at {op.AnsweredAt}, before that one began at {begun}.");
+                if (op.At > begun) (begun, latest) = (op.At, op);
+            }
+        }
     }
 
     /// <summary>When all is quiet again.</summary>
@@ -149,6 +202,7 @@ internal sealed class SimCheckers(SimCluster cluster)
             if (op is { State: SimOpState.Refused, Attempts: 1 } && _commands.Contains((op.Room, op.Id))) World.Violated("I3", $"{op.Id} was refused, but took effect.");
             if (op is { State: SimOpState.Acked, Seq: > 0, Command: RoomCommand.Say } && !_commands.Contains((op.Room, op.Id))) World.Violated("I3", $"{op.Id} was acknowledged, but the journal does not have it.");
         }
+        CheckOrder(all.Where(o => o is { State: SimOpState.Acked, Command: RoomCommand.Say }));
         foreach (var said in all.Where(o => o is { State: SimOpState.Acked, Command: RoomCommand.Say }).GroupBy(o => (o.Id.Client, o.Room)))
         {
             var seqs = said.OrderBy(o => o.Id.Sequence).Select(o => o.Seq).ToArray();
@@ -160,6 +214,8 @@ internal sealed class SimCheckers(SimCluster cluster)
             foreach (var room in cluster.Rooms)
                 if (_delivered.GetValueOrDefault((room, life.Inc)) is var got && got != RowsOf(room).Count)
                     World.Violated("I5", $"{life.Inc} got {room} up to {got}, the journal ends at {RowsOf(room).Count}.");
+            foreach (var (shard, epoch) in life.Rooms.Held)
+                if (Database.Find(shard) is not { } row || row.Owner != life.Inc || row.Epoch != epoch) World.Violated("I15", $"{life.Inc} has shard {shard} epoch {epoch} in memory, which {Database.Find(shard)?.Owner} owns.");
             if (life.Gateway.Pending > 0 || !life.Gateway.OutboxesEmpty || life.Rooms.Waiting > 0)
                 World.Violated("I14", $"{life.Inc} still holds {life.Gateway.Pending} requests [{life.Gateway.PendingText}], outboxes empty: {life.Gateway.OutboxesEmpty}, {life.Rooms.Waiting} rows.");
         }

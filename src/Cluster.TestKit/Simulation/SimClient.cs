@@ -29,6 +29,8 @@ internal sealed class SimOp
 
     public long Seq { get; set; }
 
+    public TimeSpan AnsweredAt { get; set; }
+
     /// <summary>An earlier attempt may have taken effect.</summary>
     public bool WasUncertain { get; set; }
 }
@@ -37,8 +39,8 @@ internal sealed class SimOp
 internal sealed class SimClient(SimCluster cluster, int index, IEnumerable<PlannedOperation> operations)
 {
     private const int OpenPerRoomMax = 3;
+    public static readonly TimeSpan UsualPatience = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan GiveUpAfter = TimeSpan.FromSeconds(90);
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
     private readonly ClientId _id = new((UInt128)(ulong)index + 1);
     private readonly List<SimOp> _open = [];
@@ -69,7 +71,7 @@ internal sealed class SimClient(SimCluster cluster, int index, IEnumerable<Plann
         cluster.World.After(_began + operation.At - cluster.World.Now, () =>
         {
             if (IsDone) return;
-            Do(cluster.Rooms[operation.Room], operation.Act);
+            Do(cluster.Rooms[cluster.HotRoom ?? operation.Room], operation.Act);
             Next();
         });
     }
@@ -112,7 +114,7 @@ internal sealed class SimClient(SimCluster cluster, int index, IEnumerable<Plann
         }
         var request = new RoomRequest(((long)_id.Value << 32) | ++_nextRequest, life.Inc, op.Room, op.Command, op.Id, after);
         life.After(TimeSpan.FromMilliseconds(1), () => life.Gateway.Accept(request, answer => cluster.World.After(TimeSpan.FromMilliseconds(1), () => Answered(op, attempt, gateway, answer))));
-        cluster.World.After(Patience, () =>
+        cluster.World.After(cluster.Patience, () =>
         {
             if (op.State == SimOpState.Open && op.Attempts == attempt) Retry(op, attempt, gateway, TimeSpan.Zero, uncertain: true);
         });
@@ -124,7 +126,7 @@ internal sealed class SimClient(SimCluster cluster, int index, IEnumerable<Plann
         switch (answer.End)
         {
             case RoomEnd.Done:
-                op.Seq = answer.Seq;
+                (op.Seq, op.AnsweredAt) = (answer.Seq, cluster.World.Now);
                 End(op, SimOpState.Acked);
                 cluster.Checkers.Acked(op);
                 break;
@@ -165,7 +167,8 @@ internal sealed class SimClient(SimCluster cluster, int index, IEnumerable<Plann
     {
         if (Gateway(_gateway) is not { } life) return;
         var request = new RoomRequest(((long)_id.Value << 32) | ++_nextRequest, life.Inc, room, null, null, 0);
-        life.After(TimeSpan.FromMilliseconds(1), () => life.Gateway.Accept(request, answer => cluster.Checkers.WasRead(room, answer)));
+        var asked = cluster.World.Now;
+        life.After(TimeSpan.FromMilliseconds(1), () => life.Gateway.Accept(request, answer => cluster.Checkers.WasRead(room, answer, asked)));
     }
 
     private SimLife? Gateway(int node) => cluster.Nodes[node % cluster.Nodes.Length] is { IsAlive: true, Life: { IsEnded: false } life } ? life : null;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using ActorCluster.Downing;
+using ActorCluster.Hosting;
 using ActorCluster.Links;
 using ActorCluster.Persistence;
 using ActorCluster.Placement;
@@ -11,6 +12,7 @@ namespace ActorCluster.TestKit.Simulation;
 internal sealed class SimCluster
 {
     private const string RoomType = "room";
+    private const string KeepMajorityName = "keep-majority";
     private const string ElsewhereType = "elsewhere";
     private const string MixerType = "mixer";
     private const string ControllerType = "controller";
@@ -19,7 +21,7 @@ internal sealed class SimCluster
 
     /// <summary>A cluster without faults whose clients never end, for tests that say themselves what happens to it.</summary>
     public SimCluster(ulong seed, SimulationOptions options)
-        : this(SimulationPlan.Draw(seed, options), client => PlannedOperation.Draw(seed, client, options.Rooms))
+        : this(SimulationPlan.Draw(seed, options) with { Strategy = KeepMajorityName, Buggify = false }, client => PlannedOperation.Draw(seed, client, options.Rooms))
     {
     }
 
@@ -31,9 +33,11 @@ internal sealed class SimCluster
     private SimCluster(SimulationPlan plan, Func<int, IEnumerable<PlannedOperation>> operationsOf)
     {
         Plan = plan;
+        Resolver = ResolverChoice.Make(new DowningOptions { Strategy = plan.Strategy, QuorumSize = (plan.Places / 2) + 1, Referee = "n0" });
+        Coverage = new SimCoverage(this);
         Nodes = [.. Enumerable.Range(0, plan.Places).Select(i => new SimNode(this, i))];
         Network = new SimNetwork(World, plan.Seed, Nodes);
-        var database = new ModelDatabase(new SimRandom(plan.Seed, "cluster").Id(), plan.StoreMutation);
+        var database = new ModelDatabase(new SimRandom(plan.Seed, "cluster").Id(), plan.Mutation == SimMutation.FencesByExists ? ModelMutation.AppendIgnoresEpoch : plan.StoreMutation);
         database.Open(new StoreSeed("simulated"));
         database.RegisterType(RoomType, plan.Shards);
         if (plan.ShardsElsewhere > 0) database.RegisterType(ElsewhereType, plan.ShardsElsewhere);
@@ -42,7 +46,7 @@ internal sealed class SimCluster
             ? TypeRules.None.Singletons.Add(ControllerType, new SingletonRule(mode, [.. Nodes.Select(n => n.Name)], !plan.KeepsVacancy)) : TypeRules.None.Singletons);
         if (plan.ShardsExclusive > 0) database.RegisterType(MixerType, plan.ShardsExclusive, exclusive: true);
         Checkers = new SimCheckers(this);
-        Store = new SimStore(World, database, [.. Nodes.Select(n => new SimRandom(plan.Seed, $"store {n.Name}"))], Checkers.ViewChanging, Checkers.Written);
+        Store = new SimStore(World, database, [.. Nodes.Select(n => new SimRandom(plan.Seed, $"store {n.Name}"))], Checkers.ViewChanging, Checkers.Written) { Conflicts = plan.Buggify ? 0.05 : 0 };
         Rooms = [.. Enumerable.Range(0, plan.Rooms).Select(i => new EntityId(RoomType, $"r{i}").StoreKey)];
         Clients = [.. Enumerable.Range(0, plan.Clients).Select(i => new SimClient(this, i, operationsOf(i)))];
     }
@@ -52,7 +56,13 @@ internal sealed class SimCluster
     public SimulationPlan Plan { get; }
 
     /// <summary>What every node decides by.</summary>
-    public SplitBrainResolver Resolver { get; init; } = new KeepMajority();
+    public SplitBrainResolver Resolver { get; init; }
+
+    /// <summary>What every node asks, one of them being enough.</summary>
+    public ImmutableArray<Witness> Witnesses { get; init; } = [];
+
+    /// <summary>Nodes that see no witness.</summary>
+    public SortedSet<int> WithoutWitness { get; } = [];
 
     public SimNode[] Nodes { get; }
 
@@ -62,12 +72,29 @@ internal sealed class SimCluster
 
     public SimCheckers Checkers { get; }
 
+    public SimCoverage Coverage { get; }
+
+    /// <summary>The room that all clients use while it is hot.</summary>
+    public int? HotRoom { get; set; }
+
+    /// <summary>How long clients wait before they repeat a command.</summary>
+    public TimeSpan Patience { get; set; } = SimClient.UsualPatience;
+
+    /// <summary>When a fault last began or ended.</summary>
+    public TimeSpan UpsetAt { get; private set; }
+
+    public void Upset() => UpsetAt = World.Now;
+
     public SimClient[] Clients { get; }
 
     /// <summary>Store keys of the rooms in use.</summary>
     public string[] Rooms { get; }
 
+    /// <summary>Writers that learned from a write that they are out.</summary>
     public long FencedWrites { get; set; }
+
+    /// <summary>Batches that the store did not take, also of writers that heard of it otherwise.</summary>
+    public long RefusedAppends { get; set; }
 
     public SortedDictionary<int, int> Stops { get; } = [];
 
@@ -106,7 +133,7 @@ internal sealed class SimCluster
     /// <summary>The place of the node that holds the singleton and knows it; -1 while nobody does.</summary>
     public int Holder => Store.Database.Shards.First(r => r.Type == ControllerType) is { Owner: { } owner } row && LifeOf(owner) is { } life && life.Mixers.Open.Contains(row.No) ? life.Node.Index : -1;
 
-    public SimNode NodeAt(string address) => Nodes.First(n => address == $"{n.Name}:8090");
+    public SimNode NodeAt(string address) => Nodes.First(n => address.StartsWith($"{n.Name}:", StringComparison.Ordinal));
 
     /// <summary>The process whose lock file a row names has it open.</summary>
     public bool HoldsLock(MemberRow row) => NodeAt(row.LinkAddress).IsAlive;
@@ -131,6 +158,7 @@ internal sealed class SimCluster
 
     public void Cut(IEnumerable<int> from, IEnumerable<int> to, bool cut, bool bothWays = true, LinkChannel? channel = null)
     {
+        Upset();
         World.Trace($"{(cut ? "cut" : "heal")} {string.Join(',', from)}{(bothWays ? "|" : ">")}{string.Join(',', to)} {channel}");
         foreach (var a in from)
             foreach (var b in to)
@@ -157,6 +185,7 @@ internal sealed class SimCluster
 
     public void ReachStore(int node, bool reaches)
     {
+        Upset();
         World.Trace($"store {(reaches ? "reached by" : "cut off from")} n{node}");
         Store.Reach(node, reaches);
     }
@@ -172,9 +201,11 @@ internal sealed class SimCluster
             node.DiesAfterEffects = null;
             Store.Reach(node.Index, true);
             node.Resume();
+            node.WallOffset = TimeSpan.Zero;
             node.Start();
         }
-        (Store.LostReplies, Store.LateCopies, Store.Latency) = (0, 0, SimStore.UsualLatency);
-        Network.Delay = SimNetwork.UsualDelay;
+        (Store.LostReplies, Store.LateCopies, Store.Errors, Store.Latency, Store.ClockOffset) = (0, 0, 0, SimStore.UsualLatency, TimeSpan.Zero);
+        (Network.Delay, Network.Loss, Network.Spikes, Network.Duplicates) = (SimNetwork.UsualDelay, 0, 0, 0);
+        (HotRoom, Patience) = (null, SimClient.UsualPatience);
     }
 }

@@ -9,7 +9,7 @@ public enum SimFault
     /// <summary>A process dies between two effects of one step.</summary>
     KillBetweenEffects,
 
-    /// <summary>A process stands still for 10 ms to 20 s.</summary>
+    /// <summary>A process stands still for 10 ms to 60 s.</summary>
     Pause,
 
     /// <summary>Two sets of nodes do not reach each other.</summary>
@@ -50,4 +50,55 @@ public enum SimFault
 
     /// <summary>Links in one direction take no more frames.</summary>
     FullLinks,
+
+    /// <summary>Packets are lost: TCP sends them again after 0.2 s and more, and what follows waits.</summary>
+    Loss,
+
+    /// <summary>Some messages take up to 10 s, and what follows on their link waits.</summary>
+    DelaySpikes,
+
+    /// <summary>What is in no numbered stream comes twice, the second copy late and out of order.</summary>
+    Duplicates,
+
+    /// <summary>One node is cut off from all others.</summary>
+    Isolate,
+
+    /// <summary>Each node reaches its two neighbours only.</summary>
+    Ring,
+
+    /// <summary>Two halves, and one node that reaches both.</summary>
+    Bridge,
+
+    /// <summary>A cut that comes and goes, every 50 ms to 10 s.</summary>
+    Flapping,
+
+    /// <summary>A process dies; the next one at its place has the name, but another address.</summary>
+    RestartElsewhere,
+
+    /// <summary>A process runs and stands still by turns.</summary>
+    SlowNode,
+
+    /// <summary>A machine is suspended; its boot-time clock goes on.</summary>
+    Suspend,
+
+    /// <summary>A node's wall clock jumps by an hour, and back.</summary>
+    WallJump,
+
+    /// <summary>A node's clocks run at the limit that leases allow for, 0.5 % off.</summary>
+    ClockRate,
+
+    /// <summary>The clock of the store's host jumps by an hour, and back.</summary>
+    StoreClockJump,
+
+    /// <summary>Store calls fail before they take effect.</summary>
+    StoreErrors,
+
+    /// <summary>Two nodes leave at once.</summary>
+    LeaveTwo,
+
+    /// <summary>All clients are in one room.</summary>
+    HotRoom,
+
+    /// <summary>Clients repeat a command at another gateway after 0.2 s.</summary>
+    Impatience,
 }

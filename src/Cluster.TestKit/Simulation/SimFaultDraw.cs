@@ -13,14 +13,30 @@ internal static class SimFaultDraw
         var kinds = options.Faults.IsEmpty ? Enum.GetValues<SimFault>() : [.. options.Faults];
         var shape = random.Below(20);
         if (shape == 0 && options.Faults.IsEmpty) return [];
+        if (options.Faults.IsEmpty && random.Chance(0.15)) return DuringMoves(random, places, options);
         var only = random.Pick(kinds);
         var count = 1 + random.Below(6);
-        return [.. Enumerable.Range(0, count).Select(_ => One(random, places, shape < 8 ? only : random.Pick(kinds), options.FaultPhase))];
+        // A third of the runs has its faults on top of each other: much happens only while something else is under way.
+        var (first, phase) = random.Chance(0.35) ? (random.Between(TimeSpan.Zero, options.FaultPhase), TimeSpan.FromSeconds(1.5)) : (TimeSpan.Zero, options.FaultPhase);
+        return [.. Enumerable.Range(0, count).Select(_ => One(random, places, shape < 8 ? only : random.Pick(kinds), Begins + first + random.Between(TimeSpan.Zero, phase), options))];
     }
 
-    private static PlannedFault One(SimRandom random, int places, SimFault kind, TimeSpan phase)
+    /// <summary>Shards move over a slow store, and something happens to who gives or takes them.</summary>
+    private static ImmutableArray<PlannedFault> DuringMoves(SimRandom random, int places, SimulationOptions options)
     {
-        var at = Begins + random.Between(TimeSpan.Zero, phase);
+        var at = Begins + random.Between(TimeSpan.Zero, options.FaultPhase);
+        PlannedFault Soon(SimFault kind, double seconds) => One(random, places, kind, at + random.Between(TimeSpan.Zero, TimeSpan.FromSeconds(seconds)), options);
+        return
+        [
+            Soon(random.Pick([SimFault.Leave, SimFault.LeaveTwo, SimFault.RollingRestart]), 0.2),
+            Soon(random.Pick([SimFault.SlowStore, SimFault.LostReplies, SimFault.StoreCutOff]), 0.1),
+            .. Enumerable.Range(0, 1 + random.Below(3)).Select(_ =>
+                Soon(random.Pick([SimFault.Kill, SimFault.KillBetweenEffects, SimFault.RestartElsewhere, SimFault.Pause, SimFault.Isolate, SimFault.Cut]), 2)),
+        ];
+    }
+
+    private static PlannedFault One(SimRandom random, int places, SimFault kind, TimeSpan at, SimulationOptions options)
+    {
         var node = random.Below(places);
         var order = Enumerable.Range(0, places).OrderBy(_ => random.Next()).ToImmutableArray();
         var size = 1 + random.Below(places - 1);
@@ -34,9 +50,23 @@ internal static class SimFaultDraw
         {
             SimFault.Kill => ToNode(50, 15_000),
             SimFault.KillBetweenEffects => ToNode(1_000, 15_000, random.Below(12)),
-            SimFault.Pause => ToNode(10, 20_000),
+            SimFault.Pause or SimFault.Suspend => ToNode(10, 60_000),
             SimFault.Cut or SimFault.CutOneWay => ToSides(50, 20_000),
             SimFault.CutChannel => ToSides(50, 20_000, random.Below(2)),
+            SimFault.Isolate => ToNode(50, 20_000) with { Others = [.. order.Remove(node).Order()] },
+            SimFault.Ring or SimFault.Bridge => Lasting(500, 20_000) with { Nodes = order },
+            SimFault.Flapping => ToSides(1_000, 20_000, Spread(50, 10_000)),
+            SimFault.Loss => Lasting(500, 15_000, 0.3 * random.Unit()),
+            SimFault.DelaySpikes => Lasting(500, 10_000, 0.001 + (0.02 * random.Unit())),
+            SimFault.Duplicates => Lasting(500, 15_000, 0.3 * random.Unit()),
+            SimFault.RestartElsewhere => ToNode(50, 15_000),
+            SimFault.SlowNode => ToNode(500, 15_000),
+            SimFault.WallJump or SimFault.StoreClockJump => ToNode(500, 15_000, random.Chance(0.5) ? 3_600_000 : -3_600_000),
+            SimFault.ClockRate => ToNode(2_000, 30_000, random.Chance(0.5) ? 0.005 : -0.005),
+            SimFault.StoreErrors => Lasting(200, 10_000, 0.05 + (0.6 * random.Unit())),
+            SimFault.LeaveTwo => ToNode(2_000, 6_000) with { Nodes = [.. order[..Math.Min(2, places)].Order()] },
+            SimFault.HotRoom => Lasting(1_000, 15_000, random.Below(options.Rooms)),
+            SimFault.Impatience => Lasting(1_000, 15_000),
             SimFault.SlowNetwork => Lasting(500, 6_000, Spread(20, 1_500)),
             SimFault.Reset => ToSides(1, 2_000),
             SimFault.FullLinks => ToSides(20, 3_000),

@@ -39,7 +39,53 @@ internal sealed class SimFaults(SimCluster cluster)
             case SimFault.Pause:
                 ToEach(n => n.Pause(), n => n.Resume());
                 break;
-            case SimFault.Cut:
+            case SimFault.Suspend:
+                ToEach(n => n.Suspend(), n => n.Resume());
+                break;
+            case SimFault.SlowNode:
+                ToEach(n => Stutter(n, fault.Ends), n => n.Resume());
+                break;
+            case SimFault.RestartElsewhere:
+                ToEach(n => n.KillAndMove(), n => n.Start());
+                break;
+            case SimFault.WallJump:
+                ToEach(n => n.WallOffset = TimeSpan.FromMilliseconds(value), n => n.WallOffset = TimeSpan.Zero);
+                break;
+            case SimFault.ClockRate:
+                ToEach(n => n.Rate = 1 + value, n => n.Rate = 1);
+                break;
+            case SimFault.StoreClockJump:
+                Lasts(() => cluster.Store.ClockOffset = TimeSpan.FromMilliseconds(value), () => cluster.Store.ClockOffset = TimeSpan.Zero);
+                break;
+            case SimFault.StoreErrors:
+                Lasts(() => cluster.Store.Errors = value, () => cluster.Store.Errors = 0);
+                break;
+            case SimFault.Loss:
+                Lasts(() => cluster.Network.Loss = value, () => cluster.Network.Loss = 0);
+                break;
+            case SimFault.DelaySpikes:
+                Lasts(() => cluster.Network.Spikes = value, () => cluster.Network.Spikes = 0);
+                break;
+            case SimFault.Duplicates:
+                Lasts(() => cluster.Network.Duplicates = value, () => cluster.Network.Duplicates = 0);
+                break;
+            case SimFault.HotRoom:
+                Lasts(() => cluster.HotRoom = (int)value, () => cluster.HotRoom = null);
+                break;
+            case SimFault.Impatience:
+                Lasts(() => cluster.Patience = TimeSpan.FromMilliseconds(200), () => cluster.Patience = SimClient.UsualPatience);
+                break;
+            case SimFault.Ring:
+                Lasts(() => Ring(nodes, cut: true), () => Ring(nodes, cut: false));
+                break;
+            case SimFault.Bridge:
+                var (left, right) = (nodes[1..(1 + (nodes.Length / 2))], nodes[(1 + (nodes.Length / 2))..]);
+                Lasts(() => cluster.Cut(left, right, cut: true), () => cluster.Cut(left, right, cut: false));
+                break;
+            case SimFault.Flapping:
+                cluster.World.After(fault.Begins - cluster.World.Now, () => Flap(fault, cut: true));
+                break;
+            case SimFault.Cut or SimFault.Isolate:
                 Lasts(() => cluster.Cut(nodes, others, cut: true), () => cluster.Cut(nodes, others, cut: false));
                 break;
             case SimFault.CutOneWay:
@@ -70,7 +116,7 @@ internal sealed class SimFaults(SimCluster cluster)
             case SimFault.LateCopies:
                 Lasts(() => cluster.Store.LateCopies = value, () => cluster.Store.LateCopies = 0);
                 break;
-            case SimFault.Leave:
+            case SimFault.Leave or SimFault.LeaveTwo:
                 ToEach(Leave, n => n.Start());
                 break;
             case SimFault.RollingRestart:
@@ -83,6 +129,31 @@ internal sealed class SimFaults(SimCluster cluster)
     }
 
     private static void Leave(SimNode node) => node.Life?.After(TimeSpan.Zero, () => node.Life?.Tell(new NodeInput.Leave()));
+
+    private void Stutter(SimNode node, TimeSpan until)
+    {
+        if (cluster.World.Now >= until) return;
+        node.Pause();
+        cluster.World.After(node.Random.Spread(TimeSpan.FromMilliseconds(20), TimeSpan.FromMilliseconds(400)), () =>
+        {
+            node.Resume();
+            cluster.World.After(node.Random.Spread(TimeSpan.FromMilliseconds(5), TimeSpan.FromMilliseconds(100)), () => Stutter(node, until));
+        });
+    }
+
+    private void Ring(IReadOnlyList<int> nodes, bool cut)
+    {
+        for (var i = 0; i < nodes.Count; i++)
+            for (var j = i + 2; j < nodes.Count; j++)
+                if (j - i != nodes.Count - 1) cluster.Cut([nodes[i]], [nodes[j]], cut);
+    }
+
+    private void Flap(PlannedFault fault, bool cut)
+    {
+        var ends = cluster.World.Now >= fault.Ends;
+        cluster.Cut(fault.Nodes, fault.Others, cut && !ends);
+        if (!ends) cluster.World.After(TimeSpan.FromMilliseconds(Math.Min(fault.Value, (fault.Ends - cluster.World.Now).TotalMilliseconds)), () => Flap(fault, !cut));
+    }
 
     private void Each(IEnumerable<int> nodes, Action<SimNode> happens)
     {

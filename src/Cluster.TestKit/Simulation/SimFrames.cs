@@ -69,4 +69,5 @@ internal enum RoomEnd
 /// <param name="Seq">Sequence of the effect, or what a read saw.</param>
 /// <param name="Marked">A read that may be stale.</param>
 /// <param name="At">Virtual time at which the owner answered.</param>
-internal sealed record RoomAnswer(RoomEnd End, long Seq, bool Marked, TimeSpan At);
+/// <param name="Confirmed">The store confirmed the owner after the read had arrived.</param>
+internal sealed record RoomAnswer(RoomEnd End, long Seq, bool Marked, TimeSpan At, bool Confirmed = false);

@@ -60,6 +60,7 @@ internal sealed class SimGateway(SimCluster cluster, SimLife life) : IOutboxPort
         {
             if (_routes.TryGetValue(route.Shard, out var known) && known.Epoch >= route.Epoch) continue;
             _routes[route.Shard] = route;
+            if (cluster.Plan.Mutation == SimMutation.DropsTheBufferOnHandoff) _outboxes.Remove(route.Shard);
             if (_outboxes.TryGetValue(route.Shard, out var box)) box.Routed(route.Epoch, route.Owner, life.Clock);
             foreach (var relay in _relays.Values)
                 if (relay.Shard == route.Shard) relay.Due = TimeSpan.Zero; // Another epoch: what was lost around the change shows only to who asks.

@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
+using ActorCluster.Downing;
 using ActorCluster.Hosting;
 using ActorCluster.Links;
 using ActorCluster.Membership;
@@ -16,12 +18,17 @@ internal sealed class SimLife
     private readonly SimCluster _cluster;
     private readonly MemberRow _draft;
     private TimeSpan _nextDial;
+    private readonly SortedDictionary<ShardNo, SimPhase> _phases = [];
     private long _viewSeen;
+    private NodeMode _mode = NodeMode.Joining;
+    private ClusterSnapshot? _shown;
+    private bool _released;
 
     public SimLife(SimCluster cluster, SimNode node, MemberRow draft)
     {
         (_cluster, Node, _draft) = (cluster, node, draft);
-        Core = new NodeCore(draft, new ProtocolTimes(), cluster.Resolver, node.Ids.Id, cluster.Types);
+        var times = TimesOf(cluster.Plan);
+        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times));
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
@@ -49,6 +56,8 @@ internal sealed class SimLife
     public bool MayReadUnmarked =>
         Mode is NodeMode.Serving or NodeMode.Degraded && Core.Membership.Missing.IsEmpty
         && Core.Membership.AnnouncedView <= Core.Membership.View && Clock - Core.Ownership.RowsAskedAt <= TimeSpan.FromSeconds(1.9);
+
+    public SimPhase PhaseOf(ShardNo shard) => _phases.GetValueOrDefault(shard);
 
     public void Begin() => Tick();
 
@@ -93,6 +102,7 @@ internal sealed class SimLife
     public void Tell(NodeInput input)
     {
         if (IsEnded) return;
+        if (input is NodeInput.Drained(var drained, _) && _phases.GetValueOrDefault(drained) == SimPhase.Draining) Becomes(drained, SimPhase.Drained, "drained");
         var effects = Core.Handle(input, Clock).ToArray();
         foreach (var effect in effects)
         {
@@ -100,6 +110,8 @@ internal sealed class SimLife
             Perform(effect);
         }
         if (IsEnded) return;
+        if (Mode is var mode && mode != _mode) _cluster.Coverage.ModeChanged(_mode, mode);
+        _mode = mode;
         CheckView();
         Rooms.Review();
     }
@@ -115,7 +127,7 @@ internal sealed class SimLife
 
     private void Tick()
     {
-        After(TickEvery, Tick);
+        After(_cluster.Plan.Buggify && Node.Random.Chance(0.1) ? 5 * TickEvery : TickEvery, Tick);
         Tell(new NodeInput.Tick());
         if (IsEnded) return;
         Gateway.Tick();
@@ -161,6 +173,9 @@ internal sealed class SimLife
         switch (effect)
         {
             case NodeEffect.Call(var call):
+                if (call is ControlCall.Release(_, var releases))
+                    foreach (var release in releases)
+                        if (PhaseOf(release.Shard) != SimPhase.Releasing) Becomes(release.Shard, SimPhase.Releasing, "release sent");
                 _cluster.Store.Control(this, call, answer => Answered(answer));
                 break;
             case NodeEffect.Beat(var to, var channel, var beat):
@@ -170,7 +185,10 @@ internal sealed class SimLife
                 ProbeLink(peer);
                 break;
             case NodeEffect.ProbeLock(var peer):
-                After(TimeSpan.FromMilliseconds(2), () => Tell(new NodeInput.LockProbed(peer.Inc, !_cluster.HoldsLock(peer))));
+                After(TimeSpan.FromMilliseconds(2), () => Tell(new NodeInput.LockProbed(peer.Inc, !_cluster.HoldsLock(peer) || _cluster.Plan.Mutation == SimMutation.TakesAnyLockForFree)));
+                break;
+            case NodeEffect.AskWitness(var witness):
+                After(TimeSpan.FromMilliseconds(3), () => Tell(new NodeInput.WitnessAnswered(witness, !_cluster.WithoutWitness.Contains(Node.Index), "")));
                 break;
             case NodeEffect.Hint:
                 Broadcast(new SimFrame.Hint());
@@ -182,18 +200,22 @@ internal sealed class SimLife
                 Gateway.Learn(known);
                 break;
             case ShardEffect.Start(var shards):
+                foreach (var shard in shards) _phases[shard.No] = SimPhase.Serving;
                 Rooms.Start([.. shards.Where(s => !_cluster.Types.IsExclusive(s.Type))]);
                 Mixers.Start([.. shards.Where(s => _cluster.Types.IsExclusive(s.Type))]);
                 break;
             case ShardEffect.Drain(var shards):
+                foreach (var (shard, _) in shards) Becomes(shard, SimPhase.Draining, "drain");
                 Rooms.Drain(shards);
                 Mixers.Drain(shards);
                 break;
             case ShardEffect.Reopen(var shards):
+                foreach (var (shard, _) in shards) Becomes(shard, SimPhase.Serving, "reopened");
                 Rooms.Reopen(shards);
                 Mixers.Reopen(shards);
                 break;
             case ShardEffect.Stop(var shards):
+                foreach (var (shard, epoch) in shards) Stopped(shard, epoch);
                 Rooms.Stop(shards);
                 Mixers.Stop(shards);
                 break;
@@ -201,6 +223,7 @@ internal sealed class SimLife
                 _cluster.World.Trace($"{Inc} decided {what}");
                 break;
             case NodeEffect.Stop(var exitCode, var reason):
+                if (reason.StartsWith("Stopped by", StringComparison.Ordinal)) _cluster.Coverage.SideStopped();
                 End(exitCode, reason);
                 break;
             default:
@@ -210,9 +233,52 @@ internal sealed class SimLife
 
     private void Answered(ControlAnswer answer)
     {
+        if (answer is { IsOk: true, Call: ControlCall.ReadCluster } && _cluster.Plan.Mutation == SimMutation.ShowsOldMembers)
+        {
+            var read = answer.As<ClusterSnapshot>();
+            answer = answer with { Value = _shown is { } before && before.Cluster.View != read.Cluster.View ? read with { Members = before.Members } : read };
+            _shown = read;
+        }
+        _cluster.Coverage.Answered(this, Mode, answer);
+        if (answer is { Call: ControlCall.ChangeView(var change), Verdict: not StoreVerdict.Ok }) _cluster.Coverage.ViewChanged(change, answer.Verdict, [.. _cluster.Store.Database.Members]);
+        if (answer is { Call: ControlCall.Release(_, var releases) })
+        {
+            if (answer.Verdict == StoreVerdict.InDoubt) _cluster.Coverage.Hit("5.3 Releasing", "in doubt");
+            if (answer.Verdict == StoreVerdict.InDoubt && _cluster.Plan.Mutation == SimMutation.ReopensAfterASentRelease) Rooms.Reopen([.. releases.Select(r => (r.Shard, r.Epoch))]);
+            _released = answer.IsOk;
+        }
         Tell(new NodeInput.Answered(answer));
+        _released = false;
         if (!IsEnded && _cluster.Plan.Mutation == SimMutation.LeaveFrozenWithoutReadingOwnRows && answer is { IsOk: true, Call: ControlCall.Renew })
             Core.Membership.Lease.OwnRowsRead(TimeSpan.MaxValue);
+    }
+
+    private void Becomes(ShardNo shard, SimPhase phase, string by)
+    {
+        _cluster.Coverage.Hit($"5.3 {PhaseOf(shard)}", by);
+        _phases[shard] = phase;
+    }
+
+    private void Stopped(ShardNo shard, Epoch epoch)
+    {
+        _cluster.Coverage.Hit($"5.3 {PhaseOf(shard)}", _released && PhaseOf(shard) == SimPhase.Releasing ? "released" : "lost");
+        _phases.Remove(shard);
+        After(TimeSpan.FromSeconds(5), () =>
+        {
+            if (Rooms.Held.Contains((shard, epoch))) _cluster.World.Violated("I15", $"{Inc} has shard {shard} epoch {epoch} in memory 5 s after it lost it.");
+        });
+    }
+
+    private static ProtocolTimes TimesOf(SimulationPlan plan)
+    {
+        var times = new ProtocolTimes();
+        if (plan.Buggify) times = times with { Handoff = TimeSpan.FromSeconds(2), SweepPatience = TimeSpan.FromSeconds(1), RebalanceDelay = TimeSpan.FromSeconds(3) };
+        return plan.Mutation switch
+        {
+            SimMutation.LateWithoutLeaseStale => times with { LeaseTtl = TimeSpan.FromSeconds(0.3) },
+            SimMutation.NobodyClaims => times with { Unresolved = TimeSpan.FromDays(1) },
+            _ => times,
+        };
     }
 
     /// <summary>A dial is refused when nobody listens, or another incarnation answers; a cut or a standing process leaves it open.</summary>
@@ -228,6 +294,7 @@ internal sealed class SimLife
 
     private void Broadcast(SimFrame frame)
     {
+        if (_cluster.Plan.Buggify && Node.Random.Chance(0.3)) return; // Polls make up for it.
         if (Core.Membership.Snapshot is not { } snapshot) return;
         foreach (var member in snapshot.Members)
             if (member.IsLive && member.Inc != Inc) Send(member.Inc, frame);
@@ -253,5 +320,13 @@ internal sealed class SimLife
         _viewSeen = snapshot.Cluster.View;
         foreach (var down in snapshot.Members.Where(m => !m.IsLive && m.Inc != Inc)) Send(down.Inc, new SimFrame.Down());
         _cluster.Checkers.ViewApplied(this, snapshot);
+    }
+
+    /// <summary>What every side of a split takes itself for, with <see cref="SimMutation.NobodyClaims"/>.</summary>
+    private sealed class Undecided : SplitBrainResolver
+    {
+        public override string Name => "undecided";
+
+        protected override DowningClass ClassOf(ImmutableArray<Voter> voters) => DowningClass.Late;
     }
 }

@@ -32,4 +32,46 @@ public enum SimMutation
 
     /// <summary>A command runs although an earlier one of its client has not.</summary>
     IgnoresClientOrder,
+
+    /// <summary>A confirmation that the store gave for one read serves later reads too.</summary>
+    ReusesAReadCheck,
+
+    /// <summary>Rows are fanned out when their turn has run.</summary>
+    FanOutBeforeCommit,
+
+    /// <summary>What waits for a shard is dropped when the shard moves.</summary>
+    DropsTheBufferOnHandoff,
+
+    /// <summary>The core is told the wall clock's time.</summary>
+    WallClockLease,
+
+    /// <summary>The core is told the time of a clock that stands still while the machine is suspended.</summary>
+    ClockStopsInSuspend,
+
+    /// <summary>A lease counts as stale after 0.3 s.</summary>
+    LateWithoutLeaseStale,
+
+    /// <summary>An append is preceded by a check of epoch and owner, instead of carrying it.</summary>
+    FencesByExists,
+
+    /// <summary>A shard whose release is in doubt is opened again.</summary>
+    ReopensAfterASentRelease,
+
+    /// <summary>A snapshot is taken of the state that turns have reached, not of what has committed.</summary>
+    SnapshotOfSpeculation,
+
+    /// <summary>A lost shard's rooms stay in memory.</summary>
+    KeepsWhatItLost,
+
+    /// <summary>A view is shown with the members of the one before.</summary>
+    ShowsOldMembers,
+
+    /// <summary>A lock file counts as free whoever has it.</summary>
+    TakesAnyLockForFree,
+
+    /// <summary>No side of a split ever claims.</summary>
+    NobodyClaims,
+
+    /// <summary>A draw that the seed does not decide.</summary>
+    DrawsOutsideTheSeed,
 }

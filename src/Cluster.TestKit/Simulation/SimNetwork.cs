@@ -32,6 +32,15 @@ internal sealed class SimNetwork
     /// <summary>Mean one-way delay; spikes raise it.</summary>
     public TimeSpan Delay { get; set; } = UsualDelay;
 
+    /// <summary>Probability that a packet is lost; TCP sends it again.</summary>
+    public double Loss { get; set; }
+
+    /// <summary>Probability that a message takes up to 10 s.</summary>
+    public double Spikes { get; set; }
+
+    /// <summary>Probability that a message outside the numbered streams comes twice.</summary>
+    public double Duplicates { get; set; }
+
     /// <summary>Messages that died with their link.</summary>
     public long Lost { get; private set; }
 
@@ -128,8 +137,19 @@ internal sealed class SimNetwork
 
     private void Carry(SimLink link, int from, SimFrame frame)
     {
-        var arrives = link.Arrival(from, _world.Now + link.Random.Exponential(Delay) + TimeSpan.FromMilliseconds(0.1));
+        var delay = link.Random.Exponential(Delay) + TimeSpan.FromMilliseconds(0.1);
+        if (Loss > 0)
+            for (var again = TimeSpan.FromMilliseconds(200); again < TimeSpan.FromSeconds(4) && link.Random.Chance(Loss); again *= 2) delay += again;
+        if (Spikes > 0 && link.Random.Chance(Spikes)) delay += link.Random.Spread(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(10));
+        var arrives = link.Arrival(from, _world.Now + delay);
         var generation = link.Life;
+        if (Duplicates > 0 && frame is SimFrame.Beat or SimFrame.Hint or SimFrame.Announce or SimFrame.Subscribe or SimFrame.FanOut && link.Random.Chance(Duplicates))
+        {
+            _world.After(arrives - _world.Now + link.Random.Spread(TimeSpan.FromMilliseconds(1), TimeSpan.FromSeconds(2)), () =>
+            {
+                if (link.Life == generation && link.IsUp && !link.IsStalled) link.EndAt(from == link.A ? link.B : link.A)!.Receive(link.EndAt(from)!, frame);
+            });
+        }
         _world.After(arrives - _world.Now, () =>
         {
             if (link.Life != generation || !link.IsUp)

@@ -10,7 +10,11 @@ internal sealed class SimNode(SimCluster cluster, int index)
 
     private readonly Queue<(SimLife Life, Action Happens)> _deferred = new();
     private long _process;
-    private TimeSpan _booted;
+    private TimeSpan _clock;
+    private TimeSpan _clockSet;
+    private TimeSpan _suspended;
+    private TimeSpan? _suspendedAt;
+    private int _moves;
     private double _rate = 1;
 
     /// <summary>Choices of this node's processes.</summary>
@@ -42,16 +46,38 @@ internal sealed class SimNode(SimCluster cluster, int index)
     /// <summary>Effects after which the process dies, for a kill between two effects.</summary>
     public int? DiesAfterEffects { get; set; }
 
-    /// <summary>The process's own clock: counts from its start, at its own rate.</summary>
-    public TimeSpan Clock => TimeSpan.FromMilliseconds(1) + ((cluster.World.Now - _booted) * _rate);
+    /// <summary>The process's own clock: counts from its start, at its own rate, through pauses and suspensions.</summary>
+    public TimeSpan Clock => ToldClock(_clock + ((cluster.World.Now - _clockSet) * _rate));
+
+    /// <summary>How far its wall clock is off.</summary>
+    public TimeSpan WallOffset { get; set; }
+
+    public long WallUnixMs => SimStore.EpochUnixMs + (long)(cluster.World.Now + WallOffset).TotalMilliseconds;
+
+    /// <summary>Rate of its clocks; leases allow for 0.5 %.</summary>
+    public double Rate
+    {
+        get => _rate;
+        set
+        {
+            (_clock, _clockSet) = (_clock + ((cluster.World.Now - _clockSet) * _rate), cluster.World.Now);
+            _rate = value;
+        }
+    }
+
+    /// <summary><c>host:port</c> that its process listens at.</summary>
+    public string Address => $"{Name}:{8090 + _moves}";
 
     public void Start()
     {
         if (IsAlive || !cluster.Plan.Nodes.Contains(index)) return;
         (IsAlive, IsPaused, DiesAfterEffects, EffectsUnderWay) = (true, false, null, 0);
         _process++;
-        _booted = cluster.World.Now;
-        _rate = 1 + ((Random.Unit() - 0.5) * 0.006); // Well within the 0.5 % that leases allow for.
+        (_clock, _clockSet) = (TimeSpan.FromMilliseconds(1), cluster.World.Now);
+        (_suspended, _suspendedAt) = (TimeSpan.Zero, null);
+        cluster.Upset();
+        var drawn = cluster.Plan.Mutation == SimMutation.DrawsOutsideTheSeed ? System.Random.Shared.NextDouble() : Random.Unit();
+        _rate = 1 + ((drawn - 0.5) * 0.006); // Well within the 0.5 % that leases allow for.
         cluster.World.Trace($"{Name} starts");
         Live(_process);
     }
@@ -60,6 +86,8 @@ internal sealed class SimNode(SimCluster cluster, int index)
     {
         if (!IsAlive) return;
         cluster.World.Trace($"{Name} {Life?.Inc} killed");
+        cluster.Upset();
+        if (Life is not null) cluster.Coverage.Dies(Life);
         (IsAlive, IsPaused) = (false, false);
         _deferred.Clear();
         var life = Life;
@@ -71,13 +99,30 @@ internal sealed class SimNode(SimCluster cluster, int index)
     {
         if (!IsAlive || IsPaused) return;
         cluster.World.Trace($"{Name} {Life?.Inc} paused");
+        cluster.Upset();
         IsPaused = true;
+    }
+
+    /// <summary>As a pause, of the whole machine.</summary>
+    public void Suspend()
+    {
+        Pause();
+        _suspendedAt ??= cluster.World.Now;
+    }
+
+    /// <summary>The next process listens at another port.</summary>
+    public void KillAndMove()
+    {
+        Kill();
+        _moves++;
     }
 
     public void Resume()
     {
         if (!IsPaused) return;
         cluster.World.Trace($"{Name} {Life?.Inc} resumes");
+        cluster.Upset();
+        if (_suspendedAt is { } since) (_suspended, _suspendedAt) = (_suspended + (cluster.World.Now - since), null);
         IsPaused = false;
         while (IsAlive && !IsPaused && _deferred.TryDequeue(out var next)) Happen(next.Life, next.Happens);
     }
@@ -104,6 +149,14 @@ internal sealed class SimNode(SimCluster cluster, int index)
         cluster.World.After(RejoinAfter, () => Live(process));
     }
 
+    /// <summary>What the process is told, by the clock that it asks.</summary>
+    private TimeSpan ToldClock(TimeSpan bootTime) => cluster.Plan.Mutation switch
+    {
+        SimMutation.WallClockLease => bootTime + WallOffset,
+        SimMutation.ClockStopsInSuspend => bootTime - _suspended - (_suspendedAt is { } since ? cluster.World.Now - since : TimeSpan.Zero),
+        _ => bootTime,
+    };
+
     /// <summary>Asks the store for an incarnation until it gives one, then lives.</summary>
     private void Live(long process)
     {
@@ -119,7 +172,7 @@ internal sealed class SimNode(SimCluster cluster, int index)
             Inc = inc,
             Name = Name,
             Host = cluster.Plan.SharedHost ? "host" : $"host{index}",
-            LinkAddress = $"{Name}:8090",
+            LinkAddress = Address,
             ClientUrl = $"http://{Name}:8080",
             Types = cluster.Plan.Mutation == SimMutation.KeepsItsTypesToItself ? null : cluster.TypesOf(this),
             LockFile = new NodeLockProof($"{Name}/node.lock", cluster.Plan.SharedHost ? "boot" : $"boot{index}", 1, index, inc.ToString()),

@@ -10,6 +10,8 @@ namespace ActorCluster.TestKit.Simulation;
 /// <summary>A room in memory: turns run on speculative state, and nothing leaves before the rows it rests on have committed.</summary>
 internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, string name, ShardNo shard, Epoch epoch) : IRowOwner
 {
+    private const int SnapshotEvery = 20;
+
     private readonly ChatRoom _room = new();
     private readonly CommandWindow _window = new();
     private readonly List<JournalRow> _rows = [];
@@ -17,6 +19,7 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
     private readonly SortedDictionary<Incarnation, long> _subscribers = [];
     private readonly SortedDictionary<long, List<(RoomRequest Request, RoomAnswer Answer)>> _held = [];
     private long _committed;
+    private bool _confirmed;
     private bool _loading;
     private bool _loaded;
     private bool _dropped;
@@ -84,13 +87,14 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
             foreach (var (request, answer) in answers) Answer(request, answer with { At = Now });
         }
         foreach (var (relay, last) in _subscribers.ToArray()) FanOut(relay, last);
+        if (_committed % SnapshotEvery == 0) SaveSnapshot();
     }
 
     private void Turn(RoomRequest request)
     {
         if (request.Command is null || request.CommandId is not { } id)
         {
-            Answer(request, new RoomAnswer(RoomEnd.Done, _committed, !life.MayReadUnmarked, Now));
+            Read(request);
             return;
         }
         var known = cluster.Plan.Mutation == SimMutation.NoDeduplication ? CommandKnowledge.Fresh : _window.Find(id, out _);
@@ -121,14 +125,45 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
         Happened(request, id, happened);
     }
 
+    /// <summary>Whoever may have been replaced asks the store, once and after the read has come, before memory is believed.</summary>
+    private void Read(RoomRequest request)
+    {
+        var seq = _committed;
+        if (life.MayReadUnmarked) Answer(request, new RoomAnswer(RoomEnd.Done, seq, false, Now));
+        else if (life.Mode is not (NodeMode.Serving or NodeMode.Degraded)) Answer(request, new RoomAnswer(RoomEnd.Done, seq, true, Now));
+        else if (_confirmed && cluster.Plan.Mutation == SimMutation.ReusesAReadCheck) Answer(request, new RoomAnswer(RoomEnd.Done, seq, false, Now, Confirmed: true));
+        else
+        {
+            cluster.Store.Data(life, "Confirm", false, () => cluster.Store.Database.Confirm(life.Inc, [(shard, epoch)]), confirmed =>
+            {
+                _confirmed = confirmed.IsOk && !confirmed.Value.IsEmpty;
+                Answer(request, _confirmed ? new RoomAnswer(RoomEnd.Done, seq, false, Now, Confirmed: true) : new RoomAnswer(confirmed.IsOk ? RoomEnd.Unavailable : RoomEnd.StoreUnavailable, 0, true, Now));
+            });
+        }
+    }
+
+    private void SaveSnapshot()
+    {
+        var seq = cluster.Plan.Mutation == SimMutation.SnapshotOfSpeculation ? _rows.Count : _committed;
+        var snapshot = new EntitySnapshot(name, seq, "simulated", Encoding.UTF8.GetBytes(seq.ToString(CultureInfo.InvariantCulture)));
+        cluster.Store.Data(life, "SaveSnapshot", true, () =>
+        {
+            var saved = cluster.Store.Database.SaveSnapshot(shard, epoch, life.Inc, snapshot);
+            if (saved.IsOk) cluster.Checkers.SnapshotSaved(life, name, seq);
+            return saved;
+        }, static _ => { });
+    }
+
     private void Happened(RoomRequest request, CommandId id, RoomEvent happened)
     {
         var seq = _rows.Count + 1L;
-        var row = new JournalRow(name, seq, id, happened.GetType().Name, Encode(happened), Encoding.UTF8.GetBytes(seq.ToString(CultureInfo.InvariantCulture)), (long)Now.TotalMilliseconds);
+        var row = new JournalRow(name, seq, id, happened.GetType().Name, Encode(happened), Encoding.UTF8.GetBytes(seq.ToString(CultureInfo.InvariantCulture)), life.Node.WallUnixMs);
         _room.Apply(happened, seq);
         _rows.Add(row);
         _window.NoteExecuted(id, seq, row.AtUnixMs);
         var answer = new RoomAnswer(RoomEnd.Done, seq, false, Now);
+        if (cluster.Plan.Mutation == SimMutation.FanOutBeforeCommit)
+            foreach (var relay in _subscribers.Keys) host.Reply(relay, new SimFrame.FanOut(name, shard, epoch, [row]));
         if (cluster.Plan.Mutation == SimMutation.AckBeforeCommit) Answer(request, answer);
         else Hold(seq, request, answer);
         if (!host.Add(shard, epoch, row, this)) Drop();

@@ -20,6 +20,9 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
 
     public int Waiting => _lane.Waiting;
 
+    /// <summary>What is in memory.</summary>
+    public IEnumerable<(ShardNo Shard, Epoch Epoch)> Held => _served.Select(s => (s.Key, s.Value.Epoch));
+
     public void Start(ImmutableArray<AcquiredShard> shards)
     {
         foreach (var shard in shards)
@@ -57,7 +60,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
         foreach (var (shard, epoch) in shards)
         {
             _lane.Close(shard, epoch);
-            if (!_served.TryGetValue(shard, out var served) || served.Epoch != epoch) continue;
+            if (!_served.TryGetValue(shard, out var served) || served.Epoch != epoch || cluster.Plan.Mutation == SimMutation.KeepsWhatItLost) continue;
             _served.Remove(shard);
             served.Drop();
             cluster.World.Trace($"{life.Inc} stops shard {shard} epoch {epoch}");
@@ -110,6 +113,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
         var verdict = _inbox.Arrived(sender, shard, epoch, number, open);
         if (verdict == StreamVerdict.Ignore) return;
         Tell(sender, shard);
+        if (verdict == StreamVerdict.Take && life.PhaseOf(shard) == SimPhase.Releasing) cluster.World.Violated("5.3", $"{life.Inc} serves shard {shard} epoch {epoch}, whose release it has sent.");
         if (verdict == StreamVerdict.Take && request is not null) Handle(served!, shard, request);
     }
 
@@ -128,6 +132,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
 
     public void Subscribed(Incarnation relay, SimFrame.Subscribe subscribe)
     {
+        cluster.Coverage.Hit($"4.4 {life.Mode}", "subscription");
         if (!_served.TryGetValue(subscribe.Shard, out var served) || served.Epoch != subscribe.Epoch || life.Mode is NodeMode.Frozen or NodeMode.Fenced) return;
         RoomOf(served, subscribe.Shard, subscribe.Room).Subscribe(relay, subscribe.LastSeq);
     }
@@ -150,6 +155,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
 
     private void Handle(Served served, ShardNo shard, RoomRequest request)
     {
+        cluster.Coverage.Hit($"4.4 {life.Mode}", request.Command is null ? "read" : "command");
         if (life.Mode is NodeMode.Frozen) Reply(request.Gateway, new SimFrame.Answer(request.Id, new RoomAnswer(RoomEnd.StoreUnavailable, 0, true, cluster.World.Now)));
         else RoomOf(served, shard, request.Room).Handle(request);
     }
@@ -169,8 +175,11 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
         if (life.IsEnded || _lane.Next() is not { } call) return;
         switch (call)
         {
+            case JournalCall.Append append when cluster.Plan.Mutation == SimMutation.FencesByExists:
+                AppendAfterACheck(append);
+                break;
             case JournalCall.Append append:
-                cluster.Store.Data(life, "Append", true, () => cluster.Store.Database.Append(append.Batches), result =>
+                cluster.Store.Data(life, "Append", true, () => Append(append), result =>
                 {
                     if (cluster.Plan.Mutation == SimMutation.SkipResolve && result.Verdict == StoreVerdict.InDoubt)
                         result = StoreResult.Ok<ImmutableArray<AppendOutcome>>([.. append.Batches.Select(_ => AppendOutcome.Committed)]);
@@ -186,6 +195,22 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
         }
     }
 
+    private StoreResult<ImmutableArray<AppendOutcome>> Append(JournalCall.Append append)
+    {
+        var result = cluster.Store.Database.Append(append.Batches);
+        if (result.IsOk) cluster.RefusedAppends += result.Value.Count(o => o == AppendOutcome.Unexpected);
+        return result;
+    }
+
+    private void AppendAfterACheck(JournalCall.Append append) =>
+        cluster.Store.Data(life, "Confirm", false, () => cluster.Store.Database.Confirm(life.Inc, [.. append.Batches.Select(b => (b.Shard, b.Epoch))]), confirmed =>
+        {
+            if (confirmed.IsOk && confirmed.Value.Length == append.Batches.Length)
+                cluster.Store.Data(life, "Append", true, () => cluster.Store.Database.Append(append.Batches), result => Done(news => _lane.Appended(append, result, news)));
+            else
+                Done(news => _lane.Appended(append, StoreResult.Ok<ImmutableArray<AppendOutcome>>([.. append.Batches.Select(_ => AppendOutcome.Unexpected)]), news));
+        });
+
     private void Done(Action<List<JournalNews>> told)
     {
         var news = new List<JournalNews>();
@@ -200,6 +225,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
                     break;
                 case JournalNews.Fenced(var shard, var epoch):
                     cluster.FencedWrites++;
+                    if (cluster.Store.Database.Find(life.Inc) is { IsLive: false }) cluster.Coverage.Hit("1 down", "writes");
                     life.Tell(new NodeInput.Fenced(shard, epoch));
                     break;
                 case JournalNews.Repeated(var shard, var epoch):

@@ -9,6 +9,7 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
 {
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(1.5);
 
+    public const long EpochUnixMs = 1_700_000_000_000;
     public static readonly TimeSpan UsualLatency = TimeSpan.FromMilliseconds(2);
 
     private readonly HashSet<int> _cutOff = []; // Only asked, never iterated.
@@ -22,10 +23,19 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
 
     public double LateCopies { get; set; }
 
+    /// <summary>Probability that a call fails before it takes effect.</summary>
+    public double Errors { get; set; }
+
+    /// <summary>Probability that a view change is a conflict although the view is the right one.</summary>
+    public double Conflicts { get; set; }
+
+    /// <summary>How far the clock of the store's host is off.</summary>
+    public TimeSpan ClockOffset { get; set; }
+
     /// <summary>Calls that took effect, or never will, and whose answer was lost.</summary>
     public long InDoubtCalls { get; private set; }
 
-    private long NowUnixMs => 1_700_000_000_000 + (long)world.Now.TotalMilliseconds;
+    private long NowUnixMs => EpochUnixMs + (long)(world.Now + ClockOffset).TotalMilliseconds;
 
     public void Reach(int node, bool reaches)
     {
@@ -38,7 +48,8 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
     public void Control(SimLife caller, ControlCall call, Action<ControlAnswer> answered)
     {
         var writes = call is not (ControlCall.ReadCluster or ControlCall.ReadShards or ControlCall.FindView);
-        Make(caller, call.GetType().Name, writes, () => Execute(call), answered, verdict => new ControlAnswer(call, verdict, null, "simulated"));
+        var refused = call is ControlCall.ChangeView && Conflicts > 0 && randoms[caller.Node.Index].Chance(Conflicts);
+        Make(caller, call.GetType().Name, writes, () => refused ? new ControlAnswer(call, StoreVerdict.Conflict, null, "simulated") : Execute(call), answered, verdict => new ControlAnswer(call, verdict, null, "simulated"));
     }
 
     public void Data<T>(SimLife caller, string name, bool writes, Func<StoreResult<T>> execute, Action<StoreResult<T>> answered) =>
@@ -71,6 +82,11 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
             var dark = random.Chance(0.3);
             if (dark) InDoubtCalls++;
             caller.After(dark ? CallTimeout : TimeSpan.FromMilliseconds(40), () => answered(failed(dark ? StoreVerdict.InDoubt : StoreVerdict.NotSent)));
+            return;
+        }
+        if (Errors > 0 && random.Chance(Errors))
+        {
+            caller.After(toStore + back, () => answered(failed(StoreVerdict.NotSent)));
             return;
         }
         if (copied) world.After(toStore + lateBy, () => Run());

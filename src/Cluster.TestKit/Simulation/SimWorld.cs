@@ -8,7 +8,7 @@ internal sealed class SimWorld
 {
     private const int LinesKept = 80;
 
-    private readonly PriorityQueue<Action, (TimeSpan At, long Order)> _events = new();
+    private readonly PriorityQueue<Action, (TimeSpan At, long Order)> _events = new(new InOrder());
     private readonly Queue<string> _lines = new();
     private readonly List<string> _violations = [];
     private long _order;
@@ -45,6 +45,7 @@ internal sealed class SimWorld
 
     public void Violated(string invariant, string what)
     {
+        if (!SimInvariants.All.ContainsKey(invariant)) throw new ArgumentException($"There is no invariant '{invariant}'. Add it to {nameof(SimInvariants)}.", nameof(invariant));
         Trace($"VIOLATED {invariant}: {what}");
         if (_violations.Count == 0) LinesAtViolation = [.. _lines];
         if (_violations.Count < 20) _violations.Add(string.Create(CultureInfo.InvariantCulture, $"{invariant} at {Now.TotalSeconds:F3} s: {what}"));
@@ -67,6 +68,11 @@ internal sealed class SimWorld
             happens();
         }
         return true;
+    }
+
+    private sealed class InOrder : IComparer<(TimeSpan At, long Order)>
+    {
+        public int Compare((TimeSpan At, long Order) x, (TimeSpan At, long Order) y) => x.At.Ticks != y.At.Ticks ? x.At.Ticks.CompareTo(y.At.Ticks) : x.Order.CompareTo(y.Order);
     }
 
     private void Mix(ulong value) => TraceHash = (TraceHash ^ value) * 1099511628211UL;

@@ -27,12 +27,19 @@ public static class Simulation
         new SimFaults(cluster).Schedule(plan.Faults);
 
         bool Broken() => world.Violations.Count > 0;
-        world.RunUntil(plan.Ends + TimeSpan.FromMilliseconds(1), Broken);
-        if (!Broken())
+        try
         {
-            world.Trace("healed");
-            cluster.HealAll();
-            Quiesce(cluster, Broken);
+            world.RunUntil(plan.Ends + TimeSpan.FromMilliseconds(1), Broken);
+            if (!Broken())
+            {
+                world.Trace("healed");
+                cluster.HealAll();
+                Quiesce(cluster, Broken);
+            }
+        }
+        catch (Exception thrown)
+        {
+            world.Violated("Exit", thrown.ToString().ReplaceLineEndings(" "));
         }
         return new SimulationResult
         {
@@ -41,6 +48,7 @@ public static class Simulation
             TraceHash = world.TraceHash,
             Steps = world.Steps,
             Reached = ReachedBy(cluster),
+            Pairs = cluster.Coverage.Hits.ToImmutableSortedDictionary(StringComparer.Ordinal),
             LastSteps = Broken() ? [.. world.LinesAtViolation.TakeLast(60)] : [.. world.LastLines],
         };
     }

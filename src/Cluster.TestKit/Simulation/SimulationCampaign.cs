@@ -35,6 +35,7 @@ public static class SimulationCampaign
             Seeds = seeds,
             Failing = [.. failing.OrderBy(r => r.Plan.Seed)],
             Reached = totals.Reached.ToImmutableSortedDictionary(StringComparer.Ordinal),
+            Pairs = totals.Pairs.ToImmutableSortedDictionary(StringComparer.Ordinal),
             Faults = totals.Faults.ToImmutableSortedDictionary(),
             Steps = totals.Steps,
             Elapsed = Stopwatch.GetElapsedTime(started),
@@ -53,6 +54,8 @@ public static class SimulationCampaign
 
         public SortedDictionary<string, long> Reached { get; } = new(StringComparer.Ordinal);
 
+        public SortedDictionary<string, long> Pairs { get; } = new(StringComparer.Ordinal);
+
         public SortedDictionary<SimFault, long> Faults { get; } = [];
 
         public long Steps { get; private set; }
@@ -63,6 +66,7 @@ public static class SimulationCampaign
             {
                 Steps += result.Steps;
                 foreach (var (name, count) in result.Reached) Reached[name] = Reached.GetValueOrDefault(name) + count;
+                foreach (var (pair, count) in result.Pairs) Pairs[pair] = Pairs.GetValueOrDefault(pair) + count;
                 foreach (var fault in result.Plan.Faults) Faults[fault.Kind] = Faults.GetValueOrDefault(fault.Kind) + 1;
             }
         }
@@ -80,6 +84,15 @@ public sealed record SimulationCampaignResult
 
     /// <summary>What all runs together reached, by name.</summary>
     public required ImmutableSortedDictionary<string, long> Reached { get; init; }
+
+    /// <summary>How often each (state, event) pair of the protocol's tables was met.</summary>
+    public required ImmutableSortedDictionary<string, long> Pairs { get; init; }
+
+    /// <summary>The pairs of the tables that no run met.</summary>
+    public ImmutableSortedSet<string> Uncovered => SimCoverage.All.Except(Pairs.Keys);
+
+    /// <summary>How many pairs the tables have.</summary>
+    public static int AllPairs => SimCoverage.All.Count;
 
     /// <summary>How often each kind of fault was in a plan.</summary>
     public required ImmutableSortedDictionary<SimFault, long> Faults { get; init; }

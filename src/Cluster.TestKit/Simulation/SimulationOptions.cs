@@ -33,6 +33,12 @@ public sealed record SimulationOptions
     /// <summary>Nodes share a machine and see each other's lock files; null lets the seed choose.</summary>
     public bool? SharedHost { get; init; }
 
+    /// <summary>Split-brain strategy by its name in configuration; null lets the seed choose, keep-majority in four of five runs.</summary>
+    public string? Strategy { get; init; }
+
+    /// <summary>Late ticks, lost hints, short times; null lets the seed choose, on in a quarter of the runs.</summary>
+    public bool? Buggify { get; init; }
+
     /// <summary>How long faults begin, in virtual time, from five seconds after the start on.</summary>
     public TimeSpan FaultPhase { get; init; } = TimeSpan.FromSeconds(25);
 

@@ -10,6 +10,7 @@ namespace ActorCluster.TestKit.Simulation;
 /// so a plan that was made smaller keeps the rest as it was.</remarks>
 public sealed record SimulationPlan
 {
+    private static readonly string[] OtherStrategies = ["static-quorum", "keep-oldest", "keep-referee", "lease-majority", "down-all"];
     private static readonly TimeSpan ClientsBegin = TimeSpan.FromSeconds(1);
 
     /// <summary>Decides what the plan does not list.</summary>
@@ -23,6 +24,12 @@ public sealed record SimulationPlan
 
     /// <summary>Nodes share a machine and see each other's lock files.</summary>
     public required bool SharedHost { get; init; }
+
+    /// <summary>Split-brain strategy of all nodes, by its name in configuration.</summary>
+    public string Strategy { get; init; } = "keep-majority";
+
+    /// <summary>Ticks come late, hints are lost, times are short, view changes conflict for no reason.</summary>
+    public bool Buggify { get; init; }
 
     /// <summary>Shards of the room type.</summary>
     public required int Shards { get; init; }
@@ -78,12 +85,16 @@ public sealed record SimulationPlan
         var drawn = 2 + random.Below(4);
         var places = options.Nodes > 0 ? options.Nodes : drawn;
         var shared = random.Chance(0.5);
+        var buggify = random.Chance(0.25);
+        var strategy = random.Chance(0.2) ? random.Pick(OtherStrategies) : "keep-majority";
         return new SimulationPlan
         {
             Seed = seed,
             Places = places,
             Nodes = [.. Enumerable.Range(0, places)],
             SharedHost = options.SharedHost ?? shared,
+            Strategy = options.Strategy ?? strategy,
+            Buggify = options.Buggify ?? buggify,
             Shards = options.Shards,
             ShardsElsewhere = options.ShardsElsewhere,
             ShardsExclusive = options.ShardsExclusive,
@@ -186,7 +197,7 @@ public sealed record PlannedOperation(long AtMs, int Client, int Room, SimAct Ac
     internal static IEnumerable<PlannedOperation> Draw(ulong seed, int client, int rooms)
     {
         var random = new SimRandom(seed, $"client {client}");
-        for (long at = 0; ; at += 20 + (long)random.Exponential(TimeSpan.FromMilliseconds(150)).TotalMilliseconds)
+        for (long at = 0; ; at += 20 + (long)random.Exponential(TimeSpan.FromMilliseconds(230)).TotalMilliseconds)
             yield return new PlannedOperation(at, client, random.Below(rooms), random.Below(100) switch { < 12 => SimAct.Join, < 15 => SimAct.Leave, < 30 => SimAct.Read, _ => SimAct.Say });
     }
 }

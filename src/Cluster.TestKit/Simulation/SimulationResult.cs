@@ -20,6 +20,9 @@ public sealed record SimulationResult
     /// <summary>What the run reached, by name: acknowledged commands, fenced writes, evictions and so on.</summary>
     public required ImmutableSortedDictionary<string, long> Reached { get; init; }
 
+    /// <summary>How often the run met each (state, event) pair of the protocol's tables, those that it met.</summary>
+    public required ImmutableSortedDictionary<string, long> Pairs { get; init; }
+
     /// <summary>The steps before the first violation, or the last ones.</summary>
     public required ImmutableArray<string> LastSteps { get; init; }
 

@@ -94,7 +94,21 @@ public class ExplainVerbTests
         }
     }
 
+    [Fact] // The table of two nodes in protocol 3.4: keep-referee by witness, lax and strict.
+    public async Task A_witness_varies_over_the_groups_and_is_compared()
+    {
+        var (_, lax, _) = await Run("explain", "--nodes", "2", "--resolver", "keep-referee", "--witness", "http://router/");
+        Assert.Contains("n1 | n2   store: all   witness: all   lives: n1   stops: n2   1.0 s", lax, StringComparison.Ordinal);
+        Assert.Contains("n1 | n2   store: all   witness: n2   lives: n2   stops: n1   2.0 s", lax, StringComparison.Ordinal);
+        Assert.Contains("n1 | n2   store: all   witness: nobody   lives: n1   stops: n2   13.0 s   ! waits", lax, StringComparison.Ordinal);
+        Assert.Contains("keep-referee by witness, strict", lax, StringComparison.Ordinal);
+        var (_, strict, _) = await Run("explain", "--nodes", "2", "--resolver", "keep-referee", "--witness", "http://router/", "--strict");
+        Assert.Contains("n1 | n2   store: all   witness: nobody   lives: nobody   stops: n1 n2   1.0 s   ! nobody serves", strict, StringComparison.Ordinal);
+    }
+
     [Theory]
+    [InlineData("--witness is 'http://router/'", "--witness", "http://router/")]
+    [InlineData("Cluster:Downing:Witnesses has 'router'", "--resolver", "keep-referee", "--witness", "router")]
     [InlineData("Cluster:Downing:QuorumSize is 4", "--resolver", "static-quorum", "--quorum", "4")]
     [InlineData("--json and --html", "--json", "--html", "x.html")]
     [InlineData("--html is '/no/such/folder/x.html'", "--html", "/no/such/folder/x.html")]

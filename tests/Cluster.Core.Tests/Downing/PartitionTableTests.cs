@@ -42,6 +42,32 @@ public class PartitionTableTests
         Assert.NotEmpty(DownAllFaults(new Planted(new DownAll(), DowningClass.All, DowningClass.Now)));
     }
 
+    [Theory] // Protocol 3.4, two nodes cut off from each other, the store at both: who sees the witness, strict, who lives, who stops of itself, after how long.
+    [InlineData("AB", false, "A", "", 1)]
+    [InlineData("A", false, "A", "", 1)]
+    [InlineData("B", false, "B", "", 2)]
+    [InlineData("", false, "A", "", 13)] // Nobody may claim: the rule for undecided divisions.
+    [InlineData("AB", true, "A", "", 1)]
+    [InlineData("A", true, "A", "B", 1)]
+    [InlineData("B", true, "B", "A", 2)]
+    [InlineData("", true, "", "AB", 1)]
+    public void Two_nodes_go_by_who_sees_the_witness(string seen, bool strict, string lives, string stops, double seconds)
+    {
+        var outcome = PartitionTrial.Run(new KeepWitnessed(strict), Times, Members(2), [0, 1], [true, true], [seen.Contains('A'), seen.Contains('B')]);
+        Assert.Equal((lives, stops), (Letters(outcome.Lives), Letters(outcome.Stopped)));
+        Assert.Equal(seconds, outcome.Seconds, 0.01);
+
+        static string Letters(ImmutableArray<Incarnation> members) => string.Concat(members.Select(m => (char)('A' + m.Value - 1)));
+    }
+
+    [Fact]
+    public void By_witness_one_component_that_has_the_store_lives_whoever_sees_the_witness()
+    {
+        Assert.Empty(WitnessFaults(new KeepWitnessed()));
+        Assert.NotEmpty(WitnessFaults(new Planted(new KeepWitnessed(), DowningClass.Late, DowningClass.Stop)));
+        Assert.NotEmpty(WitnessFaults(new Planted(new KeepWitnessed(), DowningClass.Tie, DowningClass.Now)));
+    }
+
     [Fact]
     public void Undecided_for_ten_seconds_everybody_goes_if_told_so()
     {
@@ -63,6 +89,9 @@ public class PartitionTableTests
     [InlineData("referee-two", "B C", "A", DowningClass.Late)]
     [InlineData("referee-two", "B C", "", DowningClass.Now)]
     [InlineData("referee-strict", "B C", "A", DowningClass.Stop)]
+    [InlineData("witness-none", "A", "B", DowningClass.Late)]
+    [InlineData("witness-none", "A", "", DowningClass.Now)]
+    [InlineData("witness-none-strict", "A B", "", DowningClass.Stop)]
     [InlineData("quorum-two", "A B", "C", DowningClass.Now)]
     [InlineData("quorum-two", "A B", "C D", DowningClass.Late)]
     [InlineData("quorum-two", "C", "A B", DowningClass.Stop)]
@@ -78,6 +107,8 @@ public class PartitionTableTests
             "oldest-strict" => new KeepOldest(strict: true),
             "referee-two" => new KeepReferee("A", 2),
             "referee-strict" => new KeepReferee("A", strict: true),
+            "witness-none" => new KeepWitnessed(),
+            "witness-none-strict" => new KeepWitnessed(strict: true),
             "quorum-two" => new StaticQuorum(2),
             "minority-stops" => new KeepMajority(minorityStops: true),
             _ => new DownAll(),
@@ -86,9 +117,8 @@ public class PartitionTableTests
         Assert.Equal(DowningClass.Late, resolver.Classify([]));
     }
 
-    private static List<string> LaxFaults(SplitBrainResolver resolver, Func<int[], int?> winner, bool tieTakesOver)
+    private static IEnumerable<string> LaxFaults(SplitBrainResolver resolver, Func<int[], int?> winner, bool tieTakesOver)
     {
-        var faults = new List<string>();
         foreach (var (groups, store) in Cases())
         {
             var members = Members(groups.Length);
@@ -97,32 +127,45 @@ public class PartitionTableTests
             var living = outcome.Lives.Select(inc => groups[(int)inc.Value - 1]).Distinct().ToList();
             if (!store.Contains(true))
             {
-                if (outcome.Evicted.Length + outcome.Stopped.Length > 0) faults.Add("claim without store " + label);
+                if (outcome.Evicted.Length + outcome.Stopped.Length > 0) yield return "claim without store " + label;
                 continue;
             }
-            if (living.Count != 1 || !outcome.Lives.Any(inc => store[inc.Value - 1])) faults.Add("not one component with the store " + label);
+            if (living.Count != 1 || !outcome.Lives.Any(inc => store[inc.Value - 1])) yield return "not one component with the store " + label;
             if (winner(groups) is not { } first || living.Count != 1) continue;
-            if (store.All(s => s) && living[0] != first) faults.Add("the wrong side " + label);
+            if (store.All(s => s) && living[0] != first) yield return "the wrong side " + label;
             var tie = 2 * groups.Count(g => g == living[0]) == groups.Length;
-            if (living[0] != first && outcome.Seconds < (tieTakesOver || (resolver.Name == "keep-majority" && tie) ? 2 : 8)) faults.Add("too soon " + label);
+            if (living[0] != first && outcome.Seconds < (tieTakesOver || (resolver.Name == "keep-majority" && tie) ? 2 : 8)) yield return "too soon " + label;
         }
-        return faults;
     }
 
-    private static List<string> QuorumFaults(Func<int, SplitBrainResolver> resolver) =>
-        [.. from c in Cases()
-            let n = c.Groups.Length
-            let outcome = PartitionTrial.Run(resolver(n), Times, Members(n), c.Groups, c.Store)
-            from member in Members(n)
-            let small = c.Groups.Count(g => g == c.Groups[member.Inc.Value - 1]) < (n / 2) + 1
-            where small && outcome.Lives.Contains(member.Inc)
-            select $"{member.Inc} lives in {string.Join("", c.Groups)}"];
+    /// <summary>Up to four nodes: the side of the oldest goes first where it sees the witness, another that sees it only a second later, one that does not only once the leases are stale.</summary>
+    private static IEnumerable<string> WitnessFaults(SplitBrainResolver resolver) =>
+        from c in Cases()
+        where c.Groups.Length <= 4
+        from sees in Enumerable.Range(0, 2 << c.Groups.Max())
+        let witness = c.Groups.Select(g => (sees & (1 << g)) != 0).ToArray()
+        let outcome = PartitionTrial.Run(resolver, Times, Members(c.Groups.Length), c.Groups, c.Store, witness)
+        let sides = outcome.Lives.Select(inc => c.Groups[inc.Value - 1]).Distinct().ToList()
+        let bad = !c.Store.Contains(true) ? outcome.Evicted.Length + outcome.Stopped.Length > 0
+            : sides.Count != 1 || !outcome.Lives.Any(inc => c.Store[inc.Value - 1]) || outcome.Stopped.Length > 0
+            || outcome.Seconds < ((sees & (1 << sides[0])) == 0 ? 8 : sides[0] == 0 ? 1 : 2)
+        where bad
+        select $"{string.Join("", c.Groups)} {string.Join("", c.Store.Select(s => s ? 'S' : '-'))} {sees}: {outcome}";
 
-    private static List<string> DownAllFaults(SplitBrainResolver resolver) =>
-        [.. from c in Cases()
-            let outcome = PartitionTrial.Run(resolver, Times, Members(c.Groups.Length), c.Groups, c.Store)
-            where c.Store.Contains(true) != outcome.Lives.IsEmpty
-            select $"{string.Join("", c.Groups)}: {outcome}"];
+    private static IEnumerable<string> QuorumFaults(Func<int, SplitBrainResolver> resolver) =>
+        from c in Cases()
+        let n = c.Groups.Length
+        let outcome = PartitionTrial.Run(resolver(n), Times, Members(n), c.Groups, c.Store)
+        from member in Members(n)
+        let small = c.Groups.Count(g => g == c.Groups[member.Inc.Value - 1]) < (n / 2) + 1
+        where small && outcome.Lives.Contains(member.Inc)
+        select $"{member.Inc} lives in {string.Join("", c.Groups)}";
+
+    private static IEnumerable<string> DownAllFaults(SplitBrainResolver resolver) =>
+        from c in Cases()
+        let outcome = PartitionTrial.Run(resolver, Times, Members(c.Groups.Length), c.Groups, c.Store)
+        where c.Store.Contains(true) != outcome.Lives.IsEmpty
+        select $"{string.Join("", c.Groups)}: {outcome}";
 
     private static IEnumerable<(int[] Groups, bool[] Store)> Cases() =>
         from nodes in Enumerable.Range(2, 4)

@@ -35,7 +35,7 @@ public class ExternalEffectTests
         await using var node = await OfMixersAsync();
         Assert.True(await Ask(node, new Act(Limit, Keep: true)).Is<bool>());
         var drained = node.Shard.DrainAsync(node.Shard.CloseIntake(), TimeSpan.FromMinutes(1));
-        await Task.Delay(50);
+        await Waiting.Until(() => node.Shard.Effects!.Enter(Limit, _ => true) is not { } entered || Left(entered), () => "the drain has come to the gate and closed it");
         Assert.False(drained.IsCompleted);
         _mixer.Kept!.Dispose();
         await drained.Within("the drain ends with the effect");
@@ -52,6 +52,12 @@ public class ExternalEffectTests
         Assert.False(ended.IsCompleted);
         _mixer.Kept.Dispose();
         await ended.Within("the shard has ended with its effect");
+    }
+
+    private static bool Left(Effect effect)
+    {
+        effect.Dispose();
+        return false;
     }
 
     private Task<EntityNode> OfMixersAsync(bool exclusive = true) =>

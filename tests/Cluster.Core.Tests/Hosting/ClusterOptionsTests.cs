@@ -28,6 +28,14 @@ public class ClusterOptionsTests
     [InlineData("referee", "Cluster:Downing:Referee is ''", "give the name of a node")]
     [InlineData("referee-unknown", "Cluster:Downing:Referee is 'n9'", "give one of n1, n2, n3")]
     [InlineData("referee-voters", "Cluster:Downing:RefereeVoters is 0", "give at least 1")]
+    [InlineData("referee-url", "Cluster:Downing:Referee is 'http://router/'", "put that into Cluster:Downing:Witnesses")]
+    [InlineData("referee-both", "Witnesses 'store'", "give a node or witnesses, not both")]
+    [InlineData("witness", "Cluster:Downing:Witnesses has 'router'", "give http://host/")]
+    [InlineData("witness-password", "Cluster:Downing:Witnesses has 'http://me:secret@router/'", "without names and passwords")]
+    [InlineData("witness-twice", "Cluster:Downing:Witnesses is 'store, store'", "give each witness once")]
+    [InlineData("witness-quorum", "Cluster:Downing:WitnessQuorum is 3", "give 1 to 2")]
+    [InlineData("witness-times", "Cluster:Times:WitnessFresh is 00:00:02", "WitnessPeriod + WitnessTimeout (00:00:03)")]
+    [InlineData("broken", "Cluster:Downing:BrokenEdges is 'ignore'", "give evict-min, relay or evict-all")]
     [InlineData("mailbox", "Cluster:Limits:Mailbox is 0", "give 1 to 1,000,000")]
     [InlineData("passivate", "Cluster:Limits:PassivateAfter is 00:00:00.5000000", "give 1 s to 1 day")]
     [InlineData("ask", "Cluster:Limits:AskTimeout is 00:06:00", "give 10 ms to 5 min")]
@@ -82,6 +90,14 @@ public class ClusterOptionsTests
         "referee" => options.Downing = new DowningOptions { Strategy = "keep-referee" },
         "referee-unknown" => (options.Hosts = "n1,n2,n3", options.Downing = new DowningOptions { Strategy = "keep-referee", Referee = "n9" }),
         "referee-voters" => options.Downing = new DowningOptions { Strategy = "keep-referee", Referee = "n1", RefereeVoters = 0 },
+        "referee-url" => options.Downing = new DowningOptions { Strategy = "keep-referee", Referee = "http://router/" },
+        "referee-both" => options.Downing = new DowningOptions { Strategy = "keep-referee", Referee = "n1", Witnesses = "store" },
+        "witness" => options.Downing.Witnesses = "router",
+        "witness-password" => options.Downing.Witnesses = "http://me:secret@router/",
+        "witness-twice" => options.Downing.Witnesses = "store, store",
+        "witness-quorum" => options.Downing = new DowningOptions { Strategy = "keep-referee", Witnesses = "store, tcp://router:53", WitnessQuorum = 3 },
+        "witness-times" => options.Times = new ActorCluster.Primitives.ProtocolTimes { WitnessFresh = TimeSpan.FromSeconds(2) },
+        "broken" => options.Downing.BrokenEdges = "ignore",
         "mailbox" => options.Limits.Mailbox = 0,
         "passivate" => options.Limits.PassivateAfter = TimeSpan.FromSeconds(0.5),
         "ask" => options.Limits.AskTimeout = TimeSpan.FromMinutes(6),

@@ -80,7 +80,7 @@ public sealed class PublicApiTests : IDisposable
     /// <summary>A host with one node that has counters.</summary>
     internal static IHost Build(string data) => Build(data, () => new ModelStore(), "camserver1");
 
-    internal static IHost Build(string data, Func<ModelStore> store, string name)
+    internal static IHost Build(string data, Func<ModelStore> store, string name, Action<ClusterOptions>? configure = null)
     {
         var builder = Host.CreateApplicationBuilder();
         builder.Logging.ClearProviders();
@@ -92,6 +92,7 @@ public sealed class PublicApiTests : IDisposable
             {
                 options.Data = data;
                 options.Secret = "a secret of this test";
+                configure?.Invoke(options);
             })
             .WithPresence().WithChatRooms()
             .WithEntity<Counter>("counter", m =>

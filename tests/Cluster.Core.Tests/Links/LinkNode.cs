@@ -60,6 +60,9 @@ internal sealed class LinkNode : ILinkHandler, ILogger, ILinkFilter, IAsyncDispo
     /// <summary>Keeps a channel from being dialled again once it is dead.</summary>
     public LinkChannel? CutsNewConnections { get; set; }
 
+    /// <summary>Whatever comes waits.</summary>
+    public bool HoldsAll { get; set; }
+
     public void Cut(Incarnation peer, LinkDirection direction, bool cut = true)
     {
         foreach (var channel in Enum.GetValues<LinkChannel>()) _cuts[(peer, channel, direction)] = cut;
@@ -114,6 +117,8 @@ internal sealed class LinkNode : ILinkHandler, ILogger, ILinkFilter, IAsyncDispo
 
     public bool Passes(Incarnation peer, LinkChannel connection, LinkDirection direction) =>
         connection != CutsNewConnections && !_cuts.GetValueOrDefault((peer, connection, direction));
+
+    public bool Holds(Incarnation peer, LinkChannel connection, LinkDirection direction) => HoldsAll;
 
     public void Note(string what)
     {

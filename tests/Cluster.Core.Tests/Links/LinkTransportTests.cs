@@ -265,6 +265,32 @@ public class LinkTransportTests
         Assert.DoesNotContain("frame #1 Data 1 03", younger.Events);
     }
 
+    [Fact]
+    public async Task What_is_held_arrives_in_order_once_it_is_let_go_or_is_lost_with_its_connection()
+    {
+        var (older, younger) = await PairAsync();
+        await using var a = older;
+        await using var b = younger;
+        younger.HoldsAll = true;
+        for (byte i = 1; i <= 3; i++) older.Transport.Send(younger.Inc, LinkChannel.Data, 1, [i]);
+        younger.Transport.Send(older.Inc, LinkChannel.Data, 2, [9]);
+        await older.SeesAsync("frame #2 Data 2 09");
+        Assert.DoesNotContain(younger.Events, e => e.StartsWith("frame", StringComparison.Ordinal));
+        younger.HoldsAll = false;
+        await younger.SeesAsync("frame #1 Data 1 03");
+        Assert.Equal(["frame #1 Data 1 01", "frame #1 Data 1 02", "frame #1 Data 1 03"], younger.Events.Where(e => e.StartsWith("frame", StringComparison.Ordinal)));
+
+        younger.HoldsAll = true;
+        older.Transport.Send(younger.Inc, LinkChannel.Data, 1, [4]);
+        younger.Transport.GiveUp(older.Inc, LinkChannel.Data);
+        await younger.SeesAsync("lost #1 Data Silent");
+        younger.HoldsAll = false;
+        await younger.SeesAsync("up #1 Data", times: 2);
+        older.Transport.Send(younger.Inc, LinkChannel.Data, 1, [5]);
+        await younger.SeesAsync("frame #1 Data 1 05");
+        Assert.DoesNotContain("frame #1 Data 1 04", younger.Events);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(128)]

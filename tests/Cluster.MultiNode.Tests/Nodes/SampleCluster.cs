@@ -38,7 +38,7 @@ internal sealed class SampleCluster : IAsyncDisposable
     {
         var (clients, link) = (Free(FirstClientPort), Free(FirstLinkPort));
         var log = string.Create(CultureInfo.InvariantCulture, $"{name}.{_all.Count + 1}.log");
-        var node = new SampleNode(name, clients, link, Folder.At(log), [.. Arguments(name, clients, link, with)]);
+        var node = new SampleNode(name, new Uri(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{clients}")), link, Folder.At(log), [.. Arguments(name, clients, link, with)]);
         _all.Add(node);
         return node;
     }

@@ -6,7 +6,13 @@ using ActorCluster.Demo.Nodes;
 namespace ActorCluster.MultiNode.Tests.Nodes;
 
 /// <summary>A node of the sample server as a process, over all of its lives.</summary>
-internal sealed class SampleNode(string name, int clientPort, int linkPort, string log, IReadOnlyList<string> arguments) : IAsyncDisposable
+/// <param name="name">Its name in the cluster.</param>
+/// <param name="clients">Where clients reach it.</param>
+/// <param name="linkPort">Its port for other nodes.</param>
+/// <param name="log">File that takes what it prints.</param>
+/// <param name="arguments">Of the server.</param>
+/// <param name="within">A command that starts it somewhere else, such as in a network namespace; null: none.</param>
+internal sealed class SampleNode(string name, Uri clients, int linkPort, string log, IReadOnlyList<string> arguments, IReadOnlyList<string>? within = null) : IAsyncDisposable
 {
     private const int SigCont = 18;
     private const int SigStop = 19;
@@ -20,9 +26,12 @@ internal sealed class SampleNode(string name, int clientPort, int linkPort, stri
 
     public int LinkPort => linkPort;
 
-    public Uri Clients { get; } = new($"http://127.0.0.1:{clientPort}");
+    public Uri Clients => clients;
 
     public NodeProcess Process => _process ?? throw new InvalidOperationException($"{name} was not started.");
+
+    /// <summary>A command that the next start goes through, such as one that shifts its clock.</summary>
+    public IReadOnlyList<string> Before { get; set; } = [];
 
     public string Log => Read(log);
 
@@ -32,7 +41,8 @@ internal sealed class SampleNode(string name, int clientPort, int linkPort, stri
     public async Task StartAsync()
     {
         if (_process is { } old) await old.DisposeAsync();
-        _process = NodeProcess.Start([Assembly, .. arguments], log);
+        string[] command = [.. within ?? [], .. Before, "dotnet", Assembly, .. arguments];
+        _process = NodeProcess.Start(command[0], command[1..], log);
     }
 
     /// <summary>Waits until clients may be sent to it.</summary>
@@ -43,7 +53,7 @@ internal sealed class SampleNode(string name, int clientPort, int linkPort, stri
     {
         try
         {
-            using var answer = await Http.GetAsync(new Uri(Clients, "/health/ready"));
+            using var answer = await Http.GetAsync(new Uri(clients, "/health/ready"));
             return answer.StatusCode == HttpStatusCode.OK;
         }
         catch (Exception cause) when (cause is HttpRequestException or TaskCanceledException)
@@ -57,7 +67,7 @@ internal sealed class SampleNode(string name, int clientPort, int linkPort, stri
     {
         try
         {
-            using var status = JsonDocument.Parse(await Http.GetStringAsync(new Uri(Clients, "/cluster/status")));
+            using var status = JsonDocument.Parse(await Http.GetStringAsync(new Uri(clients, "/cluster/status")));
             return status.RootElement.Clone();
         }
         catch (Exception cause) when (cause is HttpRequestException or TaskCanceledException)
@@ -76,7 +86,7 @@ internal sealed class SampleNode(string name, int clientPort, int linkPort, stri
     public async Task<string> DescribeAsync()
     {
         var ready = "no answer";
-        try { ready = await Http.GetStringAsync(new Uri(Clients, "/cluster/status")); }
+        try { ready = await Http.GetStringAsync(new Uri(clients, "/cluster/status")); }
         catch (Exception cause) when (cause is HttpRequestException or TaskCanceledException) { ready = cause.Message; }
         return $"{name}: {ready} Log: {Tail()}";
     }

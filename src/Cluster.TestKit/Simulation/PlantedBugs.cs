@@ -1,0 +1,119 @@
+using System.Collections.Immutable;
+
+namespace ActorCluster.TestKit.Simulation;
+
+/// <summary>A bug, and the runs that must find it: a checker that never fails proves nothing.</summary>
+/// <param name="Name">What is wrong.</param>
+/// <param name="Options">The runs, the bug among them.</param>
+/// <param name="Seeds">From seed 1 on, within so many runs.</param>
+/// <param name="Breaks">The invariants that it may break; one of them must be the first that is.</param>
+internal sealed record PlantedBug(string Name, SimulationOptions Options, int Seeds, ImmutableArray<string> Breaks)
+{
+    /// <summary>The faults of a seed, where drawn ones would meet too rarely.</summary>
+    public Func<ulong, ImmutableArray<PlannedFault>>? Faults { get; init; }
+
+    /// <summary>The run of a seed.</summary>
+    public SimulationPlan PlanOf(ulong seed)
+    {
+        var plan = SimulationPlan.Draw(seed, Options);
+        return Faults is null ? plan : plan with { Faults = Faults(seed) };
+    }
+
+    /// <summary>The first run that breaks something; null when all passed.</summary>
+    public SimulationResult? Find()
+    {
+        for (ulong seed = 1; seed <= (ulong)Seeds; seed++)
+            if (Simulation.Run(PlanOf(seed)) is { Invariant: not null } found) return found;
+        return null;
+    }
+}
+
+/// <summary>The mutation list of protocol section 8, and one bug for every other checker.</summary>
+internal static class PlantedBugs
+{
+    private static SimulationOptions Usual { get; } = new() { Strategy = "keep-majority", Buggify = false };
+
+    public static ImmutableArray<PlantedBug> All { get; } =
+    [
+        new("append without epoch", Usual with { StoreMutation = ModelMutation.AppendIgnoresEpoch, Nodes = 2, Clients = 10 }, 20, ["I2"]) { Faults = SlowlyCutOff },
+        Host("acknowledge before commit", SimMutation.AckBeforeCommit, 1, ["I3"]),
+        Host("in doubt taken for committed", SimMutation.SkipResolve, 20, ["I3", "I5", "I11", "Exit", "7.6"], SimFault.LostReplies, SimFault.StoreCutOff),
+        new("a read check is used again", Usual with { Mutation = SimMutation.ReusesAReadCheck, Nodes = 2, Clients = 8 }, 20, ["I7"]) { Faults = LosesTheStoreAfterTheOthers },
+        Host("a lease by the wall clock", SimMutation.WallClockLease, 40, ["I6", "I8", "I12"], SimFault.WallJump),
+        Host("a lease by a clock that stops in suspension", SimMutation.ClockStopsInSuspend, 60, ["I6", "I8", "I12"], SimFault.Suspend),
+        Host("LATE without LeaseStale", SimMutation.LateWithoutLeaseStale, 40, ["I12"], SimFault.Cut, SimFault.StoreCutOff),
+        Host("a buffer dropped at a hand-off", SimMutation.DropsTheBufferOnHandoff, 20, ["I14"], SimFault.RollingRestart, SimFault.Kill),
+        new("acquire without the member lock", Usual with { StoreMutation = ModelMutation.AcquireWithoutMemberCheck, Nodes = 3 }, 150, ["I13"]) { Faults = ReleasedToWhoIsEvicted },
+        Store("eviction by rows read before", ModelMutation.EvictByRowsReadBefore, 30, ["I13"], SimFault.Kill, SimFault.Pause),
+        new("a fence by EXISTS", Usual with { Mutation = SimMutation.FencesByExists, Nodes = 2, Clients = 10 }, 40, ["I2"]) { Faults = SlowlyCutOff },
+        new("reopen after a sent release", Usual with { Mutation = SimMutation.ReopensAfterASentRelease, Nodes = 3 }, 20, ["5.3"]) { Faults = ReleasesInDoubt },
+        Host("leave frozen without reading own rows", SimMutation.LeaveFrozenWithoutReadingOwnRows, 60, ["4.4"], SimFault.StoreCutOff, SimFault.Pause),
+        new("evict without lease_seq", Usual with { StoreMutation = ModelMutation.EvictIgnoresLeaseSeq, Nodes = 3, SharedHost = false, Clients = 1 }, 150, ["I12"]) { Faults = StoreComesBackAtTheTtl },
+        Host("a snapshot of speculation", SimMutation.SnapshotOfSpeculation, 20, ["7.6"], SimFault.SlowStore, SimFault.HotRoom),
+        Host("no re-subscription", SimMutation.NoResubscription, 3, ["I5"]),
+        new("prev_inc overwritten on a free row", Usual with { StoreMutation = ModelMutation.RevokeForgetsPrevious, Nodes = 5 }, 40, ["I12"]) { Faults = OneAfterTheOther },
+        Host("effects past the lease", SimMutation.ActsPastTheLease, 40, ["I8"], SimFault.StoreCutOff, SimFault.Cut),
+        Host("stopped before effects have ended", SimMutation.StopsBeforeEffectsEnd, 60, ["I8"], SimFault.Leave, SimFault.RollingRestart),
+        Store("an exclusive shard taken at once", ModelMutation.TakeExclusiveAtOnce, 60, ["I8"], SimFault.Cut, SimFault.StoreCutOff),
+        Store("acquire keeps the epoch", ModelMutation.AcquireKeepsEpoch, 3, ["I1"], SimFault.Kill, SimFault.RollingRestart),
+        Host("no deduplication", SimMutation.NoDeduplication, 20, ["I4"], SimFault.LostReplies, SimFault.Reset),
+        Host("client order ignored", SimMutation.IgnoresClientOrder, 60, ["I6"]),
+        Host("fan-out before commit", SimMutation.FanOutBeforeCommit, 3, ["I11"]),
+        new("types kept to itself", Usual with { Mutation = SimMutation.KeepsItsTypesToItself, ShardsElsewhere = 4 }, 5, ["I13"]),
+        Host("a lost shard stays in memory", SimMutation.KeepsWhatItLost, 5, ["I15"], SimFault.RollingRestart, SimFault.Leave),
+        Host("a view with the members of the one before", SimMutation.ShowsOldMembers, 3, ["I10", "Exit"]),
+        Host("any lock file counts as free", SimMutation.TakesAnyLockForFree, 30, ["2.5"], SimFault.Cut, SimFault.Isolate, SimFault.Reset),
+        new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
+    ];
+
+    private static PlantedBug Host(string name, SimMutation mutation, int seeds, ImmutableArray<string> breaks, params SimFault[] faults) =>
+        new(name, Usual with { Mutation = mutation, Faults = [.. faults] }, seeds, breaks);
+
+    private static PlantedBug Store(string name, ModelMutation mutation, int seeds, ImmutableArray<string> breaks, params SimFault[] faults) =>
+        new(name, Usual with { StoreMutation = mutation, Faults = [.. faults], Clients = 8 }, seeds, breaks);
+
+    /// <summary>The race is narrow (a renewal between the last look at a lease and the eviction that rests on it), so the seeds come back to the store around the TTL.</summary>
+    private static ImmutableArray<PlannedFault> StoreComesBackAtTheTtl(ulong seed) =>
+    [
+        new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 15_000, Nodes = [0, 1], Others = [2] },
+        new() { Kind = SimFault.StoreCutOff, AtMs = 20_000, ForMs = 6_000 + (20 * (long)seed), Nodes = [0] },
+        new() { Kind = SimFault.StoreCutOff, AtMs = 20_000, ForMs = 15_000, Nodes = [1] },
+        new() { Kind = SimFault.SlowStore, AtMs = 20_000, ForMs = 15_000, Value = 200 },
+    ];
+
+    /// <summary>The store is slow while the younger is evicted, so that its last appends land behind the eviction.</summary>
+    private static ImmutableArray<PlannedFault> SlowlyCutOff(ulong seed) =>
+    [
+        new() { Kind = SimFault.SlowStore, AtMs = 19_000, ForMs = 8_000, Value = 60 + (4 * (double)seed) },
+        new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 10_000, Nodes = [1], Others = [0] },
+    ];
+
+    /// <summary>The younger misses the older, asks the store about its reads, then misses the store too and does not hear that it was evicted.</summary>
+    private static ImmutableArray<PlannedFault> LosesTheStoreAfterTheOthers(ulong seed) =>
+    [
+        new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 10_000, Nodes = [1], Others = [0] },
+        new() { Kind = SimFault.StoreCutOff, AtMs = 21_500 + (40 * (long)seed), ForMs = 8_000, Nodes = [1] },
+    ];
+
+    private static ImmutableArray<PlannedFault> ReleasesInDoubt(ulong seed) =>
+    [
+        new() { Kind = SimFault.LostReplies, AtMs = 18_000, ForMs = 12_000, Value = 0.5 },
+        new() { Kind = SimFault.Leave, AtMs = 20_000 + (50 * (long)seed), ForMs = 8_000, Nodes = [0] },
+    ];
+
+    /// <summary>A node that leaves gives its shards to one that is being evicted; with a slow store and late copies the acquire lands behind the eviction.</summary>
+    private static ImmutableArray<PlannedFault> ReleasedToWhoIsEvicted(ulong seed) =>
+    [
+        new() { Kind = SimFault.SlowStore, AtMs = 16_000, ForMs = 15_000, Value = 150 },
+        new() { Kind = SimFault.LateCopies, AtMs = 16_000, ForMs = 15_000, Value = 0.8 },
+        new() { Kind = SimFault.Isolate, AtMs = 17_000 + (20 * (long)seed), ForMs = 12_000, Nodes = [1], Others = [0, 2] },
+        new() { Kind = SimFault.Leave, AtMs = 20_000, ForMs = 12_000, Nodes = [0] },
+    ];
+
+    /// <summary>The second dies while it is to take over from the first.</summary>
+    private static ImmutableArray<PlannedFault> OneAfterTheOther(ulong seed) =>
+    [
+        new() { Kind = SimFault.Kill, AtMs = 20_000, ForMs = 10_000, Nodes = [1] },
+        new() { Kind = SimFault.Kill, AtMs = 20_000 + (25 * (long)seed), ForMs = 10_000, Nodes = [2] },
+    ];
+}

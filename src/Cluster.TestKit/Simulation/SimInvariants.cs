@@ -1,0 +1,33 @@
+using System.Collections.Immutable;
+
+namespace ActorCluster.TestKit.Simulation;
+
+/// <summary>What must hold, by its name in protocol section 8, or by the section that says it. Each has a planted bug that breaks it (<see cref="PlantedBugs"/>).</summary>
+internal static class SimInvariants
+{
+    /// <summary>Judged by <see cref="SimCheckers"/>, unless said otherwise.</summary>
+    public static ImmutableSortedDictionary<string, string> All { get; } = new Dictionary<string, string>
+    {
+        ["I1"] = "At most one owner per shard and epoch; epochs only grow.",
+        ["I2"] = "A journal row's epoch and writer are the shard's epoch and owner at its commit; rows are gapless per shard.",
+        ["I3"] = "Every acknowledged command is in the journal; what was refused at its only attempt is not.",
+        ["I4"] = "Every command takes effect at most once.",
+        ["I5"] = "All members see the same gapless order, none is missing at the end.",
+        ["I6"] = "Per client in order; unmarked reads are at most 2 s old.",
+        ["I7"] = "Commands and confirmed reads are linearizable per room, the journal's order being the witness.",
+        ["I8"] = "After the first effect outside the store under an epoch there is none under an earlier one, unless the process stood still inside it.",
+        ["I10"] = "Who applied a view has the members of that view; per node views grow.",
+        ["I11"] = "What is fanned out is in the journal.",
+        ["I12"] = "Nobody is evicted or released by a lease that is live, no former owner is forgotten before it has stopped.",
+        ["I13"] = "15 s after the last fault all shards are served by members that are up and every operation is answered; no row belongs to a dead owner.",
+        ["I14"] = "Every message is delivered, refused or unknown to its sender; nothing is left in a buffer.",
+        ["I15"] = "A life that lost a shard has nothing of it in memory.",
+        ["I17"] = "Of the components of a split that all reach the store, one at most stays.",
+        ["2.5"] = "A death certificate is of the dead.",
+        ["4.4"] = "Who leaves the frozen state has read its own rows.",
+        ["5.3"] = "A release that was sent is final.",
+        ["7.6"] = "A snapshot holds committed state only.",
+        ["Exit"] = "No node stops but for having left or been evicted; no core throws.",
+        ["Trace"] = "Equal seed and build give the equal trace; judged by the campaign, one run in a hundred.",
+    }.ToImmutableSortedDictionary(StringComparer.Ordinal);
+}
