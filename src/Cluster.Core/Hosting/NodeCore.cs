@@ -102,7 +102,7 @@ internal sealed class NodeCore
                 Membership.SecretDiffers(peer);
                 break;
             case NodeInput.ToldDown(var by):
-                Membership.ToldDown(by, _effects);
+                Membership.ToldDown(by, now, _effects);
                 break;
             case NodeInput.WitnessAnswered(var witness, var ok, var answer):
                 Membership.Witnesses.Answered(witness, ok, answer);

@@ -28,7 +28,9 @@ internal sealed partial class NodeLife
         // Either connection may have carried data; what was under way in it is in doubt, and goes on over the other if that lives.
         Regions.LinkLost(peer);
         var other = channel == LinkChannel.Data ? LinkChannel.Control : LinkChannel.Data;
-        if (_links.IsUp(peer, other)) Regions.LinkUp(peer);
+        if (!_links.IsUp(peer, other)) return;
+        Regions.LinkUp(peer);
+        SendControl(peer, other, FrameType.SentMayBeLost, null); // A half-open connection: the peer has known for long, and answers to what it asked since went into nothing.
     }
 
     void ILinkHandler.Received(Incarnation peer, LinkChannel channel, byte frameType, ReadOnlySpan<byte> payload)
@@ -40,6 +42,10 @@ internal sealed partial class NodeLife
                 break;
             case FrameType.Hint:
                 Tell(new NodeInput.Hinted());
+                break;
+            case FrameType.SentMayBeLost:
+                Regions.LinkLost(peer);
+                Regions.LinkUp(peer);
                 break;
             case FrameType.YouAreDown:
                 Tell(new NodeInput.ToldDown(peer));

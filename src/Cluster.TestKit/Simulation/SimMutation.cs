@@ -72,6 +72,12 @@ public enum SimMutation
     /// <summary>No side of a split ever claims.</summary>
     NobodyClaims,
 
+    /// <summary>A node that is down is neither told so on its links nor when it dials.</summary>
+    TellsNobodyThatItIsDown,
+
+    /// <summary>A node that loses one of two channels says nothing of it on the other.</summary>
+    KeepsLossesToItself,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }
