@@ -63,7 +63,7 @@ internal static class PlantedBugs
         Host("a lost shard stays in memory", SimMutation.KeepsWhatItLost, 5, ["I15"], SimFault.RollingRestart, SimFault.Leave),
         Host("a view with the members of the one before", SimMutation.ShowsOldMembers, 3, ["I10", "Exit"]),
         Host("any lock file counts as free", SimMutation.TakesAnyLockForFree, 30, ["2.5"], SimFault.Cut, SimFault.Isolate, SimFault.Reset),
-        new("losses on a half-open link are not told", Usual with { Mutation = SimMutation.KeepsLossesToItself, Nodes = 2, SharedHost = false, Clients = 10 }, 40, ["I13", "I14"]) { Faults = HalfOpen },
+        new("losses on a half-open link are not told", Usual with { Mutation = SimMutation.KeepsLossesToItself, Nodes = 2, SharedHost = false, Clients = 10 }, 5, ["I13", "I14"]) { Faults = HalfOpen },
         new("nobody is told that it is down", Usual with { Mutation = SimMutation.TellsNobodyThatItIsDown, Nodes = 3, SharedHost = false }, 3, ["3.6"]) { Faults = EvictedWithoutTheStore },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
@@ -97,8 +97,12 @@ internal static class PlantedBugs
         new() { Kind = SimFault.StoreCutOff, AtMs = 21_500 + (40 * (long)seed), ForMs = 8_000, Nodes = [1] },
     ];
 
-    /// <summary>Once, since the next loss would have asked again for what the one before has lost.</summary>
-    private static ImmutableArray<PlannedFault> HalfOpen(ulong seed) => [new() { Kind = SimFault.HalfOpen, AtMs = 20_000 + (7 * (long)seed), ForMs = 1, Nodes = [0], Others = [1] }];
+    /// <summary>The data channel stays away, so that all is asked over the control channel, and answered into nothing.</summary>
+    private static ImmutableArray<PlannedFault> HalfOpen(ulong seed) =>
+    [
+        new() { Kind = SimFault.HalfOpen, AtMs = 20_000 + (7 * (long)seed), ForMs = 1, Nodes = [0], Others = [1] },
+        new() { Kind = SimFault.CutChannel, AtMs = 20_001 + (7 * (long)seed), ForMs = 4_000, Nodes = [0], Others = [1], Value = 1 },
+    ];
 
     /// <summary>One is evicted while it reaches nobody; then it reaches the others, but not the store.</summary>
     private static ImmutableArray<PlannedFault> EvictedWithoutTheStore(ulong seed) =>

@@ -19,6 +19,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     private (Guid OpId, string What)? _movedLease;
     private (ViewChange Change, ImmutableArray<MemberRow> Before)? _changing;
     private readonly SortedDictionary<ShardNo, (Epoch Epoch, Incarnation Previous)> _free = [];
+    private readonly SortedDictionary<Incarnation, TimeSpan> _downSince = [];
     private int _journalSeen;
     private int _shardLogSeen;
 
@@ -181,8 +182,10 @@ internal sealed class SimCheckers(SimCluster cluster)
     /// <summary>Somebody who is down lives on beside a member that knows it (3.6).</summary>
     private void CheckTold()
     {
+        foreach (var row in Database.Members)
+            if (!row.IsLive) _downSince.TryAdd(row.Inc, World.Now);
         if (World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(12) || cluster.Network is not { Loss: 0, Spikes: 0 } || cluster.Network.Delay != SimNetwork.UsualDelay) return;
-        foreach (var life in cluster.Lives.Where(l => !l.IsEnded && !l.Node.IsPaused && Database.Find(l.Inc) is { IsLive: false }))
+        foreach (var life in cluster.Lives.Where(l => !l.IsEnded && !l.Node.IsPaused && _downSince.TryGetValue(l.Inc, out var since) && World.Now - since >= TimeSpan.FromSeconds(12)))
             if (cluster.Lives.FirstOrDefault(p => p != life && !p.IsEnded && !p.Node.IsPaused && p.KnowsDown(life.Inc) && life.Core.Membership.Snapshot?.Find(p.Inc) is { IsLive: true }
                 && cluster.Network.AreConnected(p.Node.Index, life.Node.Index)) is { } knows)
                 World.Violated("3.6", $"12 s after the last fault began, {life.Inc} is down and lives, although it reaches {knows.Inc}, which knows it.");
