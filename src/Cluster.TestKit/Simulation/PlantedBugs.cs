@@ -71,6 +71,8 @@ internal static class PlantedBugs
         Host("any lock file counts as free", SimMutation.TakesAnyLockForFree, 30, ["2.5"], SimFault.Cut, SimFault.Isolate, SimFault.Reset),
         new("a prune forgets whom a shard waits for", Pruning with { StoreMutation = ModelMutation.PruneForgetsPrevious }, 20, ["I12", "I13"]) { Faults = AwayForLong },
         new("a prune forgets the numbers that were given", Pruning with { StoreMutation = ModelMutation.PruneForgetsNumbers }, 20, ["I10", "4.4"]) { Faults = AwayForLong },
+        new("losses on a half-open link are not told", Usual with { Mutation = SimMutation.KeepsLossesToItself, Nodes = 2, SharedHost = false, Clients = 10 }, 5, ["I13", "I14"]) { Faults = HalfOpen },
+        new("nobody is told that it is down", Usual with { Mutation = SimMutation.TellsNobodyThatItIsDown, Nodes = 3, SharedHost = false }, 3, ["3.6"]) { Faults = EvictedWithoutTheStore },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
 
@@ -104,6 +106,20 @@ internal static class PlantedBugs
     [
         new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 10_000, Nodes = [1], Others = [0] },
         new() { Kind = SimFault.StoreCutOff, AtMs = 21_500 + (40 * (long)seed), ForMs = 8_000, Nodes = [1] },
+    ];
+
+    /// <summary>The data channel stays away, so that all is asked over the control channel, and answered into nothing.</summary>
+    private static ImmutableArray<PlannedFault> HalfOpen(ulong seed) =>
+    [
+        new() { Kind = SimFault.HalfOpen, AtMs = 20_000 + (7 * (long)seed), ForMs = 1, Nodes = [0], Others = [1] },
+        new() { Kind = SimFault.CutChannel, AtMs = 20_001 + (7 * (long)seed), ForMs = 4_000, Nodes = [0], Others = [1], Value = 1 },
+    ];
+
+    /// <summary>One is evicted while it reaches nobody; then it reaches the others, but not the store.</summary>
+    private static ImmutableArray<PlannedFault> EvictedWithoutTheStore(ulong seed) =>
+    [
+        new() { Kind = SimFault.StoreCutOff, AtMs = 20_000, ForMs = 25_000, Nodes = [1] },
+        new() { Kind = SimFault.Isolate, AtMs = 20_000 + (20 * (long)seed), ForMs = 6_000, Nodes = [1], Others = [0, 2] },
     ];
 
     private static ImmutableArray<PlannedFault> ReleasesInDoubt(ulong seed) =>

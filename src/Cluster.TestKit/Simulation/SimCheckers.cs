@@ -21,6 +21,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     private readonly SortedDictionary<ShardNo, (Epoch Epoch, Incarnation Previous)> _free = [];
     private readonly SortedDictionary<(string Room, string Key), DurableTimer> _timers = []; // As the journal has it.
     private readonly HashSet<(string Room, long No)> _idleTimers = []; // Only asked, never iterated.
+    private readonly SortedDictionary<Incarnation, TimeSpan> _downSince = [];
     private int _journalSeen;
     private readonly HashSet<Incarnation> _down = []; // Only asked, never iterated.
     private int _shardLogSeen;
@@ -76,6 +77,7 @@ internal sealed class SimCheckers(SimCluster cluster)
             _changing = null;
         }
         if (call == "Renew") CheckSplit();
+        if (call == "Renew") CheckTold();
         for (; _shardLogSeen < Database.ShardLog.Count; _shardLogSeen++)
         {
             var raised = Database.ShardLog[_shardLogSeen];
@@ -216,6 +218,18 @@ internal sealed class SimCheckers(SimCluster cluster)
         var component = new HashSet<int> { voters[0].Node.Index };
         while (voters.FirstOrDefault(v => !component.Contains(v.Node.Index) && component.Any(c => cluster.Network.AreConnected(c, v.Node.Index))) is { } next) component.Add(next.Node.Index);
         if (component.Count < voters.Count) World.Violated("I17", $"22 s after the last fault began, {string.Join(", ", voters.Select(v => v.Inc))} are all members and do not reach each other.");
+    }
+
+    /// <summary>Somebody who is down lives on beside a member that knows it (3.6).</summary>
+    private void CheckTold()
+    {
+        foreach (var row in Database.Members)
+            if (!row.IsLive) _downSince.TryAdd(row.Inc, World.Now);
+        if (World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(12) || cluster.Network is not { Loss: 0, Spikes: 0 } || cluster.Network.Delay != SimNetwork.UsualDelay) return;
+        foreach (var life in cluster.Lives.Where(l => !l.IsEnded && !l.Node.IsPaused && _downSince.TryGetValue(l.Inc, out var since) && World.Now - since >= TimeSpan.FromSeconds(12)))
+            if (cluster.Lives.FirstOrDefault(p => p != life && !p.IsEnded && !p.Node.IsPaused && p.KnowsDown(life.Inc) && life.Core.Membership.Snapshot?.Find(p.Inc) is { IsLive: true }
+                && cluster.Network.AreConnected(p.Node.Index, life.Node.Index)) is { } knows)
+                World.Violated("3.6", $"12 s after the last fault began, {life.Inc} is down and lives, although it reaches {knows.Inc}, which knows it.");
     }
 
     /// <summary>The journal's order as witness: who was answered before another began stands before it (I7).</summary>

@@ -68,7 +68,7 @@ internal static class SimFaultDraw
             SimFault.HotRoom => Lasting(1_000, 15_000, random.Below(options.Rooms)),
             SimFault.Impatience => Lasting(1_000, 15_000),
             SimFault.SlowNetwork => Lasting(500, 6_000, Spread(20, 1_500)),
-            SimFault.Reset => ToSides(1, 2_000),
+            SimFault.Reset or SimFault.HalfOpen => ToSides(1, 2_000),
             SimFault.FullLinks => ToSides(20, 3_000),
             SimFault.StoreDown => Lasting(100, 15_000) with { Nodes = [.. order.Order()] },
             SimFault.StoreCutOff => ToNode(100, 20_000),

@@ -79,6 +79,14 @@ internal sealed class SimLife
 
     public void Receive(SimLife from, SimFrame frame) => Node.Happen(this, () => Handle(from, frame));
 
+    /// <summary>As a handshake does: whoever is down for this life is let in no more, and is told why.</summary>
+    public bool RefusesAsDown(SimLife dialler) =>
+        _cluster.Plan.Mutation != SimMutation.TellsNobodyThatItIsDown && KnowsDown(dialler.Inc);
+
+    public bool KnowsDown(Incarnation inc) => Core.Membership.Snapshot?.Find(inc) is { IsLive: false };
+
+    public void ToldDown(SimLife by) => Node.Happen(this, () => Tell(new NodeInput.ToldDown(by.Inc)));
+
     public void ChannelUp(SimLife peer, LinkChannel channel) => Node.Happen(this, () =>
     {
         Tell(new NodeInput.ChannelUp(peer.Inc, channel));
@@ -89,7 +97,12 @@ internal sealed class SimLife
     {
         Tell(new NodeInput.ChannelLost(peer.Inc, channel));
         Gateway.LinkLost(peer.Inc); // What was sent on it may be gone, although the other channel lives.
-        if (_cluster.Network.HasLink(this, peer.Node.Index, LinkChannel.Control) || _cluster.Network.HasLink(this, peer.Node.Index, LinkChannel.Data)) Gateway.LinkUp(peer.Inc);
+        var other = channel == LinkChannel.Data ? LinkChannel.Control : LinkChannel.Data;
+        if (_cluster.Network.HasLink(this, peer.Node.Index, other))
+        {
+            Gateway.LinkUp(peer.Inc);
+            if (_cluster.Plan.Mutation != SimMutation.KeepsLossesToItself) _cluster.Network.Send(this, peer, other, new SimFrame.SentMayBeLost());
+        }
         _nextDial = TimeSpan.Zero;
     });
 
@@ -149,6 +162,13 @@ internal sealed class SimLife
         {
             case SimFrame.Beat(var beat, var channel):
                 Tell(new NodeInput.Heard(beat, channel));
+                break;
+            case SimFrame.SentMayBeLost:
+                Gateway.LinkLost(from.Inc);
+                Gateway.LinkUp(from.Inc);
+                break;
+            case SimFrame.Down:
+                Tell(new NodeInput.ToldDown(from.Inc));
                 break;
             case SimFrame.Hint:
                 Tell(new NodeInput.Hinted());
@@ -323,6 +343,8 @@ internal sealed class SimLife
         if (Core.Membership.Snapshot is not { } snapshot || snapshot.Cluster.View == _viewSeen) return;
         if (snapshot.Cluster.View < _viewSeen) _cluster.World.Violated("I10", $"{Inc} went from view {_viewSeen} back to {snapshot.Cluster.View}.");
         _viewSeen = snapshot.Cluster.View;
+        if (_cluster.Plan.Mutation != SimMutation.TellsNobodyThatItIsDown)
+            foreach (var down in snapshot.Members.Where(m => !m.IsLive && m.Inc != Inc)) Send(down.Inc, new SimFrame.Down());
         _cluster.Checkers.ViewApplied(this, snapshot);
     }
 

@@ -81,6 +81,12 @@ public enum SimMutation
     /// <summary>A timer that is due takes effect without a look at whether the room still has it.</summary>
     FiresUnasked,
 
+    /// <summary>A node that is down is neither told so on its links nor when it dials.</summary>
+    TellsNobodyThatItIsDown,
+
+    /// <summary>A node that loses one of two channels says nothing of it on the other.</summary>
+    KeepsLossesToItself,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }

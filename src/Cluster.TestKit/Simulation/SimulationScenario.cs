@@ -12,7 +12,7 @@ public static class SimulationScenario
     public static ImmutableSortedDictionary<string, SimulationOptions> All { get; } = new Dictionary<string, SimulationOptions>
     {
         [Mixed] = new(),
-        ["network"] = new() { Faults = [SimFault.Cut, SimFault.CutOneWay, SimFault.CutChannel, SimFault.SlowNetwork, SimFault.Reset, SimFault.FullLinks, SimFault.Loss, SimFault.DelaySpikes, SimFault.Duplicates, SimFault.Isolate, SimFault.Ring, SimFault.Bridge, SimFault.Flapping] },
+        ["network"] = new() { Faults = [SimFault.Cut, SimFault.CutOneWay, SimFault.CutChannel, SimFault.SlowNetwork, SimFault.Reset, SimFault.HalfOpen, SimFault.FullLinks, SimFault.Loss, SimFault.DelaySpikes, SimFault.Duplicates, SimFault.Isolate, SimFault.Ring, SimFault.Bridge, SimFault.Flapping] },
         ["process"] = new() { Faults = [SimFault.Kill, SimFault.KillBetweenEffects, SimFault.Pause, SimFault.RestartElsewhere, SimFault.SlowNode] },
         ["paused-owner"] = new() { Faults = [SimFault.Pause], ShortestPause = TimeSpan.FromSeconds(8) }, // Each longer than a lease lasts.
         ["clock"] = new() { Faults = [SimFault.Suspend, SimFault.WallJump, SimFault.ClockRate, SimFault.StoreClockJump] },
@@ -22,6 +22,6 @@ public static class SimulationScenario
         ["partitions"] = new() { Nodes = 5, Faults = [SimFault.Cut, SimFault.CutOneWay, SimFault.Isolate, SimFault.Ring, SimFault.Bridge, SimFault.Flapping, SimFault.StoreCutOff, SimFault.Pause] },
         ["types"] = new() { ShardsElsewhere = 4 },
         ["timers"] = new() { Timers = true },
-        ["moves"] = new() { Faults = [SimFault.FullLinks, SimFault.Reset, SimFault.CutChannel, SimFault.Leave] },
+        ["moves"] = new() { Faults = [SimFault.FullLinks, SimFault.Reset, SimFault.HalfOpen, SimFault.CutChannel, SimFault.Leave] },
     }.ToImmutableSortedDictionary(StringComparer.Ordinal);
 }
