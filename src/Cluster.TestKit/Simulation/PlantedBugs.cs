@@ -63,6 +63,10 @@ internal static class PlantedBugs
         Host("a lost shard stays in memory", SimMutation.KeepsWhatItLost, 5, ["I15"], SimFault.RollingRestart, SimFault.Leave),
         Host("a view with the members of the one before", SimMutation.ShowsOldMembers, 3, ["I10", "Exit"]),
         Host("any lock file counts as free", SimMutation.TakesAnyLockForFree, 30, ["2.5"], SimFault.Cut, SimFault.Isolate, SimFault.Reset),
+        new("any session counts as gone", Usual with { Mutation = SimMutation.TakesAnySessionForGone, Nodes = 2, SharedHost = false }, 3, ["2.5"])
+        {
+            Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 5_000, Value = 1, Nodes = [0], Others = [1] }],
+        },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
 
