@@ -290,8 +290,7 @@ internal sealed class SimLife
         After(TimeSpan.FromMilliseconds(3), () =>
         {
             if (_cluster.Network.Rejects(Node.Index, other.Index)) Tell(new NodeInput.LinkProbed(peer.Inc, true));
-            else if (!_cluster.Network.AreConnected(Node.Index, other.Index)) return;
-            else if (!other.IsPaused) Tell(new NodeInput.LinkProbed(peer.Inc, other.Life?.Inc != peer.Inc));
+            else if (_cluster.Network.AreConnected(Node.Index, other.Index) && !other.IsPaused) Tell(new NodeInput.LinkProbed(peer.Inc, other.Life?.Inc != peer.Inc));
         });
     }
 
