@@ -14,6 +14,12 @@ internal static class PostgresControl
     /// <summary>Shards that one call acquires or revokes at most.</summary>
     public const int SliceRows = 8_192;
 
+    /// <summary>Key of the advisory lock that member $1 holds with its lease session.</summary>
+    private const string SessionLock = "(SELECT hashtextextended(uuid::text || '#' || $1::text, 0) FROM cluster WHERE id=1)";
+
+    /// <summary>After a restart of the server nobody has its session back before it has renewed its lease; until then none may judge another's.</summary>
+    private static readonly TimeSpan JudgesAfter = TimeSpan.FromSeconds(3);
+
     private const string ClusterColumns = "c.uuid, c.store_gen, c.view, c.hash_ver, c.cfg_digest, c.forgotten_inc";
 
     /// <summary>Rows that member $1, which is up, may take; $2 are the stale leases that have not moved.</summary>
@@ -77,6 +83,18 @@ internal static class PostgresControl
             """, inc.Value);
         return renewed is [var renewal] ? StoreResult.Ok(renewal) : StoreResult.Not<Renewal>(StoreVerdict.Fenced, $"{inc} is not a live member.");
     }
+
+    /// <summary>Takes the lock that shows the session. While an abandoned one has it still, its turn comes with a later renewal.</summary>
+    public static void HoldSession(PostgresSession db, Incarnation inc)
+    {
+        if (db.Member == inc) return;
+        if (db.Member is { } former) db.Scalar<bool>($"SELECT pg_advisory_unlock({SessionLock})", former.Value); // An earlier life of this process.
+        db.Member = db.Scalar<bool>($"SELECT pg_try_advisory_lock({SessionLock})", inc.Value) is true ? inc : null;
+    }
+
+    /// <summary>Tried in shared form, so that askers do not take each other for the holder, and given back with the statement.</summary>
+    public static StoreResult<bool> IsSessionGone(PostgresSession db, Incarnation inc) => StoreResult.Ok(
+        db.Age >= JudgesAfter && db.Scalar<bool>($"SELECT pg_try_advisory_xact_lock_shared({SessionLock}) FROM member WHERE inc=$1 AND lease_seq>0", inc.Value) is true);
 
     /// <summary>
     /// The member row stays locked until the commit, so an eviction comes wholly before or wholly after, and sees the rows taken; so do the rows

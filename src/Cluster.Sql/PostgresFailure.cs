@@ -21,7 +21,7 @@ internal static class PostgresFailure
     public static string Words(Exception e) => e switch
     {
         PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction } => "The server is a read-only replica, or set read-only (25006). Point the connection string at the primary, or name all hosts.",
-        PostgresException { SqlState: PostgresErrorCodes.TooManyConnections } p => $"{p.MessageText} ({p.SqlState}). Raise max_connections or the limit of the role or database: a node holds up to 6.",
+        PostgresException { SqlState: PostgresErrorCodes.TooManyConnections } p => $"{p.MessageText} ({p.SqlState}). Raise max_connections or the limit of the role or database: a node holds up to 6, and up to 24 while commits hang.",
         PostgresException { SqlState: PostgresErrorCodes.DiskFull } p => $"{p.MessageText} ({p.SqlState}). Free space on the server's disk.",
         PostgresException p => $"{p.MessageText} ({p.SqlState}).",
         { InnerException: { } inner } => $"{e.Message} {inner.Message}",

@@ -6,23 +6,25 @@ namespace ActorCluster.Sql;
 
 /// <summary>
 /// One connection, the thread that works with it and the calls that wait for it, one at a time. A call that is not answered in time costs
-/// connection and thread, never a cancel request: both are left to end by themselves, and the next call gets others.
+/// connection and thread, never a cancel request: both are left to end by themselves, and the next call gets others, until a few have been left.
 /// </summary>
 /// <remarks>A thread, because a call is many round trips, and each would wait for the pool when turns of entities keep all of it.</remarks>
 internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout) : IAsyncDisposable
 {
     private const int WaitingMax = 4_096;
-    private const int Opening = 0;
-    private const int Begun = 1;
-    private const int Abandoned = 2;
+    private const int LeftMax = 4;
+    private const string Busy = "The connection was busy with other calls for the whole call time-out.";
+    private const string Silent = "The server did not answer within the call time-out.";
 
     private readonly SemaphoreSlim _turn = new(1);
-    private PostgresSession? _session; // This and the next only of whoever has the turn.
-    private PostgresWorker? _worker;
-    private int _waiting;
+    private PostgresWorker? _worker; // This and what follows, down to the failure's words, only of whoever has the turn.
+    private PostgresSession? _session;
+    private Task<PostgresSession>? _opening;
     private int _failures;
     private long _retryAt;
     private string _lastFailure = "";
+    private int _waiting;
+    private int _left;
     private volatile bool _closed;
 
     /// <summary>How many calls wait or run.</summary>
@@ -37,6 +39,7 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
         bool isWrite, Func<PostgresSession, StoreResult<T>> operation, Func<Exception, Exception?>? unusable = null, TimeSpan more = default)
     {
         var started = Stopwatch.GetTimestamp();
+        TimeSpan Left() => callTimeout - Stopwatch.GetElapsedTime(started);
         if (Interlocked.Increment(ref _waiting) > WaitingMax)
         {
             Interlocked.Decrement(ref _waiting);
@@ -44,14 +47,15 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
         }
         try
         {
-            if (!await _turn.WaitAsync(callTimeout).ConfigureAwait(false)) return NotSent<T>("The connection was busy with other calls for the whole call time-out.");
+            if (!await _turn.WaitAsync(callTimeout).ConfigureAwait(false)) return NotSent<T>(Busy);
             try
             {
-                var left = callTimeout - Stopwatch.GetElapsedTime(started);
                 if (_closed) return NotSent<T>("The store is closed.");
-                if (left <= TimeSpan.Zero) return NotSent<T>("The connection was busy with other calls for the whole call time-out.");
-                if (_session is null && Environment.TickCount64 < _retryAt) return NotSent<T>(_lastFailure);
-                return await RunInTurnAsync(isWrite, operation, unusable, left + more).ConfigureAwait(false);
+                // Each of them keeps a thread and a connection of the server, whose limits are not ours to use up.
+                if (Volatile.Read(ref _left) >= LeftMax) return NotSent<T>($"The server has not come back from {LeftMax} earlier calls.");
+                if (Left() <= TimeSpan.Zero) return NotSent<T>(Busy);
+                if (await OpenAsync(Left(), unusable).ConfigureAwait(false) is { } fault) return NotSent<T>(fault);
+                return Left() <= TimeSpan.Zero ? NotSent<T>(Silent) : await RunInTurnAsync(isWrite, operation, unusable, Left() + more).ConfigureAwait(false);
             }
             finally
             {
@@ -69,85 +73,121 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
     {
         _closed = true;
         if (!await _turn.WaitAsync(callTimeout * 2).ConfigureAwait(false)) return;
-        var (worker, session) = (_worker, _session);
-        (_worker, _session) = (null, null);
+        var (worker, session, opening) = (_worker, _session, _opening);
+        (_worker, _session, _opening) = (null, null, null);
         _turn.Release();
         if (worker is null) return;
         var closed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         worker.Run(() =>
         {
             session?.Close();
+            if (opening is { IsCompletedSuccessfully: true }) opening.Result.Close(); // The same thread has opened it before.
             closed.SetResult();
         });
         worker.End();
         await Task.WhenAny(closed.Task, Task.Delay(callTimeout)).ConfigureAwait(false);
     }
 
+    /// <summary>Sees to it that there is a session. One that takes longer than a call is opened on and found by the next: several silent hosts may stand before the one that answers.</summary>
+    /// <returns>Why there is none; null when there is.</returns>
+    private async Task<string?> OpenAsync(TimeSpan left, Func<Exception, Exception?>? unusable)
+    {
+        if (_session is { IsBroken: true } broken)
+        {
+            _worker!.Run(broken.Close); // It may take its time.
+            _session = null;
+        }
+        if (_session is not null) return null;
+        if (_opening is null)
+        {
+            if (Environment.TickCount64 < _retryAt) return _lastFailure;
+            var opened = new TaskCompletionSource<PostgresSession>(TaskCreationOptions.RunContinuationsAsynchronously);
+            (_worker ??= new PostgresWorker()).Run(() => Open(opened));
+            _opening = opened.Task;
+        }
+        await ((Task)_opening).WaitAsync(left).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!_opening.IsCompleted) return Silent;
+        var opening = _opening;
+        _opening = null;
+        try
+        {
+            _session = await opening.ConfigureAwait(false);
+            _failures = 0;
+            return null;
+        }
+        catch (Exception e)
+        {
+            if (unusable?.Invoke(e) is { } mend) throw mend;
+            if (!PostgresFailure.IsOfStore(e)) throw;
+            _retryAt = Environment.TickCount64 + Random.Shared.Next(50, 50 << Math.Min(++_failures, 4));
+            return _lastFailure = PostgresFailure.Words(e);
+        }
+    }
+
+    private void Open(TaskCompletionSource<PostgresSession> opened)
+    {
+        try
+        {
+            opened.SetResult(PostgresSession.Open(source));
+        }
+        catch (Exception e)
+        {
+            opened.SetException(e);
+        }
+    }
+
     private async Task<StoreResult<T>> RunInTurnAsync<T>(
         bool isWrite, Func<PostgresSession, StoreResult<T>> operation, Func<Exception, Exception?>? unusable, TimeSpan left)
     {
-        var attempt = new Attempt<T> { Session = _session };
-        _session = null; // The attempt's until it ends well.
-        (_worker ??= new PostgresWorker()).Run(() => Work(attempt, operation));
+        var (worker, session) = (_worker!, _session!);
+        _session = null; // The thread's until it has answered.
+        var answer = new TaskCompletionSource<StoreResult<T>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        worker.Run(() => Work(session, operation, answer));
+        await ((Task)answer.Task).WaitAsync(left).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // Exactly one of the two happens: the answer counts, or the thread finds that nobody waits for it.
+        if (answer.TrySetCanceled(CancellationToken.None))
+        {
+            Interlocked.Increment(ref _left);
+            worker.End();
+            _worker = null;
+            return isWrite ? StoreResult.Not<T>(StoreVerdict.InDoubt, "The call was sent and the server did not answer within the call time-out.") : NotSent<T>(Silent);
+        }
         try
         {
-            await ((Task)attempt.Answer.Task).WaitAsync(left).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            // Exactly one of the two happens: the answer counts, or the thread finds that nobody waits for it.
-            if (attempt.Answer.TrySetCanceled(CancellationToken.None))
-            {
-                _worker.End();
-                _worker = null;
-                if (Interlocked.CompareExchange(ref attempt.State, Abandoned, Opening) == Opening) return OpenFailed<T>("The server did not answer within the call time-out.");
-                return isWrite
-                    ? StoreResult.Not<T>(StoreVerdict.InDoubt, "The call was sent and the server did not answer within the call time-out.")
-                    : NotSent<T>("The server did not answer within the call time-out.");
-            }
-            var result = await attempt.Answer.Task.ConfigureAwait(false);
-            var session = attempt.Session!;
+            var result = await answer.Task.ConfigureAwait(false);
             Keep(session, isSound: true);
-            _failures = 0;
             if (isWrite && result.IsOk && session.Warning is { } warning)
                 return StoreResult.Not<T>(StoreVerdict.InDoubt, $"The server warned at the commit: {warning}.");
             return result;
         }
         catch (Exception e)
         {
-            var isBroken = attempt.Session is { IsBroken: true };
-            if (attempt.Session is { } session) Keep(session, PostgresFailure.LeavesSessionSound(e));
+            var isBroken = session.IsBroken;
+            Keep(session, PostgresFailure.LeavesSessionSound(e));
             if (unusable?.Invoke(e) is { } mend) throw mend;
             if (!PostgresFailure.IsOfStore(e) && !(isBroken && e is InvalidOperationException)) throw;
             var words = PostgresFailure.Words(e);
-            if (attempt.State != Begun) return OpenFailed<T>(words);
             var undone = e is PostgresException refused && !PostgresFailure.EndsSession(refused);
             return isWrite && !undone ? StoreResult.Not<T>(StoreVerdict.InDoubt, $"The connection broke during the call: {words}") : NotSent<T>(words);
         }
     }
 
     /// <summary>What the thread does.</summary>
-    private void Work<T>(Attempt<T> attempt, Func<PostgresSession, StoreResult<T>> operation)
+    private void Work<T>(PostgresSession session, Func<PostgresSession, StoreResult<T>> operation, TaskCompletionSource<StoreResult<T>> answer)
     {
-        var isAwaited = true;
+        bool isAwaited;
         try
         {
-            if (attempt.Session is { IsBroken: true } broken)
-            {
-                broken.Close();
-                attempt.Session = null;
-            }
-            attempt.Session ??= PostgresSession.Open(source);
-            // Exactly one of the two happens: the caller is told that the call never began, or it begins.
-            isAwaited = Interlocked.CompareExchange(ref attempt.State, Begun, Opening) == Opening;
-            if (isAwaited)
-            {
-                attempt.Session.Warning = null;
-                isAwaited = attempt.Answer.TrySetResult(operation(attempt.Session));
-            }
+            session.Warning = null;
+            isAwaited = answer.TrySetResult(operation(session));
         }
         catch (Exception e)
         {
-            isAwaited = attempt.Answer.TrySetException(e);
+            isAwaited = answer.TrySetException(e);
         }
-        if (!isAwaited) attempt.Session?.Close();
+        if (isAwaited) return;
+        session.Close();
+        Interlocked.Decrement(ref _left);
     }
 
     private void Keep(PostgresSession session, bool isSound)
@@ -155,23 +195,8 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
         if (isSound && !session.IsBroken)
             _session = session;
         else
-            _worker!.Run(session.Close); // It may take its time.
-    }
-
-    private StoreResult<T> OpenFailed<T>(string reason)
-    {
-        _lastFailure = reason;
-        _retryAt = Environment.TickCount64 + Random.Shared.Next(50, 50 << Math.Min(++_failures, 4));
-        return NotSent<T>(reason);
+            _worker!.Run(session.Close);
     }
 
     private static StoreResult<T> NotSent<T>(string reason) => StoreResult.Not<T>(StoreVerdict.NotSent, $"{reason} Nothing was written.");
-
-    private sealed class Attempt<T>
-    {
-        public int State;
-        public PostgresSession? Session;
-
-        public TaskCompletionSource<StoreResult<T>> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
 }

@@ -1,5 +1,7 @@
 using System.Data;
+using System.Diagnostics;
 using ActorCluster.Persistence;
+using ActorCluster.Primitives;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -8,6 +10,7 @@ namespace ActorCluster.Sql;
 /// <summary>One connection, used by one call at a time, on a thread that may block.</summary>
 internal sealed class PostgresSession(NpgsqlConnection connection)
 {
+    private readonly long _opened = Stopwatch.GetTimestamp();
     private bool _isBroken;
 
     /// <summary>Not to be used again. Npgsql closes a connection by itself after some errors, a full disk's among them.</summary>
@@ -15,6 +18,12 @@ internal sealed class PostgresSession(NpgsqlConnection connection)
 
     /// <summary>The server warned during the call; after a commit that means that it may not be on every disk it should be on.</summary>
     public string? Warning { get; set; }
+
+    /// <summary>Time since it was opened.</summary>
+    public TimeSpan Age => Stopwatch.GetElapsedTime(_opened);
+
+    /// <summary>The member whose session this is, by a lock that the server holds for it (protocol 2.5).</summary>
+    public Incarnation? Member { get; set; }
 
     public static PostgresSession Open(NpgsqlDataSource source)
     {

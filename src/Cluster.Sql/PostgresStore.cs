@@ -8,7 +8,8 @@ namespace ActorCluster.Sql;
 
 /// <summary>The store for several machines: a schema in a PostgreSQL database (14 or newer) that all nodes reach.</summary>
 /// <remarks>
-/// Thread-safe. Holds up to 6 connections, each with a thread: one for the lease, so that no other work delays a renewal; one for membership and ownership; two
+/// Thread-safe. Holds up to 6 connections, each with a thread: one for the lease, so that no other work delays a renewal, which shows the others that
+/// this process lives; one for membership and ownership; two
 /// for appends; two for the entities' reads. A commit is answered once the server has it on stable storage; with synchronous replicas, on
 /// theirs too. Time is the database's.
 /// </remarks>
@@ -90,7 +91,14 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => ReadAsync(_control, db => PostgresControl.FindView(db, opId));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => new(Opened(_lease).RunAsync(isWrite: true, db => PostgresControl.Renew(db, inc)));
+    public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => new(Opened(_lease).RunAsync(isWrite: true, db =>
+    {
+        PostgresControl.HoldSession(db, inc);
+        return PostgresControl.Renew(db, inc);
+    }));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<bool>> IsSessionGoneAsync(Incarnation inc) => ReadAsync(_control, db => PostgresControl.IsSessionGone(db, inc));
 
     /// <inheritdoc />
     public async ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null)

@@ -1,3 +1,4 @@
+using ActorCluster.Downing;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using ActorCluster.TestKit.Simulation;
@@ -14,6 +15,38 @@ public class ScenarioTests
         var cluster = Steady(seed, nodes: 2, sharedHost: true);
         cluster.Nodes[0].Kill();
         Within(2, cluster, () => cluster.AllServedBy(1));
+    }
+
+    [Theory, MemberData(nameof(Seeds))]
+    public void Row_2a_a_killed_node_on_another_host_is_replaced_within_2_s(ulong seed)
+    {
+        var cluster = Steady(seed, nodes: 2);
+        cluster.Nodes[0].Kill();
+        Within(2, cluster, () => cluster.AllServedBy(1));
+        Recovers(cluster);
+    }
+
+    [Theory, MemberData(nameof(Seeds))]
+    public void Row_2c_links_that_a_firewall_rejects_are_no_crash(ulong seed)
+    {
+        var cluster = Steady(seed, nodes: 2);
+        cluster.Cut([0], [1], cut: true, rejects: true);
+        Within(4, cluster, () => cluster.AllServedBy(0));
+        Assert.DoesNotContain(cluster.Store.Database.Members, m => m.DownReason == DowningDecision.Crashed);
+        Recovers(cluster);
+    }
+
+    [Theory, MemberData(nameof(Seeds))]
+    public void Sessions_that_all_members_lost_with_the_store_are_no_crash(ulong seed)
+    {
+        var cluster = Steady(seed, nodes: 2);
+        StoreOut(cluster);
+        Run(cluster, 1 + (0.7 * seed));
+        StoreBack(cluster);
+        cluster.Cut([0], [1], cut: true, rejects: true);
+        Within(6, cluster, () => cluster.AllServedBy(0) || cluster.AllServedBy(1));
+        Assert.DoesNotContain(cluster.Store.Database.Members, m => m.DownReason == DowningDecision.Crashed);
+        Recovers(cluster);
     }
 
     [Theory, MemberData(nameof(Seeds))]
@@ -193,6 +226,19 @@ public class ScenarioTests
         cluster.Silence(1);
         Run(cluster, 4);
         Assert.False(cluster.AllServedBy(0, 2)); // The rooms are, the others are not yet.
+        Within(6, cluster, () => cluster.AllServedBy(0, 2));
+        Recovers(cluster);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Exclusive_shards_wait_for_the_stale_lease_of_a_process_that_died_on_another_machine(ulong seed)
+    {
+        var cluster = Steady(seed, nodes: 3, exclusive: 4);
+        cluster.Nodes[1].Kill();
+        Run(cluster, 4);
+        Assert.False(cluster.AllServedBy(0, 2)); // A session that is gone is evidence enough to evict, and no proof of death.
         Within(6, cluster, () => cluster.AllServedBy(0, 2));
         Recovers(cluster);
     }

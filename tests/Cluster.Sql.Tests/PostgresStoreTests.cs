@@ -219,6 +219,71 @@ public class PostgresStoreTests(PostgresServer server)
         Assert.Equal(1, (await lane.RunAsync(isWrite: false, db => StoreResult.Ok(db.Scalar<int>("SELECT 1")))).Value);
     }
 
+    [Fact]
+    public async Task Calls_that_never_come_back_cost_a_few_threads_and_connections_and_are_refused_from_then_on()
+    {
+        var name = $"hung_{Guid.NewGuid():N}";
+        await using var source = new NpgsqlDataSourceBuilder($"{server.ConnectionString};Pooling=false;Application Name={name}").Build();
+        await using var lane = new PostgresLane(source, TimeSpan.FromMilliseconds(300));
+        Task<StoreResult<int>> HangAsync() => lane.RunAsync(isWrite: true, db => StoreResult.Ok(db.Run("SELECT pg_sleep(60)")));
+        var hung = 0;
+        var last = await HangAsync();
+        for (var attempt = 0; attempt < 100 && last.Reason?.Contains("has not come back from 4", StringComparison.Ordinal) != true; attempt++, last = await HangAsync())
+            if (last.Verdict == StoreVerdict.InDoubt) hung++;
+        Assert.Equal((4, StoreVerdict.NotSent), (hung, last.Verdict));
+        Assert.Equal(4L, server.Execute($"SELECT count(*) FROM pg_stat_activity WHERE application_name='{name}' AND query LIKE '%pg_sleep%'"));
+        server.Execute($"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name='{name}'");
+        await UntilAsync(async () => (await lane.RunAsync(isWrite: false, db => StoreResult.Ok(db.Scalar<int>("SELECT 1")))).IsOk, "The lane serves again once they have come back.");
+    }
+
+    [Fact]
+    public async Task Hosts_that_are_silent_for_longer_than_a_call_are_passed_over_by_the_next_call()
+    {
+        using var first = new TcpListener(IPAddress.Loopback, 0);
+        using var second = new TcpListener(IPAddress.Loopback, 0);
+        first.Start();
+        second.Start();
+        await using var store = server.Store(
+            PostgresServer.NewSchema(), callTimeout: TimeSpan.FromSeconds(1.5),
+            more: $"Host=127.0.0.1:{((IPEndPoint)first.LocalEndpoint).Port},127.0.0.1:{((IPEndPoint)second.LocalEndpoint).Port},{server.Host}");
+        await UntilAsync(async () => (await store.OpenAsync(Seed, CancellationToken.None)).IsOk, "The third host is reached.");
+    }
+
+    [Fact]
+    public async Task A_member_s_session_is_gone_with_its_process_as_told_by_who_has_been_connected_for_3_s()
+    {
+        var schema = PostgresServer.NewSchema();
+        var name = $"lost_{Guid.NewGuid():N}";
+        var store = server.Store(schema, more: $"Application Name={name}");
+        var inc = (await Owner.OfAsync(store, shards: 1)).Inc;
+        var started = Stopwatch.GetTimestamp();
+        await using var peer = server.Store(schema);
+        await peer.OpenAsync(Seed, CancellationToken.None);
+        await using var fresh = server.Store(schema);
+
+        async Task StaysAsync(string claim)
+        {
+            var asked = await peer.IsSessionGoneAsync(inc);
+            Assert.False(asked.Value, claim);
+            Assert.True(asked.IsOk, asked.Reason);
+        }
+
+        await UntilAsync(() => Task.FromResult(Stopwatch.GetElapsedTime(started) > TimeSpan.FromSeconds(3.5)), "");
+        await StaysAsync("It has never renewed its lease, so it may have no session yet.");
+        Assert.True((await store.RenewAsync(inc)).IsOk);
+        await StaysAsync("Its process holds it.");
+        server.Execute($"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name='{name}'");
+        await UntilAsync(async () => (await store.RenewAsync(inc)).IsOk, "The lease is renewed on another connection.");
+        await StaysAsync("It came back with the renewal.");
+
+        await store.DisposeAsync();
+        await UntilAsync(async () => (await peer.IsSessionGoneAsync(inc)).Value, "The server gave the lock back with the connection.");
+        var opened = Stopwatch.GetTimestamp();
+        await fresh.OpenAsync(Seed, CancellationToken.None);
+        await UntilAsync(async () => (await fresh.IsSessionGoneAsync(inc)).Value, "");
+        Assert.True(Stopwatch.GetElapsedTime(opened) >= TimeSpan.FromSeconds(3), "Who has just connected does not judge.");
+    }
+
     [Theory]
     [InlineData("", "actorcluster", 1500)]
     [InlineData("Host=db", "Upper", 1500)]

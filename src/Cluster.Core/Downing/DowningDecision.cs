@@ -42,6 +42,9 @@ internal sealed record DowningClaim(ImmutableArray<Incarnation> Evict, bool Rest
 /// <remarks>Not thread-safe. Remembers only since when the division looks as it does.</remarks>
 internal sealed class DowningDecision(SplitBrainResolver resolver, ProtocolTimes times)
 {
+    /// <summary>Why members are evicted that are known to have crashed.</summary>
+    public const string Crashed = "crashed";
+
     private string _shape = "";
     private TimeSpan _stableSince;
     private TimeSpan? _dividedSince;
@@ -70,7 +73,7 @@ internal sealed class DowningDecision(SplitBrainResolver resolver, ProtocolTimes
             var delay = wait + (verdict == DowningClass.Tie ? times.Tie : TimeSpan.Zero);
             // A slow node may misjudge silence, but not a proof: whom it knows to have crashed it may evict.
             if (verdict is DowningClass.Now or DowningClass.Tie && (evident || !input.Unwell) && now - _stableSince >= stable + delay)
-                return new DowningClaim(Missing, false, verdict, evident ? "crashed" : $"unreachable, {resolver.Name} {verdict}");
+                return new DowningClaim(Missing, false, verdict, evident ? Crashed : $"unreachable, {resolver.Name} {verdict}");
             var stale = Missing.Where(input.LeaseStale).ToImmutableArray();
             if (!stale.IsEmpty && now - _stableSince >= stable + wait)
                 return new DowningClaim(stale, true, DowningClass.Late, "unreachable and its lease is stale");

@@ -25,6 +25,8 @@ internal abstract record NodeInput
 
     public sealed record LockProbed(Incarnation Peer, bool Free) : NodeInput;
 
+    public sealed record SessionProbed(Incarnation Peer, bool Gone) : NodeInput;
+
     /// <summary>Whoever answers at a peer's address could not prove this node's secret.</summary>
     public sealed record SecretDiffers(Incarnation Peer) : NodeInput;
 
@@ -95,10 +97,13 @@ internal sealed class NodeCore
                 Membership.ChannelLost(peer, channel, now, _effects);
                 break;
             case NodeInput.LinkProbed(var peer, var gone):
-                Membership.LinkProbed(peer, gone, now);
+                Membership.LinkProbed(peer, gone, now, _effects);
                 break;
             case NodeInput.LockProbed(var peer, var free):
                 Membership.LockProbed(peer, free, now);
+                break;
+            case NodeInput.SessionProbed(var peer, var gone):
+                Membership.SessionProbed(peer, gone, now);
                 break;
             case NodeInput.SecretDiffers(var peer):
                 Membership.SecretDiffers(peer);

@@ -302,6 +302,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             case NodeEffect.ProbeLock(var peer):
                 ThreadPool.UnsafeQueueUserWorkItem(_ => ProbeLock(peer), null);
                 break;
+            case NodeEffect.ProbeSession(var peer):
+                _ = ProbeSessionAsync(peer);
+                break;
             case NodeEffect.Decided(var what):
                 _log.Decided(what);
                 _published = _published with { Decisions = [.. _published.Decisions.TakeLast(19), what] };
@@ -386,6 +389,21 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var free = NodeLock.IsFree(peer.LockFile!);
         if (free) _log.LockFree(peer.Inc);
         Tell(new NodeInput.LockProbed(peer.Inc, free));
+    }
+
+    private async Task ProbeSessionAsync(MemberRow peer)
+    {
+        var gone = false;
+        try
+        {
+            gone = await _setup.Store.IsSessionGoneAsync(peer.Inc).ConfigureAwait(false) is { IsOk: true, Value: true };
+        }
+        catch (Exception cause)
+        {
+            _log.ProbeFailed(peer.Inc, cause.Message);
+        }
+        if (gone) _log.SessionGone(peer.Inc);
+        Tell(new NodeInput.SessionProbed(peer.Inc, gone));
     }
 
     private void Broadcast(FrameType type, IMessage? message)

@@ -27,7 +27,7 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
     {
         if (!_peers.TryGetValue(beat.From, out var peer)) return; // A late beat of an earlier incarnation proves nothing.
         peer.Channels[(int)channel].Arrived(now);
-        peer.LinkFactor = peer.LockFree = false; // Whoever beats has not crashed.
+        peer.LinkFactor = peer.LockFree = peer.SessionGone = false; // Whoever beats has not crashed.
         if (peer.Last is { } last && beat.Seq < last.Seq) return; // The other channel was faster: only the arrival is new.
         peer.Last = beat;
         peer.LastAt = now;
@@ -35,7 +35,15 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
 
     public void Probed(Incarnation inc, bool linkGone)
     {
-        if (_peers.TryGetValue(inc, out var peer)) peer.LinkFactor = linkGone;
+        if (!_peers.TryGetValue(inc, out var peer)) return;
+        peer.LinkFactor = linkGone;
+        if (!linkGone) peer.SessionGone = false;
+    }
+
+    /// <summary>What the store said of a peer's session counts only beside a link that is gone: one without the other is an outage, of the store or of the network.</summary>
+    public void SessionProbed(Incarnation inc, bool gone)
+    {
+        if (_peers.TryGetValue(inc, out var peer)) peer.SessionGone = gone && peer.LinkFactor;
     }
 
     public void LockProbed(Incarnation inc, bool free)
@@ -79,7 +87,7 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
     public bool IsUpForDecisions(Incarnation inc, TimeSpan now) =>
         _peers.TryGetValue(inc, out var peer) && peer.Up && !(peer.Flaps(now) && now - peer.UpSince < TimeSpan.FromSeconds(10));
 
-    /// <summary>The link is gone for certain and its process is proved dead (protocol 2.5).</summary>
+    /// <summary>The link is gone for certain, and its process is proved dead or has lost its session with the store (protocol 2.5).</summary>
     public bool IsCrashEvident(Incarnation inc) =>
         _peers.TryGetValue(inc, out var peer) && peer.Crashed;
 
@@ -123,7 +131,9 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
 
         public bool LockFree { get; set; }
 
-        public bool Crashed => LinkFactor && LockFree;
+        public bool SessionGone { get; set; }
+
+        public bool Crashed => LinkFactor && (LockFree || SessionGone);
 
         public void WentDown(TimeSpan now)
         {

@@ -191,11 +191,16 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         if (_peers.TryGetValue(peer, out var state)) state.SecretDiffers = true;
     }
 
-    public void LinkProbed(Incarnation peer, bool gone, TimeSpan now)
+    public void LinkProbed(Incarnation peer, bool gone, TimeSpan now, List<NodeEffect> effects)
     {
-        if (_peers.TryGetValue(peer, out var state) && state.ChannelsUp != 0) gone = false;
+        if (!_peers.TryGetValue(peer, out var state)) return;
+        if (state.ChannelsUp != 0) gone = false;
         _detector.Probed(peer, gone);
         _detector.Review(now);
+        // Asked once the link is gone, so that both halves of the evidence are of one time.
+        if (!gone || state.SessionAsked || _detector.IsProvedDead(peer) || Snapshot?.Find(peer) is not { IsLive: true } row) return;
+        state.SessionAsked = true;
+        effects.Add(new NodeEffect.ProbeSession(row));
     }
 
     public void LockProbed(Incarnation peer, bool free, TimeSpan now)
@@ -218,6 +223,13 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     {
         if (_leaveWanted) Stop(ExitCodes.Left, "Left the cluster.", effects);
         else Stop(ExitCodes.Evicted, $"{_toldDownBy} says that this incarnation is down, and the store does not answer.", effects);
+    }
+
+    public void SessionProbed(Incarnation peer, bool gone, TimeSpan now)
+    {
+        if (_peers.TryGetValue(peer, out var state)) state.SessionAsked = false;
+        _detector.SessionProbed(peer, gone);
+        _detector.Review(now);
     }
 
     /// <summary>Somebody says that the store has news.</summary>
@@ -432,6 +444,8 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         public int ChannelsUp { get; set; }
 
         public TimeSpan NextProbe { get; set; }
+
+        public bool SessionAsked { get; set; }
 
         public bool SecretDiffers { get; set; }
     }

@@ -20,6 +20,9 @@ internal abstract record NodeEffect
     /// <summary>Try the lock file of a peer on the same host, and bring back whether it is free.</summary>
     public sealed record ProbeLock(MemberRow Peer) : NodeEffect;
 
+    /// <summary>Ask the store for the session of a peer whose link is gone for certain, and bring back whether it is gone too; also when the store does not say, which is a no.</summary>
+    public sealed record ProbeSession(MemberRow Peer) : NodeEffect;
+
     /// <summary>Ask a witness and bring back what it says, also that it says nothing.</summary>
     public sealed record AskWitness(Witness Whom) : NodeEffect;
 

@@ -61,6 +61,14 @@ public interface IControlStore
     ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc);
 
     /// <summary>
+    /// Half of the evidence of a crash (protocol 2.5): a member that renews its lease holds a session of the store meanwhile, which ends with its process, or
+    /// when it is cut off from the store.
+    /// </summary>
+    /// <returns>Ok with true only when the session that <paramref name="inc"/> had is certainly gone. Ok with false when it has one, never had one, or the store
+    /// knows no sessions, as those for one host do not: there a lock file says more.</returns>
+    ValueTask<StoreResult<bool>> IsSessionGoneAsync(Incarnation inc) => new(StoreResult.Ok(false));
+
+    /// <summary>
     /// Acquires every free shard whose target is <paramref name="inc"/> and whose type it hosts (<see cref="MemberRow.Types"/>): epoch + 1,
     /// owner set, previous owner cleared, one row in the shard log. Fenced when <paramref name="inc"/> is not up; its member row is locked meanwhile, so that an eviction waits.
     /// A row of an exclusive type that names a previous owner is taken only if that member's row says <see cref="MemberRow.DeadProof"/>, or its lease is one of

@@ -37,6 +37,8 @@ internal sealed class TestStore(IClusterStore store, PauseGate gate, Func<bool> 
 
     public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => Do(s => s.RenewAsync(inc));
 
+    public ValueTask<StoreResult<bool>> IsSessionGoneAsync(Incarnation inc) => Do(s => s.IsSessionGoneAsync(inc));
+
     public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale) => Do(s => s.AcquireAsync(inc, stale));
 
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => Do(s => s.ReadShardsAsync());

@@ -73,6 +73,10 @@ internal static class PlantedBugs
         new("a prune forgets the numbers that were given", Pruning with { StoreMutation = ModelMutation.PruneForgetsNumbers }, 20, ["I10", "4.4"]) { Faults = AwayForLong },
         new("losses on a half-open link are not told", Usual with { Mutation = SimMutation.KeepsLossesToItself, Nodes = 2, SharedHost = false, Clients = 10 }, 5, ["I13", "I14"]) { Faults = HalfOpen },
         new("nobody is told that it is down", Usual with { Mutation = SimMutation.TellsNobodyThatItIsDown, Nodes = 3, SharedHost = false }, 3, ["3.6"]) { Faults = EvictedWithoutTheStore },
+        new("any session counts as gone", Usual with { Mutation = SimMutation.TakesAnySessionForGone, Nodes = 2, SharedHost = false }, 3, ["2.5"])
+        {
+            Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 5_000, Value = 1, Nodes = [0], Others = [1] }],
+        },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using ActorCluster.ChatRooms;
+using ActorCluster.Downing;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 
@@ -8,6 +9,9 @@ namespace ActorCluster.TestKit.Simulation;
 /// <summary>The invariants of protocol section 8, judged while a run goes on and at its end.</summary>
 internal sealed class SimCheckers(SimCluster cluster)
 {
+    /// <summary>Longer than any claim waits for its answer: who has had a session for so long had it when it was asked for.</summary>
+    private static readonly TimeSpan SessionKept = TimeSpan.FromSeconds(10);
+
     private readonly SortedDictionary<string, List<JournalRow>> _rooms = new(StringComparer.Ordinal);
     private readonly SortedDictionary<(string Room, Incarnation By), long> _delivered = [];
     private readonly SortedDictionary<string, List<(TimeSpan At, long Seq)>> _acked = new(StringComparer.Ordinal);
@@ -52,6 +56,8 @@ internal sealed class SimCheckers(SimCluster cluster)
         {
             if (down.DeadProof && cluster.LifeOf(down.Inc) is { } alive && change.By != alive.Inc && !down.Reason.StartsWith("superseded", StringComparison.Ordinal))
                 World.Violated("2.5", $"{change.By} has a death certificate of {down.Inc}, which lives.");
+            if (down is { Reason: DowningDecision.Crashed, DeadProof: false } && cluster.LifeOf(down.Inc) is { } kept && cluster.Store.SessionOf(kept.Node, kept.Inc) > SessionKept)
+                World.Violated("2.5", $"{change.By} takes {down.Inc} for crashed, which lives and has its session.");
             if (down.LeaseSeqSeen is not { } seen || Database.Find(down.Inc) is not { IsLive: true } row) continue;
             if (row.LeaseSeq != seen)
             {

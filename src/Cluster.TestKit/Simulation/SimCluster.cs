@@ -156,17 +156,26 @@ internal sealed class SimCluster
 
     public bool AllUp() => Nodes.Where(n => n.IsAlive).All(n => n.Life is { } life && life.Core.Membership.SelfRow.Status == MemberStatus.Up);
 
-    public void Cut(IEnumerable<int> from, IEnumerable<int> to, bool cut, bool bothWays = true, LinkChannel? channel = null)
+    /// <param name="from">One side.</param>
+    /// <param name="to">The other.</param>
+    /// <param name="cut">False heals.</param>
+    /// <param name="bothWays">Else the second still reaches the first.</param>
+    /// <param name="channel">That one only.</param>
+    /// <param name="rejects">The way is closed by a firewall that rejects: links are reset and whoever dials is told at once.</param>
+    public void Cut(IEnumerable<int> from, IEnumerable<int> to, bool cut, bool bothWays = true, LinkChannel? channel = null, bool rejects = false)
     {
         Upset();
-        World.Trace($"{(cut ? "cut" : "heal")} {string.Join(',', from)}{(bothWays ? "|" : ">")}{string.Join(',', to)} {channel}");
+        World.Trace($"{(cut ? rejects ? "reject" : "cut" : "heal")} {string.Join(',', from)}{(bothWays ? "|" : ">")}{string.Join(',', to)} {channel}");
         foreach (var a in from)
             foreach (var b in to)
+            {
+                Network.Reject(a, b, cut && rejects);
                 foreach (var c in channel is { } one ? [one] : new[] { LinkChannel.Control, LinkChannel.Data })
                 {
                     Network.Cut(a, b, c, cut);
                     if (bothWays) Network.Cut(b, a, c, cut);
                 }
+            }
     }
 
     public void Fill(IEnumerable<int> from, IEnumerable<int> to, bool full)
@@ -187,7 +196,7 @@ internal sealed class SimCluster
     {
         Upset();
         World.Trace($"store {(reaches ? "reached by" : "cut off from")} n{node}");
-        Store.Reach(node, reaches);
+        Store.Reach(Nodes[node], reaches);
     }
 
     /// <summary>Ends every fault.</summary>
@@ -199,7 +208,7 @@ internal sealed class SimCluster
         foreach (var node in Nodes)
         {
             node.DiesAfterEffects = null;
-            Store.Reach(node.Index, true);
+            Store.Reach(node, true);
             node.Resume();
             node.WallOffset = TimeSpan.Zero;
             node.Start();

@@ -12,7 +12,7 @@ public enum SimFault
     /// <summary>A process stands still for 10 ms to 60 s.</summary>
     Pause,
 
-    /// <summary>Two sets of nodes do not reach each other.</summary>
+    /// <summary>Two sets of nodes do not reach each other; with value 1, which is not drawn, by a firewall that rejects.</summary>
     Cut,
 
     /// <summary>One set of nodes does not reach the other, but is reached by it.</summary>

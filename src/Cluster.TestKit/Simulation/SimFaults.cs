@@ -86,7 +86,7 @@ internal sealed class SimFaults(SimCluster cluster)
                 cluster.World.After(fault.Begins - cluster.World.Now, () => Flap(fault, cut: true));
                 break;
             case SimFault.Cut or SimFault.Isolate:
-                Lasts(() => cluster.Cut(nodes, others, cut: true), () => cluster.Cut(nodes, others, cut: false));
+                Lasts(() => cluster.Cut(nodes, others, cut: true, rejects: value == 1), () => cluster.Cut(nodes, others, cut: false));
                 break;
             case SimFault.CutOneWay:
                 Lasts(() => cluster.Cut(nodes, others, cut: true, bothWays: false), () => cluster.Cut(nodes, others, cut: false, bothWays: false));

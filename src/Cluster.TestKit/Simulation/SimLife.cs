@@ -208,6 +208,11 @@ internal sealed class SimLife
             case NodeEffect.ProbeLock(var peer):
                 After(TimeSpan.FromMilliseconds(2), () => Tell(new NodeInput.LockProbed(peer.Inc, !_cluster.HoldsLock(peer) || _cluster.Plan.Mutation == SimMutation.TakesAnyLockForFree)));
                 break;
+            case NodeEffect.ProbeSession(var peer):
+                // A fixed time and no draw: a store that is away says no at once.
+                After(TimeSpan.FromMilliseconds(3), () => Tell(new NodeInput.SessionProbed(
+                    peer.Inc, _cluster.Plan.Mutation == SimMutation.TakesAnySessionForGone || _cluster.Store.IsSessionGone(this, _cluster.NodeAt(peer.LinkAddress), peer.Inc))));
+                break;
             case NodeEffect.AskWitness(var witness):
                 After(TimeSpan.FromMilliseconds(3), () => Tell(new NodeInput.WitnessAnswered(witness, !_cluster.WithoutWitness.Contains(Node.Index), "")));
                 break;
@@ -312,8 +317,8 @@ internal sealed class SimLife
         var other = _cluster.NodeAt(peer.LinkAddress);
         After(TimeSpan.FromMilliseconds(3), () =>
         {
-            if (!_cluster.Network.AreConnected(Node.Index, other.Index)) return;
-            if (!other.IsPaused) Tell(new NodeInput.LinkProbed(peer.Inc, other.Life?.Inc != peer.Inc));
+            if (_cluster.Network.Rejects(Node.Index, other.Index)) Tell(new NodeInput.LinkProbed(peer.Inc, true));
+            else if (_cluster.Network.AreConnected(Node.Index, other.Index) && !other.IsPaused) Tell(new NodeInput.LinkProbed(peer.Inc, other.Life?.Inc != peer.Inc));
         });
     }
 

@@ -69,6 +69,9 @@ public enum SimMutation
     /// <summary>A lock file counts as free whoever has it.</summary>
     TakesAnyLockForFree,
 
+    /// <summary>A session counts as gone whoever has it.</summary>
+    TakesAnySessionForGone,
+
     /// <summary>No side of a split ever claims.</summary>
     NobodyClaims,
 

@@ -17,11 +17,13 @@ internal sealed class SimNetwork
     private readonly bool[,,] _cut;
     private readonly SimLink[,,] _links;
     private readonly bool[,] _full;
+    private readonly bool[,] _rejects;
 
     public SimNetwork(SimWorld world, ulong seed, SimNode[] nodes)
     {
         (_world, _nodes) = (world, nodes);
         _full = new bool[nodes.Length, nodes.Length];
+        _rejects = new bool[nodes.Length, nodes.Length];
         _cut = new bool[nodes.Length, nodes.Length, 2];
         _links = new SimLink[nodes.Length, nodes.Length, 2];
         for (var a = 0; a < nodes.Length; a++)
@@ -50,6 +52,15 @@ internal sealed class SimNetwork
     public bool IsFull(int from, int to) => _full[from, to];
 
     public void Fill(int from, int to, bool full) => _full[from, to] = full;
+
+    /// <summary>Whoever dials is told at once that nobody is there, as by a firewall that rejects.</summary>
+    public bool Rejects(int from, int to) => _rejects[from, to];
+
+    public void Reject(int a, int b, bool rejects)
+    {
+        if (rejects && a != b) Reset(a, b);
+        _rejects[a, b] = _rejects[b, a] = rejects;
+    }
 
     /// <summary>Both directions work on some channel.</summary>
     public bool AreConnected(int a, int b) => a == b || Channels.Any(c => !IsCut(a, b, c) && !IsCut(b, a, c));

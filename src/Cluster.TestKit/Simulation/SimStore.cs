@@ -13,6 +13,7 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
     public static readonly TimeSpan UsualLatency = TimeSpan.FromMilliseconds(2);
 
     private readonly HashSet<int> _cutOff = []; // Only asked, never iterated.
+    private readonly Dictionary<SimNode, (Incarnation Inc, long Process, TimeSpan Since)> _sessions = []; // Only asked, never iterated.
 
     public ModelDatabase Database => database;
 
@@ -37,11 +38,19 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
 
     public long NowUnixMs => EpochUnixMs + (long)(world.Now + ClockOffset).TotalMilliseconds;
 
-    public void Reach(int node, bool reaches)
+    public void Reach(SimNode node, bool reaches)
     {
-        if (reaches) _cutOff.Remove(node);
-        else _cutOff.Add(node);
+        if (reaches) _cutOff.Remove(node.Index);
+        else if (_cutOff.Add(node.Index)) _sessions.Remove(node);
     }
+
+    /// <summary>How long an incarnation has had a session, which it takes with a renewal and loses with its process and with its way to the store; null when it has none.</summary>
+    public TimeSpan? SessionOf(SimNode node, Incarnation inc) =>
+        _sessions.TryGetValue(node, out var session) && session.Inc == inc && node.IsAlive && session.Process == node.Process ? world.Now - session.Since : null;
+
+    /// <summary>As a store of several hosts answers: for who has had its own session for 3 s.</summary>
+    public bool IsSessionGone(SimLife asker, SimNode node, Incarnation inc) =>
+        SessionOf(asker.Node, asker.Inc) >= TimeSpan.FromSeconds(3) && database.Find(inc) is { LeaseSeq: > 0 } && SessionOf(node, inc) is null;
 
     public bool IsReached(int node) => !_cutOff.Contains(node);
 
@@ -49,7 +58,7 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
     {
         var writes = call is not (ControlCall.ReadCluster or ControlCall.ReadShards or ControlCall.FindView);
         var refused = call is ControlCall.ChangeView && Conflicts > 0 && randoms[caller.Node.Index].Chance(Conflicts);
-        Make(caller, call.GetType().Name, writes, () => refused ? new ControlAnswer(call, StoreVerdict.Conflict, null, "simulated") : Execute(call), answered, verdict => new ControlAnswer(call, verdict, null, "simulated"));
+        Make(caller, call.GetType().Name, writes, () => refused ? new ControlAnswer(call, StoreVerdict.Conflict, null, "simulated") : Execute(caller, call), answered, verdict => new ControlAnswer(call, verdict, null, "simulated"));
     }
 
     public void Data<T>(SimLife caller, string name, bool writes, Func<StoreResult<T>> execute, Action<StoreResult<T>> answered) =>
@@ -109,6 +118,14 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
             InDoubtCalls++;
             caller.After(CallTimeout - toStore, () => answered(failed(StoreVerdict.InDoubt)));
         });
+    }
+
+    private ControlAnswer Execute(SimLife caller, ControlCall call)
+    {
+        var answer = Execute(call);
+        var node = caller.Node;
+        if (call is ControlCall.Renew && answer.IsOk && node.Life == caller && IsReached(node.Index) && SessionOf(node, caller.Inc) is null) _sessions[node] = (caller.Inc, node.Process, world.Now);
+        return answer;
     }
 
     private ControlAnswer Execute(ControlCall call)
