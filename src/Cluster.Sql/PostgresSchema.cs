@@ -49,6 +49,7 @@ internal static class PostgresSchema
         """,
         // first_seq: next row of the journal at the acquire; NULL in rows of earlier releases, of which nobody knows what was written under them.
         "ALTER TABLE shard_log ADD COLUMN first_seq BIGINT; ALTER TABLE cluster ADD COLUMN forgotten_inc BIGINT NOT NULL DEFAULT 0;",
+        "CREATE TABLE setting(key TEXT COLLATE \"C\" PRIMARY KEY, value TEXT NOT NULL); ALTER TABLE cluster ADD COLUMN settings_ver BIGINT NOT NULL DEFAULT 0;",
     ];
 
     /// <summary>The version that this build writes.</summary>
@@ -64,7 +65,7 @@ internal static class PostgresSchema
         if (options.ClientIndex && !await ExistsAsync(db, options.Schema, "journal_client").ConfigureAwait(false))
             await db.RunAsync("CREATE UNIQUE INDEX journal_client ON journal(entity, client_id, client_seq) WHERE client_id IS NOT NULL").ConfigureAwait(false);
         await db.RunAsync("INSERT INTO cluster(id, uuid, store_gen, view, hash_ver, cfg_digest, next_inc, next_shard) VALUES(1, $1, 1, 0, $2, $3, 1, 1) ON CONFLICT DO NOTHING", Guid.NewGuid(), StableHash.Version, seed.ConfigDigest).ConfigureAwait(false);
-        return StoreResult.Ok(await PostgresControl.ReadClusterRowAsync(db).ConfigureAwait(false));
+        return StoreResult.Ok(await PostgresSettings.SeedAsync(db, seed).ConfigureAwait(false));
     }
 
     /// <summary>Whoever prepares a schema does so one after the other: what the second reads was read after the first had committed.</summary>

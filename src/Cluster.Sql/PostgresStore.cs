@@ -66,6 +66,9 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => ReadAsync(_control, PostgresControl.ReadClusterAsync);
 
     /// <inheritdoc />
+    public ValueTask<StoreResult<StoredSettings>> ReadSettingsAsync() => ReadAsync(_control, PostgresSettings.ReadAsync);
+
+    /// <inheritdoc />
     public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change)
     {
         ArgumentNullException.ThrowIfNull(change);

@@ -27,6 +27,8 @@ internal static class PostgresViewChange
             if (lease != seen.LeaseSeq) return Conflict($"The lease of {seen.Inc} moved to {lease}.");
         }
 
+        if (change.Settings is { } settings && await PostgresSettings.ChangeAsync(db, settings).ConfigureAwait(false) is { } kept) return Conflict(kept);
+
         foreach (var inc in downed) await RevokeFromDownAsync(db, inc).ConfigureAwait(false);
         foreach (var seen in change.Releases) await RevokeAsync(db, seen.Inc, "").ConfigureAwait(false);
         await GiveTargetsAsync(db, change).ConfigureAwait(false);

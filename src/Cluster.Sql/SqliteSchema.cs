@@ -49,6 +49,7 @@ internal static class SqliteSchema
         "ALTER TABLE shard_type ADD COLUMN exclusive INTEGER NOT NULL DEFAULT 0;",
         // first_seq: next row of the journal at the acquire; NULL in rows of earlier releases, of which nobody knows what was written under them.
         "ALTER TABLE shard_log ADD COLUMN first_seq INTEGER; ALTER TABLE cluster ADD COLUMN forgotten_inc INTEGER NOT NULL DEFAULT 0;",
+        "CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID; ALTER TABLE cluster ADD COLUMN settings_ver INTEGER NOT NULL DEFAULT 0;",
     ];
 
     /// <summary>The version that this build writes.</summary>
@@ -79,7 +80,7 @@ internal static class SqliteSchema
                 session.Execute("CREATE UNIQUE INDEX IF NOT EXISTS journal_client ON journal(entity, client_id, client_seq) WHERE client_id IS NOT NULL");
             session.Get("INSERT OR IGNORE INTO cluster(id, uuid, store_gen, view, hash_ver, cfg_digest, next_inc, next_shard) VALUES(1, ?1, 1, 0, ?2, ?3, 1, 1)")
                 .Bind(1, Guid.NewGuid()).Bind(2, StableHash.Version).Bind(3, seed.ConfigDigest).Run();
-            var row = SqliteControl.ReadClusterRow(session);
+            var row = SqliteSettings.Seed(session, seed);
             session.Get("COMMIT").Run();
             return row;
         }

@@ -18,6 +18,7 @@ public static class StoreConformance
         .. JournalConformance.Cases,
         .. RecoveryConformance.Cases,
         .. PruneConformance.Cases,
+        .. SettingsConformance.Cases,
         .. RandomConformance.Cases,
     ];
 

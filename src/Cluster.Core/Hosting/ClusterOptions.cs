@@ -57,6 +57,14 @@ public sealed class ClusterOptions
 
     internal ImmutableArray<string> Secrets => Split(Secret);
 
+    /// <summary>A copy with other shared settings; the rest is the same.</summary>
+    internal ClusterOptions With(DowningOptions downing, ProtocolTimes times)
+    {
+        var copy = (ClusterOptions)MemberwiseClone();
+        (copy.Downing, copy.Times) = (downing, times);
+        return copy;
+    }
+
     private static ImmutableArray<string> Split(string list) => [.. list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
 }
 

@@ -72,6 +72,9 @@ public enum SimMutation
     /// <summary>No side of a split ever claims.</summary>
     NobodyClaims,
 
+    /// <summary>A node goes by its own lease times instead of the cluster's.</summary>
+    KeepsItsOwnTimes,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }
