@@ -299,7 +299,7 @@ internal sealed class ClusterNode(
             Host = Environment.MachineName,
             LinkAddress = address,
             ClientUrl = _options.Node.Clients,
-            Roles = [.. _options.Node.Roles.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Order(StringComparer.Ordinal)],
+            Roles = _options.Node.RoleList,
             Zone = _options.Node.Zone,
             Weight = _options.Node.Capacity,
             LockFile = _lock!.Proof,
