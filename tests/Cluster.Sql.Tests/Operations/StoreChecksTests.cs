@@ -42,6 +42,26 @@ public class StoreChecksTests(PostgresServer server)
 
     public static TheoryData<int> Numbers => [.. Enumerable.Range(0, Faults.Length)];
 
+    [Fact]
+    public async Task What_was_pruned_is_not_missed_and_what_is_left_is_still_judged()
+    {
+        using var folder = new TempFolder();
+        await using var sqlite = folder.Store();
+        var schema = PostgresServer.NewSchema();
+        await using var postgres = server.Store(schema);
+        foreach (var (store, address) in new (IClusterStore, string)[] { (sqlite, $"sqlite:{folder.File()}"), (postgres, $"postgres:{server.ConnectionString};Search Path={schema}") })
+        {
+            var owner = await ClusterHistory.WriteAsync(store);
+            for (var i = 0; i < 40; i++) Assert.True((await store.ChangeViewAsync(new ViewChange { OpId = Guid.NewGuid(), By = owner.Inc, BasedOn = 2 + i, Reason = "time passes" })).IsOk);
+            // Under the first epochs of shards 1 and 2 there are rows, under those of 3 and 4 none.
+            Assert.Equal(new PrunedRows(1, 10, 2), (await store.PruneAsync(TimeSpan.Zero, TimeSpan.Zero, 100)).Value);
+            Assert.Empty(await FoundAsync(address));
+            Assert.Equal(AppendOutcome.Committed, (await owner.AppendAsync(owner.Batch(0, 6))).Value);
+        }
+        using (var session = SqliteSession.Open(folder.File())) session.Execute("UPDATE journal SET owner_inc=2 WHERE shard_no=1 AND shard_seq=3");
+        Assert.Contains(await FoundAsync($"sqlite:{folder.File()}"), v => v.Check == "journal-writer");
+    }
+
     [Theory]
     [MemberData(nameof(Numbers))]
     public async Task A_fault_in_a_sqlite_store_is_found(int number)
