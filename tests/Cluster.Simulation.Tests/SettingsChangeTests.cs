@@ -92,6 +92,7 @@ public class SettingsChangeTests
     private static ViewChange ChangeOf(SimCluster cluster, IEnumerable<MemberChange> down) => new()
     {
         OpId = Guid.NewGuid(),
+        By = default,
         BasedOn = cluster.Store.Database.ReadCluster().Value!.Cluster.View,
         Members = [.. down],
         Settings = new SettingsChange(1, SharedSettings.Of(Shorter), ClusterDigest.Of(Shorter)),

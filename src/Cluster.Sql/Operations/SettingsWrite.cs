@@ -48,7 +48,7 @@ internal sealed class SettingsWrite(IClusterStore store, ProtocolTimes times)
 
     private async Task<long> CommitAsync(SettingsChange settings, long view, ImmutableArray<MemberChange> down)
     {
-        var change = new ViewChange { OpId = Guid.NewGuid(), BasedOn = view, Members = down, Settings = settings, Reason = "the operator changed the settings" };
+        var change = new ViewChange { OpId = Guid.NewGuid(), By = default, BasedOn = view, Members = down, Settings = settings, Reason = "the operator changed the settings" };
         var last = default(StoreResult<long>);
         for (var attempt = 0; attempt < Attempts; attempt++) // By one id: however often it is sent, it happens once.
         {

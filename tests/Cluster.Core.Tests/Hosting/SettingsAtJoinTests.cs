@@ -73,6 +73,7 @@ public sealed class SettingsAtJoinTests : IDisposable
             Assert.True(_database.ChangeView(new ViewChange
             {
                 OpId = Guid.NewGuid(),
+                By = default,
                 BasedOn = seen.Cluster.View,
                 Members = [.. seen.Members.Where(m => m.IsLive).Select(m => new MemberChange.Down(m.Inc, "it slept"))],
                 Settings = new SettingsChange(1, SharedSettings.Of(changed), ClusterDigest.Of(changed)),
