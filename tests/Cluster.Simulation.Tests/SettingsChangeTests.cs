@@ -67,6 +67,8 @@ public class SettingsChangeTests
         cluster.Nodes[2].Kill();
         cluster.ReachStore(0, false);
         cluster.ReachStore(1, false);
+        cluster.Cut([0, 1], [2], cut: true);
+        Run(cluster, 0.2); // What was under way has landed.
         return cluster;
     }
 

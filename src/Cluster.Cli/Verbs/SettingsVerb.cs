@@ -27,8 +27,8 @@ internal sealed class SettingsVerb : Verb
         if (words.Count > 0 && (words[0] != "set" || words.Count < 3 || words.Count % 2 == 0))
             throw new UsageException("give settings, or settings set KEY VALUE and further keys and values.");
         var address = StoreOption.AddressOf(arguments);
-        var reader = await address.ReadAsync(stopping).ConfigureAwait(false); // Refuses what is no store: opening one would make it.
-        await using (reader.ConfigureAwait(false)) _ = reader.Description;
+        var reader = await address.ReadAsync(stopping).ConfigureAwait(false);
+        await reader.DisposeAsync().ConfigureAwait(false); // It refuses what is no store: opening one would make it.
 
         var store = address.Store();
         await using (store.ConfigureAwait(false))

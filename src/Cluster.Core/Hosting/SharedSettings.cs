@@ -13,10 +13,10 @@ internal static class SharedSettings
 {
     private static readonly string[] SharedTimes = [nameof(ProtocolTimes.LeaseTtl), nameof(ProtocolTimes.Renew), nameof(ProtocolTimes.ServeLimit), nameof(ProtocolTimes.StopBudget)];
 
-    private static readonly ImmutableSortedDictionary<string, (Func<ClusterOptions, object> Section, PropertyInfo Property)> All =
-        typeof(DowningOptions).GetProperties().Select(p => ($"Cluster:Downing:{p.Name}", Section: (Func<ClusterOptions, object>)(o => o.Downing), p))
-            .Concat(SharedTimes.Select(t => ($"Cluster:Times:{t}", (Func<ClusterOptions, object>)(o => o.Times), typeof(ProtocolTimes).GetProperty(t)!)))
-            .ToImmutableSortedDictionary(k => k.Item1, k => (k.Section, k.p), StringComparer.OrdinalIgnoreCase);
+    private static readonly ImmutableSortedDictionary<string, Setting> All =
+        typeof(DowningOptions).GetProperties().Select(p => new Setting($"Cluster:Downing:{p.Name}", o => o.Downing, p))
+            .Concat(SharedTimes.Select(t => new Setting($"Cluster:Times:{t}", o => o.Times, typeof(ProtocolTimes).GetProperty(t)!)))
+            .ToImmutableSortedDictionary(s => s.Key, s => s, StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The keys, as in the configuration.</summary>
     public static IEnumerable<string> Keys => All.Keys;
@@ -61,4 +61,6 @@ internal static class SharedSettings
         IFormattable other => other.ToString(null, CultureInfo.InvariantCulture),
         _ => value?.ToString() ?? "",
     };
+
+    private sealed record Setting(string Key, Func<ClusterOptions, object> Section, PropertyInfo Property);
 }
