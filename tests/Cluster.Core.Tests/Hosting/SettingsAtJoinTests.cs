@@ -89,11 +89,13 @@ public sealed class SettingsAtJoinTests : IDisposable
     private async Task RefusesAsync(Action<ClusterOptions> configure, params string[] words)
     {
         using var node = Node("refused", configure);
+        var before = Environment.ExitCode;
         await node.StartAsync();
         await Waiting.Until(() => StatusOf(node).LastEnd is not null, () => "the node refuses");
         foreach (var word in words) Assert.Contains(word, StatusOf(node).LastEnd, StringComparison.Ordinal);
         Assert.Empty(_database.Members);
         await node.StopAsync();
+        Environment.ExitCode = before; // It is the tests' own.
     }
 
     private static ClusterStatus StatusOf(IHost host) => host.Services.GetRequiredService<IActorCluster>().Status();
