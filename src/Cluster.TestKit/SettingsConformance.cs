@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using ActorCluster.Persistence;
-using ActorCluster.Primitives;
 using static ActorCluster.TestKit.StoreBench;
 
 namespace ActorCluster.TestKit;

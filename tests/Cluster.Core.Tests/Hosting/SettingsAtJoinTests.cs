@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using ActorCluster.Hosting;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
