@@ -16,7 +16,10 @@ public sealed partial record PostgresStoreOptions
     /// </summary>
     public required string ConnectionString { get; init; }
 
-    /// <summary>Time after which a call is answered without the store, 100 ms to 1 min, 1.5 s by default. Shorter notices a dead server sooner.</summary>
+    /// <summary>
+    /// Time after which a call is answered without the store, 100 ms to 1 min, 1.5 s by default. Shorter notices a dead server sooner. A call
+    /// that names shards to change gets 0.2 ms more for each; an acquire takes 8,192 shards at a time, each slice with a time-out of its own.
+    /// </summary>
     public TimeSpan CallTimeout { get; init; } = TimeSpan.FromSeconds(1.5);
 
     /// <summary>Schema that the tables lie in, made if missing: 1 to 63 characters of a-z, 0-9 and '_', no digit first. One cluster, one schema.</summary>
