@@ -66,7 +66,7 @@ internal static class PlantedBugs
         Host("a view with the members of the one before", SimMutation.ShowsOldMembers, 3, ["I10", "Exit"]),
         Host("any lock file counts as free", SimMutation.TakesAnyLockForFree, 30, ["2.5"], SimFault.Cut, SimFault.Isolate, SimFault.Reset),
         new("a prune forgets whom a shard waits for", Pruning with { StoreMutation = ModelMutation.PruneForgetsPrevious }, 20, ["I12", "I13"]) { Faults = AwayForLong },
-        new("a prune forgets the numbers that were given", Pruning with { StoreMutation = ModelMutation.PruneForgetsNumbers }, 20, ["I10"]) { Faults = AwayForLong },
+        new("a prune forgets the numbers that were given", Pruning with { StoreMutation = ModelMutation.PruneForgetsNumbers }, 20, ["I10", "4.4"]) { Faults = AwayForLong },
         new("a node keeps its own lease times", Usual with { Mutation = SimMutation.KeepsItsOwnTimes, Nodes = 3, SharedHost = false }, 20, ["I8", "I12"]) { Faults = static seed => [new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 4_000, Nodes = [0] }, new() { Kind = SimFault.Cut, AtMs = 20_000 + (50 * (long)seed), ForMs = 4_000, Nodes = [0], Others = [1, 2] }] },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
