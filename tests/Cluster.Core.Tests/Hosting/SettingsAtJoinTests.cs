@@ -27,7 +27,7 @@ public sealed class SettingsAtJoinTests : IDisposable
             var cluster = host.Services.GetRequiredService<IActorCluster>();
             await Waiting.Until(() => cluster.Mode == NodeMode.Serving, () => $"the node serves, it is {cluster.Mode}: {cluster.Status().LastEnd} {string.Join("; ", cluster.Status().JoinBlockedBy)}");
         }
-        Assert.Equal(0, StatusOf(first).Settings.Differences.Length);
+        Assert.Empty(StatusOf(first).Settings.Differences);
         var settings = StatusOf(second).Settings;
         Assert.Equal(1, settings.Version);
         Assert.Equal(
@@ -66,10 +66,10 @@ public sealed class SettingsAtJoinTests : IDisposable
         await node.StartAsync();
         await Waiting.Until(() => StatusOf(node).Mode == "serving", () => $"the node serves: {StatusOf(node).LastEnd}");
         var changed = new ClusterOptions { Downing = new DowningOptions { Strategy = "keep-oldest" } };
-        lock (_database.Gate)
+        await using (var store = new ModelStore(_database))
         {
-            var seen = _database.ReadCluster().Value!;
-            Assert.True(_database.ChangeView(new ViewChange
+            var seen = (await store.ReadClusterAsync()).Value!;
+            Assert.Equal(StoreVerdict.Ok, (await store.ChangeViewAsync(new ViewChange
             {
                 OpId = Guid.NewGuid(),
                 By = default,
@@ -77,7 +77,7 @@ public sealed class SettingsAtJoinTests : IDisposable
                 Members = [.. seen.Members.Where(m => m.IsLive).Select(m => new MemberChange.Down(m.Inc, "it slept"))],
                 Settings = new SettingsChange(1, SharedSettings.Of(changed), ClusterDigest.Of(changed)),
                 Reason = "test",
-            }, 0).IsOk);
+            })).Verdict);
         }
         await Waiting.Until(() => StatusOf(node) is { Mode: "serving", Settings.Version: 2 }, () => $"the node joins anew: {StatusOf(node).LastEnd}");
         Assert.Contains("settings are at version 2", StatusOf(node).LastEnd, StringComparison.Ordinal);
