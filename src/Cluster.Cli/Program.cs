@@ -9,6 +9,7 @@ return await new CommandLine(
     new MoveVerb(),
     new RecoverVerb(),
     new ReplayVerb(),
+    new SettingsVerb(),
     new SimulateVerb(),
     new StatusVerb(),
     new VersionVerb(),

@@ -19,6 +19,9 @@ internal abstract class Verb
     /// <summary>Names of what stands beside the options, for example <c>FILE</c>; more than these are refused.</summary>
     public virtual IReadOnlyList<string> Operands => [];
 
+    /// <summary>How many operands there may be.</summary>
+    public virtual int OperandsMax => Operands.Count;
+
     /// <summary>Exit code. Throws <see cref="UsageException"/> for what the user must write otherwise.</summary>
     public abstract Task<int> RunAsync(VerbArguments arguments, TextWriter output, CancellationToken stopping);
 }

@@ -37,7 +37,7 @@ internal sealed class VerbArguments
             }
             if (optionsEnded || !word.StartsWith("--", StringComparison.Ordinal))
             {
-                if (result._operands.Count == verb.Operands.Count) throw new UsageException($"{verb.Name} does not take '{word}'; see: actorcluster {verb.Name} --help.");
+                if (result._operands.Count == verb.OperandsMax) throw new UsageException($"{verb.Name} does not take '{word}'; see: actorcluster {verb.Name} --help.");
                 result._operands.Add(word);
                 continue;
             }

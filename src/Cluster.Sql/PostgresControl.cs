@@ -20,7 +20,7 @@ internal static class PostgresControl
     /// <summary>After a restart of the server nobody has its session back before it has renewed its lease; until then none may judge another's.</summary>
     private static readonly TimeSpan JudgesAfter = TimeSpan.FromSeconds(3);
 
-    private const string ClusterColumns = "c.uuid, c.store_gen, c.view, c.hash_ver, c.cfg_digest, c.forgotten_inc";
+    private const string ClusterColumns = "c.uuid, c.store_gen, c.view, c.hash_ver, c.cfg_digest, c.forgotten_inc, c.settings_ver";
 
     /// <summary>Rows that member $1, which is up, may take; $2 are the stale leases that have not moved.</summary>
     private const string Takable =
@@ -59,7 +59,7 @@ internal static class PostgresControl
     public static StoreResult<ClusterSnapshot> ReadCluster(PostgresSession db)
     {
         var rows = db.Read(
-            r => (Cluster: ReadClusterRow(r), Member: r.IsDBNull(6) ? null : ReadMember(r)),
+            r => (Cluster: ReadClusterRow(r), Member: r.IsDBNull(7) ? null : ReadMember(r)),
             $"""
             SELECT {ClusterColumns}, inc, name, host, link_address, client_url, roles, zone, weight, proto_min, proto_max, status, up_view, lease_seq,
                 lock_path, lock_boot_id, lock_device, lock_inode, lock_nonce, dead_proof, down_view, down_reason, down_by, types
@@ -195,7 +195,7 @@ internal static class PostgresControl
     }
 
     private static ClusterRow ReadClusterRow(NpgsqlDataReader read) =>
-        new(read.GetGuid(0), read.GetInt64(1), read.GetInt64(2), (int)read.GetInt64(3), read.GetString(4), new Incarnation(read.GetInt64(5)));
+        new(read.GetGuid(0), read.GetInt64(1), read.GetInt64(2), (int)read.GetInt64(3), read.GetString(4), new Incarnation(read.GetInt64(5)), read.GetInt64(6));
 
     private static ShardRow ReadShard(NpgsqlDataReader read) => new(
         new ShardNo(read.GetInt64(0)), read.GetString(1), read.GetString(2), new Epoch(read.GetInt64(3)),
@@ -203,25 +203,25 @@ internal static class PostgresControl
 
     private static MemberRow ReadMember(NpgsqlDataReader read) => new()
     {
-        Inc = new Incarnation(read.GetInt64(6)),
-        Name = read.GetString(7),
-        Host = read.GetString(8),
-        LinkAddress = read.GetString(9),
-        ClientUrl = read.GetString(10),
-        Roles = [.. read.GetString(11).Split('\n', StringSplitOptions.RemoveEmptyEntries)],
-        Zone = read.GetString(12),
-        Weight = read.GetDouble(13),
-        ProtoMin = (int)read.GetInt64(14),
-        ProtoMax = (int)read.GetInt64(15),
-        Status = MemberStatusText.Parse(read.GetString(16)),
-        UpView = read.GetInt64(17),
-        LeaseSeq = read.GetInt64(18),
-        LockFile = read.IsDBNull(19) ? null : new NodeLockProof(read.GetString(19), read.GetString(20), read.GetInt64(21), read.GetInt64(22), read.GetString(23)),
-        DeadProof = read.GetBoolean(24),
-        DownView = read.GetInt64(25),
-        DownReason = read.GetString(26),
-        DownBy = new Incarnation(read.GetInt64(27)),
-        Types = read.IsDBNull(28) ? null : [.. read.GetString(28).Split('\n', StringSplitOptions.RemoveEmptyEntries)],
+        Inc = new Incarnation(read.GetInt64(7)),
+        Name = read.GetString(8),
+        Host = read.GetString(9),
+        LinkAddress = read.GetString(10),
+        ClientUrl = read.GetString(11),
+        Roles = [.. read.GetString(12).Split('\n', StringSplitOptions.RemoveEmptyEntries)],
+        Zone = read.GetString(13),
+        Weight = read.GetDouble(14),
+        ProtoMin = (int)read.GetInt64(15),
+        ProtoMax = (int)read.GetInt64(16),
+        Status = MemberStatusText.Parse(read.GetString(17)),
+        UpView = read.GetInt64(18),
+        LeaseSeq = read.GetInt64(19),
+        LockFile = read.IsDBNull(20) ? null : new NodeLockProof(read.GetString(20), read.GetString(21), read.GetInt64(22), read.GetInt64(23), read.GetString(24)),
+        DeadProof = read.GetBoolean(25),
+        DownView = read.GetInt64(26),
+        DownReason = read.GetString(27),
+        DownBy = new Incarnation(read.GetInt64(28)),
+        Types = read.IsDBNull(29) ? null : [.. read.GetString(29).Split('\n', StringSplitOptions.RemoveEmptyEntries)],
     };
 
     private static Incarnation? ReadIncarnation(NpgsqlDataReader read, int column) => read.IsDBNull(column) ? null : new Incarnation(read.GetInt64(column));

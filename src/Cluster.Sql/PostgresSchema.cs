@@ -55,6 +55,7 @@ internal static class PostgresSchema
             message TEXT NOT NULL, payload BYTEA NOT NULL, PRIMARY KEY(shard_no, entity, key));
         CREATE INDEX timer_due ON timer(due_at, shard_no, entity, key);
         """,
+        "CREATE TABLE setting(key TEXT COLLATE \"C\" PRIMARY KEY, value TEXT NOT NULL); ALTER TABLE cluster ADD COLUMN settings_ver BIGINT NOT NULL DEFAULT 0;",
     ];
 
     /// <summary>The version that this build writes.</summary>
@@ -70,7 +71,7 @@ internal static class PostgresSchema
         if (options.ClientIndex && !Exists(db, options.Schema, "journal_client"))
             db.Run("CREATE UNIQUE INDEX journal_client ON journal(entity, client_id, client_seq) WHERE client_id IS NOT NULL");
         db.Run("INSERT INTO cluster(id, uuid, store_gen, view, hash_ver, cfg_digest, next_inc, next_shard) VALUES(1, $1, 1, 0, $2, $3, 1, 1) ON CONFLICT DO NOTHING", Guid.NewGuid(), StableHash.Version, seed.ConfigDigest);
-        return StoreResult.Ok(PostgresControl.ReadClusterRow(db));
+        return StoreResult.Ok(PostgresSettings.Seed(db, seed));
     }
 
     /// <summary>Whoever prepares a schema does so one after the other: what the second reads was read after the first had committed.</summary>

@@ -74,6 +74,9 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => ReadAsync(_control, PostgresControl.ReadCluster);
 
     /// <inheritdoc />
+    public ValueTask<StoreResult<StoredSettings>> ReadSettingsAsync() => ReadAsync(_control, PostgresSettings.Read);
+
+    /// <inheritdoc />
     public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change)
     {
         ArgumentNullException.ThrowIfNull(change);

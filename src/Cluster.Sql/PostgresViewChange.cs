@@ -27,6 +27,8 @@ internal static class PostgresViewChange
             if (lease != seen.LeaseSeq) return Conflict($"The lease of {seen.Inc} moved to {lease}.");
         }
 
+        if (change.Settings is { } settings && PostgresSettings.Change(db, settings) is { } kept) return Conflict(kept);
+
         foreach (var inc in downed) RevokeFromDown(db, inc, Math.Max(change.Targets.Length, PostgresControl.SliceRows));
         foreach (var seen in change.Releases) Revoke(db, seen.Inc, "FOR UPDATE");
         GiveTargets(db, change);

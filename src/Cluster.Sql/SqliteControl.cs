@@ -15,9 +15,9 @@ internal static class SqliteControl
 
     public static ClusterRow ReadClusterRow(SqliteSession db)
     {
-        var read = db.Get("SELECT uuid, store_gen, view, hash_ver, cfg_digest, forgotten_inc FROM cluster WHERE id=1");
+        var read = db.Get("SELECT uuid, store_gen, view, hash_ver, cfg_digest, forgotten_inc, settings_ver FROM cluster WHERE id=1");
         if (!read.Step()) throw new SqliteFailure(SQLitePCL.raw.SQLITE_CORRUPT, "The cluster row is missing; restore a backup.");
-        var row = new ClusterRow(read.GetGuid(0), read.GetLong(1), read.GetLong(2), (int)read.GetLong(3), read.GetText(4), new Incarnation(read.GetLong(5)));
+        var row = new ClusterRow(read.GetGuid(0), read.GetLong(1), read.GetLong(2), (int)read.GetLong(3), read.GetText(4), new Incarnation(read.GetLong(5)), read.GetLong(6));
         read.Reset();
         return row;
     }

@@ -55,6 +55,7 @@ internal static class SqliteSchema
             message TEXT NOT NULL, payload BLOB NOT NULL, PRIMARY KEY(shard_no, entity, key)) WITHOUT ROWID;
         CREATE INDEX timer_due ON timer(due_at, shard_no, entity, key);
         """,
+        "CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID; ALTER TABLE cluster ADD COLUMN settings_ver INTEGER NOT NULL DEFAULT 0;",
     ];
 
     /// <summary>The version that this build writes.</summary>
@@ -85,7 +86,7 @@ internal static class SqliteSchema
                 session.Execute("CREATE UNIQUE INDEX IF NOT EXISTS journal_client ON journal(entity, client_id, client_seq) WHERE client_id IS NOT NULL");
             session.Get("INSERT OR IGNORE INTO cluster(id, uuid, store_gen, view, hash_ver, cfg_digest, next_inc, next_shard) VALUES(1, ?1, 1, 0, ?2, ?3, 1, 1)")
                 .Bind(1, Guid.NewGuid()).Bind(2, StableHash.Version).Bind(3, seed.ConfigDigest).Run();
-            var row = SqliteControl.ReadClusterRow(session);
+            var row = SqliteSettings.Seed(session, seed);
             session.Get("COMMIT").Run();
             return row;
         }

@@ -73,6 +73,9 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => ReadAsync(SqliteControl.ReadCluster, urgent: true);
 
     /// <inheritdoc />
+    public ValueTask<StoreResult<StoredSettings>> ReadSettingsAsync() => ReadAsync(SqliteSettings.Read, urgent: true);
+
+    /// <inheritdoc />
     public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change)
     {
         ArgumentNullException.ThrowIfNull(change);

@@ -26,6 +26,8 @@ internal static class SqliteViewChange
             if (lease != seen.LeaseSeq) return Conflict($"The lease of {seen.Inc} moved to {lease}.");
         }
 
+        if (change.Settings is { } settings && SqliteSettings.Change(db, settings) is { } kept) return Conflict(kept);
+
         foreach (var inc in revoked.Concat(change.Releases.Select(r => r.Inc))) Revoke(db, inc);
         foreach (var target in change.Targets) GiveTarget(db, target);
         db.Get("UPDATE cluster SET view=?1 WHERE id=1").Bind(1, view).Run();

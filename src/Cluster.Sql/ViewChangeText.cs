@@ -16,6 +16,6 @@ internal static class ViewChangeText
             MemberChange.Down(var inc, var reason, _, var proof) => $"down {inc} ({reason}){(proof ? " with proof" : "")}",
             _ => throw new UnreachableException($"No words for {m}."),
         });
-        return string.Join("; ", steps.Concat(change.Releases.Select(r => $"release {r.Inc}")));
+        return string.Join("; ", steps.Concat(change.Releases.Select(r => $"release {r.Inc}")).Concat(change.Settings is { } settings ? [$"settings {settings.BasedOn + 1}"] : []));
     }
 }

@@ -28,6 +28,13 @@ public sealed partial class ModelDatabase
             if (LeaseMoved(member, seen.LeaseSeq)) return StoreResult.Not<long>(StoreVerdict.Conflict, $"The lease of {member} moved to {member.LeaseSeq}.");
         }
 
+        if (change.Settings is { } settings)
+        {
+            if (settings.BasedOn != Opened.SettingsVersion) return StoreResult.Not<long>(StoreVerdict.Conflict, $"Based on version {settings.BasedOn} of the settings, but it is {Opened.SettingsVersion}.");
+            if (members.Values.FirstOrDefault(m => m.IsLive) is { } live) return StoreResult.Not<long>(StoreVerdict.Conflict, $"{live} is live and goes by the settings.");
+            (_settings, _cluster) = (settings.Values, Opened with { SettingsVersion = settings.BasedOn + 1, ConfigDigest = settings.ConfigDigest });
+        }
+
         foreach (var inc in members.Keys)
             if (!members[inc].IsLive) _downAt.TryAdd(inc, atUnixMs);
         _members = members;

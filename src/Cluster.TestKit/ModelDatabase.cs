@@ -26,6 +26,7 @@ public sealed partial class ModelDatabase
     private ImmutableSortedDictionary<Incarnation, MemberRow> _members = ImmutableSortedDictionary<Incarnation, MemberRow>.Empty;
     private ImmutableArray<ShardRow> _rowsAtLastView = []; // What EvictByRowsReadBefore goes by.
     private ClusterRow? _cluster;
+    private ImmutableSortedDictionary<string, string> _settings = ImmutableSortedDictionary<string, string>.Empty;
     private long _lastIncarnation;
 
     /// <summary>Makes an empty database.</summary>
@@ -69,6 +70,7 @@ public sealed partial class ModelDatabase
             _members = _members,
             _rowsAtLastView = _rowsAtLastView,
             _cluster = _cluster,
+            _settings = _settings,
             _lastIncarnation = _lastIncarnation,
         };
         foreach (var (type, count) in _types) copy._types.Add(type, count);
@@ -87,7 +89,10 @@ public sealed partial class ModelDatabase
     public ClusterRow Open(StoreSeed seed)
     {
         ArgumentNullException.ThrowIfNull(seed);
-        return _cluster ??= new ClusterRow(_uuid, StoreGeneration: 1, View: 0, StableHash.Version, seed.ConfigDigest);
+        _cluster ??= new ClusterRow(_uuid, StoreGeneration: 1, View: 0, StableHash.Version, seed.ConfigDigest);
+        if (_cluster.SettingsVersion == 0 && seed.Settings is { } settings && _cluster.ConfigDigest == seed.ConfigDigest)
+            (_settings, _cluster) = (settings, _cluster with { SettingsVersion = 1 });
+        return _cluster;
     }
 
     /// <summary>See <see cref="IControlStore.RegisterTypeAsync"/>.</summary>
@@ -119,6 +124,9 @@ public sealed partial class ModelDatabase
 
     /// <summary>See <see cref="IControlStore.ReadClusterAsync"/>.</summary>
     public StoreResult<ClusterSnapshot> ReadCluster() => StoreResult.Ok(new ClusterSnapshot(Opened, [.. _members.Values]));
+
+    /// <summary>See <see cref="IControlStore.ReadSettingsAsync"/>.</summary>
+    public StoreResult<StoredSettings> ReadSettings() => StoreResult.Ok(new StoredSettings(Opened.SettingsVersion, _settings));
 
     /// <summary>See <see cref="IControlStore.FindViewAsync"/>.</summary>
     public StoreResult<long> FindView(Guid opId)

@@ -50,6 +50,9 @@ public sealed class ModelStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => Do(d => d.ReadCluster());
 
     /// <inheritdoc />
+    public ValueTask<StoreResult<StoredSettings>> ReadSettingsAsync() => Do(d => d.ReadSettings());
+
+    /// <inheritdoc />
     public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change) => Do(d => d.ChangeView(change, NowUnixMs));
 
     /// <inheritdoc />

@@ -19,6 +19,7 @@ public static class StoreConformance
         .. TimerConformance.Cases,
         .. RecoveryConformance.Cases,
         .. PruneConformance.Cases,
+        .. SettingsConformance.Cases,
         .. RandomConformance.Cases,
     ];
 

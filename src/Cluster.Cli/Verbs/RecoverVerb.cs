@@ -1,6 +1,5 @@
 using System.Globalization;
 using ActorCluster.Persistence;
-using ActorCluster.Sql;
 using ActorCluster.Sql.Operations;
 
 namespace ActorCluster.Cli.Verbs;
@@ -47,12 +46,7 @@ internal sealed class RecoverVerb : Verb
 
     private static async Task<ClusterRow> RecoverAsync(StoreAddress address, long generation, CancellationToken stopping)
     {
-        IClusterStore store = address switch
-        {
-            StoreAddress.Sqlite(var file) => new SqliteStore(new SqliteStoreOptions { Path = file, CallTimeout = TimeSpan.FromSeconds(30) }),
-            StoreAddress.Postgres(var options) => new PostgresStore(options with { CallTimeout = TimeSpan.FromSeconds(30) }),
-            _ => throw new NotSupportedException($"No store for {address}."),
-        };
+        var store = address.Store();
         await using (store.ConfigureAwait(false))
         {
             var opened = await store.OpenAsync(new StoreSeed(""), stopping).ConfigureAwait(false);

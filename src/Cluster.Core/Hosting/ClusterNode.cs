@@ -35,6 +35,9 @@ internal sealed class ClusterNode(
     private readonly NodeFaults? _faults = services.GetService<NodeFaults>();
     private ImmutableArray<INodeParticipant> _participants = [];
 
+    /// <summary>The own options with the cluster's shared settings in them, which later lives may read anew.</summary>
+    private volatile GoverningSettings _governing = new(settings.Options, 0, []);
+
     public ClusterOptions Options => _options;
 
     public TimeSpan AskTimeout => _options.Limits.AskTimeout;
@@ -75,7 +78,7 @@ internal sealed class ClusterNode(
     public Task<SwitchResult> SwitchAsync(string name, string toNode, long expectedTerm, CancellationToken cancel = default)
     {
         if (!builder.Singletons.TryGetValue(name, out var rule)) throw new ArgumentException($"There is no singleton '{name}' on this node; add it with WithSingleton.", nameof(name));
-        return _life is { } life && _store is { } store ? new SingletonSwitch(name, rule, life, store, _options.Times).RunAsync(toNode, new Epoch(expectedTerm), cancel)
+        return _life is { } life && _store is { } store ? new SingletonSwitch(name, rule, life, store, _governing.Options.Times).RunAsync(toNode, new Epoch(expectedTerm), cancel)
             : Task.FromResult(new SwitchResult(false, 0, $"Node {_options.Node.Name} is not up."));
     }
 
@@ -106,7 +109,8 @@ internal sealed class ClusterNode(
             [.. builder.Singletons.Select(s => StatusOf(s.Key, s.Value))],
             latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0,
             [.. (latest?.Witnesses ?? []).Select(w => new WitnessStatusLine(w.Witness.Text, w.IsFresh, w.Answer, w.AskedAt is { } at ? Math.Round((MonotonicClock.Now - at).TotalSeconds, 1) : null))],
-            [.. (latest?.BrokenEdges ?? []).Select(e => new BrokenLinkLine(names.GetValueOrDefault(e.A, e.A.ToString()), names.GetValueOrDefault(e.B, e.B.ToString()), Math.Round((MonotonicClock.Now - e.Since).TotalSeconds, 1)))]);
+            [.. (latest?.BrokenEdges ?? []).Select(e => new BrokenLinkLine(names.GetValueOrDefault(e.A, e.A.ToString()), names.GetValueOrDefault(e.B, e.B.ToString()), Math.Round((MonotonicClock.Now - e.Since).TotalSeconds, 1)))],
+            new SettingsStatus(_governing.Version, [.. _governing.Differences.Select(d => new SettingDifferenceLine(d.Key, d.Here, d.There))]));
 
         SingletonStatus StatusOf(string name, SingletonRule rule)
         {
@@ -182,6 +186,7 @@ internal sealed class ClusterNode(
                     if (_leaving) return;
                     cluster = (await RetryAsync(_store!.ReadClusterAsync).ConfigureAwait(false)).Cluster; // It may be another generation's.
                     SeenViews.Check(_options, cluster);
+                    await GovernAsync().ConfigureAwait(false);
                     continue;
                 }
                 // Whoever was asked to stop and was evicted meanwhile is out, as asked: 75 would have it started again.
@@ -224,7 +229,7 @@ internal sealed class ClusterNode(
         var digest = ClusterDigest.Of(_options);
         try
         {
-            cluster = await RetryAsync(() => _store.OpenAsync(new StoreSeed(digest), _stopping.Token)).ConfigureAwait(false);
+            cluster = await RetryAsync(() => _store.OpenAsync(new StoreSeed(digest, SharedSettings.Of(_options)), _stopping.Token)).ConfigureAwait(false);
         }
         catch (StoreUnusableException cause)
         {
@@ -232,9 +237,10 @@ internal sealed class ClusterNode(
         }
         if (cluster.HashVersion != StableHash.Version)
             throw new ClusterStartException(ExitCodes.Refused, $"The cluster places entities by hash version {cluster.HashVersion}, this release by {StableHash.Version}; run the release that made the cluster.");
-        if (cluster.ConfigDigest != digest)
-            throw new ClusterStartException(ExitCodes.Refused, $"Settings that safety rests on differ from the cluster's: here {digest}, there {cluster.ConfigDigest}. Give Cluster:Times and Cluster:Downing the cluster's values, or stop all nodes before changing them.");
+        if (cluster.SettingsVersion == 0)
+            throw new ClusterStartException(ExitCodes.Refused, $"An earlier release made this cluster and left of its shared settings only a digest, {cluster.ConfigDigest}, which is {digest} here: start one node with the cluster's values of {string.Join(", ", SharedSettings.Keys)}, which writes them down.");
         SeenViews.Check(_options, cluster);
+        await GovernAsync().ConfigureAwait(false);
         foreach (var type in builder.Types)
         {
             var count = await RetryAsync(async () =>
@@ -248,6 +254,19 @@ internal sealed class ClusterNode(
                 throw new ClusterStartException(ExitCodes.Refused, $"Entity type {type.Name} has {count} shards in this cluster, {type.ShardCount} here; shard counts are fixed for life: register it with {count}.");
         }
         return cluster;
+    }
+
+    /// <summary>Takes the cluster's settings for its own, and says where they are others.</summary>
+    private async Task GovernAsync()
+    {
+        var stored = await RetryAsync(_store!.ReadSettingsAsync).ConfigureAwait(false);
+        var governed = SharedSettings.Apply(_options, stored.Values, out var unreadable);
+        // Whom the cluster's nodes are is the cluster's matter; what this node's other times make impossible is not.
+        if (unreadable.Concat(SharedSettings.Faults(governed, [])).ToList() is { Count: > 0 } faults)
+            throw new ClusterStartException(ExitCodes.Refused, $"The cluster's settings (version {stored.Version}) cannot be obeyed here: {string.Join(' ', faults)} Give this node the release and the Cluster:Times that go with them, or see: actorcluster settings.");
+        var differences = SharedSettings.Differences(_options, governed);
+        foreach (var (key, here, there) in differences.Except(_governing.Differences)) log.SettingDiffers(key, here, there);
+        _governing = new GoverningSettings(governed, stored.Version, differences);
     }
 
     private async Task<NodeEffect.Stop> OneLifeAsync(ClusterRow cluster)
@@ -280,13 +299,13 @@ internal sealed class ClusterNode(
             Host = Environment.MachineName,
             LinkAddress = address,
             ClientUrl = _options.Node.Clients,
-            Roles = [.. _options.Node.Roles.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Order(StringComparer.Ordinal)],
+            Roles = _options.Node.RoleList,
             Zone = _options.Node.Zone,
             Weight = _options.Node.Capacity,
             LockFile = _lock!.Proof,
         };
         log.NodeStarts(draft.Name, inc, _store.Description, address);
-        var life = new NodeLife(new LifeSetup(draft, cluster, _options, ResolverChoice.Make(_options.Downing), _store, [.. builder.Types], builder.Singletons, rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
+        var life = new NodeLife(new LifeSetup(draft, cluster, _governing.Options, _governing.Version, ResolverChoice.Make(_governing.Options.Downing), _store, [.. builder.Types], builder.Singletons, rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
         metrics.Lives.Add(1);
         life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
         NodeEffect.Stop end;
@@ -304,6 +323,8 @@ internal sealed class ClusterNode(
         // The next life would prove this one dead, and its shards' next owner would act beside what still runs here.
         return life.Entities.EffectsOutlive ? new NodeEffect.Stop(ExitCodes.Invariant, $"{end.Reason} An effect {NodeLife.EffectsOutlive}") : end;
     }
+
+    private sealed record GoverningSettings(ClusterOptions Options, long Version, ImmutableArray<SettingDifference> Differences);
 
     private async Task StopServingAsync(string reason) =>
         await Task.WhenAll(_participants.Select(p => p.StopServingAsync(reason))).ConfigureAwait(false);

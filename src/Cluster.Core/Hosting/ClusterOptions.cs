@@ -42,7 +42,7 @@ public sealed class ClusterOptions
     /// <summary>How long the store keeps what only people may want to look at.</summary>
     public RetentionOptions Retention { get; set; } = new();
 
-    /// <summary>Times of the protocol; equal on every node.</summary>
+    /// <summary>Times of the protocol; those of the lease are the cluster's (decision 18).</summary>
     public ProtocolTimes Times { get; set; } = new();
 
     /// <summary>What a node does that was evicted: <c>Rejoin</c> under a new incarnation, or <c>Exit</c> with code 75.</summary>
@@ -56,6 +56,14 @@ public sealed class ClusterOptions
     internal ImmutableArray<string> OriginList => Split(Origins);
 
     internal ImmutableArray<string> Secrets => Split(Secret);
+
+    /// <summary>A copy with other shared settings; the rest is the same.</summary>
+    internal ClusterOptions With(DowningOptions downing, ProtocolTimes times)
+    {
+        var copy = (ClusterOptions)MemberwiseClone();
+        (copy.Downing, copy.Times) = (downing, times);
+        return copy;
+    }
 
     private static ImmutableArray<string> Split(string list) => [.. list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
 }
@@ -75,6 +83,8 @@ public sealed class NodeOptions
     /// <summary>Roles, separated by commas.</summary>
     public string Roles { get; set; } = "";
 
+    internal ImmutableArray<string> RoleList => [.. Roles.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Order(StringComparer.Ordinal)];
+
     /// <summary>Zone, empty for none.</summary>
     public string Zone { get; set; } = "";
 
@@ -92,7 +102,7 @@ public sealed class StoreOptions
     public string Postgres { get; set; } = "";
 }
 
-/// <summary>Who survives a partition; the same on every node.</summary>
+/// <summary>Who survives a partition; those of the node that makes the cluster count for all (decision 18).</summary>
 public sealed class DowningOptions
 {
     /// <summary>Name of the split-brain resolver: <c>keep-majority</c>, <c>static-quorum</c>, <c>keep-oldest</c>, <c>keep-referee</c>, <c>lease-majority</c> or <c>down-all</c>.</summary>
@@ -205,6 +215,9 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
         if (options.Secrets.Any(s => s.Length < 8))
             faults.AddError("Cluster:Secret is shorter than 8 characters; give a long random text, for example the output of: openssl rand -hex 32");
         foreach (var fault in ResolverChoice.Faults(options.Downing, options.HostList)) faults.AddError(fault);
+        // With other hosts one of them may have it; a node that comes up alone then says so and waits.
+        if (options.Downing.Role.Length > 0 && options.HostList is [var only] && only == node.Name && !node.RoleList.Contains(options.Downing.Role, StringComparer.Ordinal))
+            faults.AddError($"Cluster:Downing:Role is '{options.Downing.Role}', and {only}, the only node that Cluster:Hosts names, does not have it, so nobody would vote; add it to Cluster:Node:Roles, or empty the key.");
         if (options.Limits.Mailbox is < 1 or > 1_000_000)
             faults.AddError($"Cluster:Limits:Mailbox is {options.Limits.Mailbox}; give 1 to 1,000,000.");
         if (options.Limits.PassivateAfter < TimeSpan.FromSeconds(1) || options.Limits.PassivateAfter > TimeSpan.FromDays(1))

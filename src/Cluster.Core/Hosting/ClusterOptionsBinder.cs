@@ -49,7 +49,8 @@ internal static class ClusterOptionsBinder
 
     private static string Example(Type section) => section.GetProperties().First(p => p.CanWrite).Name;
 
-    private static object? Read(Type type, string value)
+    /// <summary>The value of that type that a text stands for; null when it stands for none.</summary>
+    public static object? Read(Type type, string value)
     {
         if (type == typeof(string)) return value;
         // A number is no name of a choice, though the converter would take it for one.
@@ -58,7 +59,8 @@ internal static class ClusterOptionsBinder
         catch (Exception cause) when (cause is FormatException or OverflowException or ArgumentException or NotSupportedException) { return null; }
     }
 
-    private static string Kind(Type type) =>
+    /// <summary>What to give for a value of that type.</summary>
+    public static string Kind(Type type) =>
         type == typeof(bool) ? "true or false"
         : type == typeof(TimeSpan) ? "a time as [days.]hours:minutes:seconds, for example 00:00:05"
         : type == typeof(int) || type == typeof(long) ? "a whole number"

@@ -19,11 +19,12 @@ namespace ActorCluster.Hosting;
 /// <param name="UncommittedRows">Journal rows that wait for their commit here.</param>
 /// <param name="Witnesses">What each witness of <c>Cluster:Downing:Witnesses</c> said last to this node.</param>
 /// <param name="BrokenLinks">Members that are connected through others only.</param>
+/// <param name="Settings">The settings that the cluster shares.</param>
 public sealed record ClusterStatus(
     string Node, long Incarnation, string Mode, string Store, string? StoreFault, long View, ImmutableArray<MemberStatusLine> Members, ImmutableArray<ShardStatusLine> Shards,
     ImmutableArray<SingletonStatus> Singletons,
     ImmutableArray<string> JoinBlockedBy, ImmutableArray<string> LastDecisions, string? LastEnd, int ActiveEntities, int UncommittedRows, ImmutableArray<WitnessStatusLine> Witnesses,
-    ImmutableArray<BrokenLinkLine> BrokenLinks);
+    ImmutableArray<BrokenLinkLine> BrokenLinks, SettingsStatus Settings);
 
 /// <summary>One member.</summary>
 /// <param name="Name">Node name.</param>
@@ -47,6 +48,17 @@ public sealed record WitnessStatusLine(string Witness, bool Seen, string Answer,
 /// <param name="To">Node name.</param>
 /// <param name="Seconds">Since this node knows of it.</param>
 public sealed record BrokenLinkLine(string From, string To, double Seconds);
+
+/// <summary>The settings that the cluster shares, as this node goes by them.</summary>
+/// <param name="Version">Their version in the store, 0 before it was read.</param>
+/// <param name="Differences">Where this node's configuration says otherwise; the cluster's values count.</param>
+public sealed record SettingsStatus(long Version, ImmutableArray<SettingDifferenceLine> Differences);
+
+/// <summary>A setting that is one thing in this node's configuration and another in the cluster.</summary>
+/// <param name="Key">As in the configuration.</param>
+/// <param name="Here">This node's value, which does not count.</param>
+/// <param name="Cluster">The value that counts.</param>
+public sealed record SettingDifferenceLine(string Key, string Here, string Cluster);
 
 /// <summary>Shards of one type at one node.</summary>
 /// <param name="Type">Entity type.</param>

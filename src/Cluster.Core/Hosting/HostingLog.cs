@@ -74,6 +74,9 @@ internal static partial class HostingLog
     [LoggerMessage(1022, LogLevel.Information, "{One} and {Other} reach each other again, or one of them is gone")]
     public static partial void EdgeMended(this ILogger log, Incarnation one, Incarnation other);
 
+    [LoggerMessage(1024, LogLevel.Warning, "{Key} is '{Here}' here, but '{Cluster}' in the cluster, which counts. Give this node the cluster's value, or change the cluster's: actorcluster settings set")]
+    public static partial void SettingDiffers(this ILogger log, string key, string here, string cluster);
+
     [LoggerMessage(1012, LogLevel.Information, "Rejoining as a new incarnation in {Wait}")]
     public static partial void Rejoining(this ILogger log, TimeSpan wait);
 }

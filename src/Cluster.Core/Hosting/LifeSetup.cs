@@ -8,11 +8,12 @@ using Microsoft.Extensions.Logging;
 
 namespace ActorCluster.Hosting;
 
-/// <summary>What a life is made from.</summary>
+/// <summary>What a life is made from; the options have the cluster's shared settings, of that version, in them.</summary>
 internal sealed record LifeSetup(
     MemberRow Draft,
     ClusterRow Cluster,
     ClusterOptions Options,
+    long SettingsVersion,
     SplitBrainResolver Resolver,
     IClusterStore Store,
     ImmutableArray<EntityType> Types,

@@ -66,11 +66,11 @@ internal sealed class NodeCore
     private readonly List<NodeEffect> _effects = [];
     private readonly Pruning _pruning;
 
-    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null, WitnessBoard? witnesses = null, Retention? retention = null)
+    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null, WitnessBoard? witnesses = null, Retention? retention = null, long settingsVersion = 0)
     {
-        _pruning = new Pruning(retention ?? new Retention());
         Ownership = new Ownership(draft.Inc, times, types ?? TypeRules.None);
-        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId);
+        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId, settingsVersion);
+        _pruning = new Pruning(retention ?? new Retention(), now => Membership.Missing.IsEmpty && Membership.IsCoordinator(now));
     }
 
     public Membership.Membership Membership { get; }
@@ -156,7 +156,7 @@ internal sealed class NodeCore
         Membership.Tick(now, Ownership.OwnsNothing, Ownership.Awaited, _effects);
         if (Membership.StoreRegressed is not null) return _effects;
         Ownership.Tick(Membership, now, _effects);
-        _pruning.Tick(Membership.Missing.IsEmpty && Membership.IsCoordinator(now), now, _effects);
+        _pruning.Tick(now, _effects);
         return _effects;
     }
 

@@ -55,7 +55,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         // Said with the join, so that whoever places shards gives this node none that it could not start.
         var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
         _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons), ResolverChoice.WitnessesOf(setup.Options),
-            new Retention { Logs = setup.Options.Retention.Logs, DownMembers = setup.Options.Retention.DownMembers });
+            new Retention { Logs = setup.Options.Retention.Logs, DownMembers = setup.Options.Retention.DownMembers }, setup.SettingsVersion);
         _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], [], [], []);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit), setup.Log, _faults?.Gate);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);

@@ -15,7 +15,7 @@ internal delegate ImmutableArray<ShardTarget> TargetPlanner(ImmutableArray<Membe
 /// <summary>One incarnation's way through the member table: join, lease, views, the split-brain decision, leave (protocol 1 to 4).</summary>
 /// <remarks>Not thread-safe. <c>now</c> is monotonic. Every view change is a compare-and-set on the view that it was decided on, so that
 /// a decision from an old picture fails in the store.</remarks>
-internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, TargetPlanner plan, WitnessBoard witnesses, Func<Guid> newId)
+internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, TargetPlanner plan, WitnessBoard witnesses, Func<Guid> newId, long settingsVersion = 0)
 {
     private readonly FailureDetector _detector = new(draft.Inc, times);
     private static readonly TimeSpan ClockStep = TimeSpan.FromMilliseconds(500);
@@ -386,6 +386,12 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
                 Regressed(string.Create(CultureInfo.InvariantCulture, $"the store shows generation {there.StoreGeneration}, view {there.View}, but this node has seen generation {here.StoreGeneration}, view {here.View}"), effects);
         }
         if (StoreRegressed is not null || _stopped) return;
+        if (snapshot.Cluster.SettingsVersion != settingsVersion)
+        {
+            // They change while nobody is live, so this incarnation is out, or has not joined: and now it never will, under these settings.
+            Stop(ExitCodes.Evicted, string.Create(CultureInfo.InvariantCulture, $"The cluster's settings are at version {snapshot.Cluster.SettingsVersion}, and {Self} goes by version {settingsVersion}."), effects);
+            return;
+        }
         _leases.Read(snapshot.Members, _readAsked, now);
         Snapshot = snapshot;
         AnnouncedView = Math.Max(AnnouncedView, snapshot.Cluster.View);

@@ -8,9 +8,11 @@ namespace ActorCluster.Persistence;
 /// <param name="StoreGeneration">Raised by an operator's recovery only.</param>
 /// <param name="View">Number of the committed member list, 0 before the first join, +1 per change.</param>
 /// <param name="HashVersion">Version of <see cref="StableHash"/>.</param>
-/// <param name="ConfigDigest">Digest of the settings that safety rests on; equal on every node.</param>
+/// <param name="ConfigDigest">Digest of the shared settings, by which earlier releases tell whether theirs differ.</param>
 /// <param name="Forgotten">The highest incarnation whose row was pruned: one that is not above it and has no row is out for good.</param>
-public sealed record ClusterRow(Guid Uuid, long StoreGeneration, long View, int HashVersion, string ConfigDigest, Incarnation Forgotten = default);
+/// <param name="SettingsVersion">Version of the shared settings, raised by each change of them; 0 where an earlier release left only the digest.</param>
+public sealed record ClusterRow(
+    Guid Uuid, long StoreGeneration, long View, int HashVersion, string ConfigDigest, Incarnation Forgotten = default, long SettingsVersion = 0);
 
 /// <summary>Where a member is in its life. Unreachable, frozen and sick are local observations, never table states.</summary>
 public enum MemberStatus

@@ -4,8 +4,14 @@ using ActorCluster.Primitives;
 namespace ActorCluster.Persistence;
 
 /// <summary>What a new store is created with. An existing store keeps its own.</summary>
-/// <param name="ConfigDigest">Digest of the settings that safety rests on.</param>
-public sealed record StoreSeed(string ConfigDigest);
+/// <param name="ConfigDigest">Digest of the shared settings.</param>
+/// <param name="Settings">The shared settings by key. A store of an earlier release that has none takes them over if its digest is this one; null writes none.</param>
+public sealed record StoreSeed(string ConfigDigest, ImmutableSortedDictionary<string, string>? Settings = null);
+
+/// <summary>The settings that all nodes of a cluster go by.</summary>
+/// <param name="Version">0 where there are none: an earlier release made the store; else 1 and more, raised by each change.</param>
+/// <param name="Values">Values by key, as in the configuration.</param>
+public sealed record StoredSettings(long Version, ImmutableSortedDictionary<string, string> Values);
 
 /// <summary>A renewed lease.</summary>
 /// <param name="LeaseSeq">The lease's new number.</param>
@@ -50,6 +56,9 @@ public interface IControlStore
 
     /// <summary>Reads the cluster row and the members.</summary>
     ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync();
+
+    /// <summary>Reads the settings that all nodes go by.</summary>
+    ValueTask<StoreResult<StoredSettings>> ReadSettingsAsync();
 
     /// <summary>Commits a view change and returns the new view. Shards of a member that goes down may stay its own until the sweep where they are locked or thousands more than the targets given.</summary>
     ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change);

@@ -24,9 +24,18 @@ public sealed record ViewChange
     /// <summary>New targets of the shards that the change frees. A freed row that is not named gets no target; the sweep gives it one.</summary>
     public ImmutableArray<ShardTarget> Targets { get; init; } = [];
 
+    /// <summary>New shared settings; null leaves them. A <see cref="StoreVerdict.Conflict"/> where a member is live after this change: nobody may go by the old ones then (decision 18).</summary>
+    public SettingsChange? Settings { get; init; }
+
     /// <summary>Why, for the log of views.</summary>
     public required string Reason { get; init; }
 }
+
+/// <summary>A change of the settings that all nodes go by.</summary>
+/// <param name="BasedOn">The version that it was decided on; another one at commit time is a <see cref="StoreVerdict.Conflict"/>.</param>
+/// <param name="Values">All values by key, those that stay included.</param>
+/// <param name="ConfigDigest">Their digest.</param>
+public sealed record SettingsChange(long BasedOn, ImmutableSortedDictionary<string, string> Values, string ConfigDigest);
 
 /// <summary>A lease as its observer last saw it; the commit fails with <see cref="StoreVerdict.Conflict"/> if it has moved.</summary>
 public readonly record struct LeaseSeen(Incarnation Inc, long LeaseSeq);

@@ -1,7 +1,7 @@
 namespace ActorCluster.Primitives;
 
 /// <summary>The times of the protocol, section 10. Safety rests on <see cref="LeaseTtl"/>, <see cref="ServeLimit"/> and
-/// <see cref="StopBudget"/>: equal on every node, part of the cluster's digest.</summary>
+/// <see cref="StopBudget"/>: with <see cref="Renew"/> they are the cluster's, and count for a node whatever it says itself (decision 18).</summary>
 public sealed record ProtocolTimes
 {
     /// <summary>Between two heartbeats to a peer, on each channel.</summary>

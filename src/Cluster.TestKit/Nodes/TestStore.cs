@@ -31,6 +31,8 @@ internal sealed class TestStore(IClusterStore store, PauseGate gate, Func<bool> 
 
     public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => Do(s => s.ReadClusterAsync());
 
+    public ValueTask<StoreResult<StoredSettings>> ReadSettingsAsync() => Do(s => s.ReadSettingsAsync());
+
     public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change) => Do(s => s.ChangeViewAsync(mayTarget() ? change : change with { Targets = [] }));
 
     public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => Do(s => s.FindViewAsync(opId));

@@ -77,6 +77,7 @@ internal static class PlantedBugs
         {
             Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 5_000, Value = 1, Nodes = [0], Others = [1] }],
         },
+        new("a node keeps its own lease times", Usual with { Mutation = SimMutation.KeepsItsOwnTimes, Nodes = 3, SharedHost = false }, 20, ["I8", "I12"]) { Faults = static seed => [new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 4_000, Nodes = [0] }, new() { Kind = SimFault.Cut, AtMs = 20_000 + (50 * (long)seed), ForMs = 4_000, Nodes = [0], Others = [1, 2] }] },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
 

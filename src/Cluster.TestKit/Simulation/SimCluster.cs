@@ -38,7 +38,7 @@ internal sealed class SimCluster
         Nodes = [.. Enumerable.Range(0, plan.Places).Select(i => new SimNode(this, i))];
         Network = new SimNetwork(World, plan.Seed, Nodes);
         var database = new ModelDatabase(new SimRandom(plan.Seed, "cluster").Id(), plan.Mutation == SimMutation.FencesByExists ? ModelMutation.AppendIgnoresEpoch : plan.StoreMutation);
-        database.Open(new StoreSeed("simulated"));
+        database.Open(new StoreSeed("simulated", SharedSettings.Of(new ClusterOptions())));
         database.RegisterType(RoomType, plan.Shards);
         if (plan.ShardsElsewhere > 0) database.RegisterType(ElsewhereType, plan.ShardsElsewhere);
         if (plan.Singleton is not null) database.RegisterType(ControllerType, 1, exclusive: true);

@@ -27,8 +27,9 @@ internal sealed class SimLife
     public SimLife(SimCluster cluster, SimNode node, MemberRow draft)
     {
         (_cluster, Node, _draft) = (cluster, node, draft);
-        var times = TimesOf(cluster.Plan);
-        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times), RetentionOf(cluster.Plan));
+        var stored = cluster.Store.Database.ReadSettings().Value!;
+        var times = TimesOf(cluster.Plan, node, stored);
+        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times), RetentionOf(cluster.Plan), stored.Version);
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
@@ -299,9 +300,12 @@ internal sealed class SimLife
     private static Retention RetentionOf(SimulationPlan plan) => plan.Buggify
         ? new Retention { Logs = TimeSpan.FromSeconds(10), DownMembers = TimeSpan.FromSeconds(3), Every = TimeSpan.FromSeconds(2) } : new Retention();
 
-    private static ProtocolTimes TimesOf(SimulationPlan plan)
+    /// <summary>As the cluster says, whatever this node's own configuration says: the younger ones' is out of date.</summary>
+    private static ProtocolTimes TimesOf(SimulationPlan plan, SimNode node, StoredSettings stored)
     {
-        var times = new ProtocolTimes();
+        var own = new ClusterOptions();
+        if (node.Index > 0) own.Times = own.Times with { LeaseTtl = TimeSpan.FromSeconds(2.5), Renew = TimeSpan.FromSeconds(0.4), ServeLimit = TimeSpan.FromSeconds(1), StopBudget = TimeSpan.FromSeconds(1.4) };
+        var times = (plan.Mutation == SimMutation.KeepsItsOwnTimes ? own : SharedSettings.Apply(own, stored.Values, out _)).Times;
         if (plan.Buggify) times = times with { Handoff = TimeSpan.FromSeconds(2), SweepPatience = TimeSpan.FromSeconds(1), RebalanceDelay = TimeSpan.FromSeconds(3) };
         return plan.Mutation switch
         {

@@ -90,6 +90,9 @@ public enum SimMutation
     /// <summary>A node that loses one of two channels says nothing of it on the other.</summary>
     KeepsLossesToItself,
 
+    /// <summary>A node goes by its own lease times instead of the cluster's.</summary>
+    KeepsItsOwnTimes,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }

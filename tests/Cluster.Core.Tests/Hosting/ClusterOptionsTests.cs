@@ -28,6 +28,9 @@ public class ClusterOptionsTests
     [InlineData("referee", "Cluster:Downing:Referee is ''", "give the name of a node")]
     [InlineData("referee-unknown", "Cluster:Downing:Referee is 'n9'", "give one of n1, n2, n3")]
     [InlineData("referee-voters", "Cluster:Downing:RefereeVoters is 0", "give at least 1")]
+    [InlineData("referee-many", "Cluster:Downing:RefereeVoters is 4", "at most the number of nodes")]
+    [InlineData("role-nobody", "Cluster:Downing:Role is 'jury', and n1", "add it to Cluster:Node:Roles")]
+    [InlineData("budget", "Cluster:Times:StopBudget is 00:00:01.2000000", "give at least EffectLimit + 400 ms")]
     [InlineData("referee-url", "Cluster:Downing:Referee is 'http://router/'", "put that into Cluster:Downing:Witnesses")]
     [InlineData("referee-both", "Witnesses 'store'", "give a node or witnesses, not both")]
     [InlineData("witness", "Cluster:Downing:Witnesses has 'router'", "give http://host/")]
@@ -92,6 +95,9 @@ public class ClusterOptionsTests
         "referee" => options.Downing = new DowningOptions { Strategy = "keep-referee" },
         "referee-unknown" => (options.Hosts = "n1,n2,n3", options.Downing = new DowningOptions { Strategy = "keep-referee", Referee = "n9" }),
         "referee-voters" => options.Downing = new DowningOptions { Strategy = "keep-referee", Referee = "n1", RefereeVoters = 0 },
+        "referee-many" => (options.Hosts = "n1,n2,n3", options.Downing = new DowningOptions { Strategy = "keep-referee", Referee = "n1", RefereeVoters = 4 }),
+        "role-nobody" => (options.Hosts = "n1", options.Node.Roles = "backend", options.Downing.Role = "jury"),
+        "budget" => options.Times = new ProtocolTimes { StopBudget = TimeSpan.FromSeconds(1.2) },
         "referee-url" => options.Downing = new DowningOptions { Strategy = "keep-referee", Referee = "http://router/" },
         "referee-both" => options.Downing = new DowningOptions { Strategy = "keep-referee", Referee = "n1", Witnesses = "store" },
         "witness" => options.Downing.Witnesses = "router",

@@ -5,8 +5,11 @@ namespace ActorCluster.Tests.Membership;
 
 public class PruningTests
 {
-    private readonly Pruning _pruning = new(new Retention { Logs = TimeSpan.FromDays(30), DownMembers = TimeSpan.FromDays(7) });
+    private readonly Pruning _pruning;
+    private bool _coordinates = true;
     private TimeSpan _now = TimeSpan.FromHours(5);
+
+    public PruningTests() => _pruning = new Pruning(new Retention { Logs = TimeSpan.FromDays(30), DownMembers = TimeSpan.FromDays(7) }, _ => _coordinates);
 
     [Fact]
     public void A_coordinator_prunes_a_minute_after_it_became_one_and_every_hour()
@@ -32,14 +35,15 @@ public class PruningTests
     }
 
     [Fact]
-    public void Who_no_longer_coordinates_stops_and_begins_anew()
+    public void Who_does_not_coordinate_looks_every_minute_whether_it_has_to()
     {
         After(TimeSpan.Zero);
-        var asked = After(TimeSpan.FromMinutes(1));
-        Assert.Null(After(TimeSpan.FromSeconds(1), mayPrune: false));
-        Answer(asked!, new PrunedRows(Pruning.BatchRows, 0, 0));
+        Answer(After(TimeSpan.FromMinutes(1)), new PrunedRows(Pruning.BatchRows, 0, 0));
+        _coordinates = false;
         Assert.Null(After(TimeSpan.FromHours(2)));
-        Assert.NotNull(After(TimeSpan.FromMinutes(1)));
+        _coordinates = true;
+        Assert.Null(After(TimeSpan.FromSeconds(59)));
+        Assert.NotNull(After(TimeSpan.FromSeconds(1)));
     }
 
     [Theory]
@@ -54,11 +58,11 @@ public class PruningTests
         Assert.NotNull(After(TimeSpan.FromMinutes(1)));
     }
 
-    private ControlCall? After(TimeSpan time, bool mayPrune = true)
+    private ControlCall? After(TimeSpan time)
     {
         _now += time;
         var effects = new List<NodeEffect>();
-        _pruning.Tick(mayPrune, _now, effects);
+        _pruning.Tick(_now, effects);
         return effects.Count == 0 ? null : Assert.IsType<NodeEffect.Call>(Assert.Single(effects)).What;
     }
 
