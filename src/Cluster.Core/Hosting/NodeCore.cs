@@ -48,6 +48,12 @@ internal abstract record NodeInput
     /// <summary>A router met an owner that does not know the shard, or has none: it wants fresh rows.</summary>
     public sealed record RouteWanted : NodeInput;
 
+    /// <summary>Routers want to reach individually placed entities and do not know where they are, or whether they are.</summary>
+    public sealed record EntitiesWanted(ImmutableArray<EntityId> Entities) : NodeInput;
+
+    /// <summary>The entity of an individually placed shard has ended.</summary>
+    public sealed record EntityEnded(ShardNo Shard, Epoch Epoch) : NodeInput;
+
     /// <summary>A peer announced that shards moved.</summary>
     public sealed record Moved : NodeInput;
 
@@ -63,7 +69,7 @@ internal sealed class NodeCore
     public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null, WitnessBoard? witnesses = null)
     {
         Ownership = new Ownership(draft.Inc, times, types ?? TypeRules.None);
-        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId);
+        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId) { Heirs = Ownership.HeirsOf };
     }
 
     public Membership.Membership Membership { get; }
@@ -108,6 +114,12 @@ internal sealed class NodeCore
             case NodeInput.RouteWanted:
                 Ownership.Hinted();
                 break;
+            case NodeInput.EntitiesWanted(var entities):
+                Ownership.Wanted(entities);
+                break;
+            case NodeInput.EntityEnded(var shard, var epoch):
+                Ownership.Ended(shard, epoch);
+                break;
             case NodeInput.Moved:
                 // Whoever plans the next hand-offs should not wait for its poll; the others have what they need in the announcement.
                 if (Membership.IsCoordinator(now)) Ownership.Hinted();
@@ -117,7 +129,7 @@ internal sealed class NodeCore
                 Ownership.Answered(answer, now, _effects);
                 if (Ownership.Regressed is { } shrunk) Membership.Regressed(shrunk, _effects);
                 // Rows that were asked for before the lease was renewed prove nothing about now.
-                if (answer is { IsOk: true, Call: ControlCall.ReadShards } && Ownership.Regressed is null) Membership.Lease.OwnRowsRead(Ownership.RowsAskedAt);
+                if (answer is { IsOk: true, Call: ControlCall.ReadPicture } && Ownership.Regressed is null) Membership.Lease.OwnRowsRead(Ownership.RowsAskedAt);
                 break;
             case NodeInput.Drained(var shard, var epoch):
                 Ownership.Drained(shard, epoch);
@@ -139,6 +151,7 @@ internal sealed class NodeCore
                 throw new UnreachableException($"No rule for {input}.");
         }
         if (Membership.View != view) Ownership.Hinted();
+        Membership.OwnPlaced = Ownership.PlacedHere;
         Membership.Tick(now, Ownership.OwnsNothing, Ownership.Awaited, _effects);
         if (Membership.StoreRegressed is null) Ownership.Tick(Membership, now, _effects);
         return _effects;

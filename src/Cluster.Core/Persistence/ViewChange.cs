@@ -24,6 +24,10 @@ public sealed record ViewChange
     /// <summary>New targets of the shards that the change frees. A freed row that is not named gets no target; the sweep gives it one.</summary>
     public ImmutableArray<ShardTarget> Targets { get; init; } = [];
 
+    /// <summary>Who shares the rows of placed types that the change frees: each goes to the one at its number modulo their count, however many there are and whoever has read
+    /// them. Nobody: they get no target. A member may stand here more than once.</summary>
+    public ImmutableArray<Incarnation> Heirs { get; init; } = [];
+
     /// <summary>Why, for the log of views.</summary>
     public required string Reason { get; init; }
 }

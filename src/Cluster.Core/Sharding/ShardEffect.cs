@@ -26,6 +26,9 @@ internal static class ShardEffect
     /// <summary>Routes that this node learned; the higher epoch wins.</summary>
     public sealed record Routes(ImmutableArray<ShardRoute> Known) : NodeEffect;
 
+    /// <summary>Rows of individually placed entities that were looked up, or made: their numbers, and where they are served. One that has ended is refused from now on.</summary>
+    public sealed record Found(ImmutableArray<ShardRow> Rows) : NodeEffect;
+
     /// <summary>Tell every peer where these shards are served now (H7).</summary>
     public sealed record Announce(ImmutableArray<ShardRoute> Moved) : NodeEffect;
 }

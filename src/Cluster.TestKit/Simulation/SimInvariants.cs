@@ -25,6 +25,7 @@ internal static class SimInvariants
         ["I17"] = "Of the components of a split that all reach the store, one at most stays.",
         ["2.5"] = "A death certificate is of the dead.",
         ["4.4"] = "Who leaves the frozen state has read its own rows.",
+        ["5.1"] = "An individually placed entity has one row, which everybody finds, and none of them is served after its end.",
         ["5.3"] = "A release that was sent is final.",
         ["7.6"] = "A snapshot holds committed state only.",
         ["Exit"] = "No node stops but for having left or been evicted; no core throws.",

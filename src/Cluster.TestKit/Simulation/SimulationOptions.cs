@@ -24,6 +24,9 @@ public sealed record SimulationOptions
     /// <summary>The singleton's place is kept for a host that stops in good order.</summary>
     public bool KeepsVacancy { get; init; }
 
+    /// <summary>Individually placed entities that nodes want to reach, each made when it is first wanted; 0 for none.</summary>
+    public int Calls { get; init; }
+
     /// <summary>Rooms that the clients use.</summary>
     public int Rooms { get; init; } = 4;
 

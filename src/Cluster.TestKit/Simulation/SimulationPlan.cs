@@ -50,6 +50,10 @@ public sealed record SimulationPlan
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool KeepsVacancy { get; init; }
 
+    /// <summary>Individually placed entities that nodes want to reach, each made when it is first wanted.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int Calls { get; init; }
+
     /// <summary>Rooms that the clients use.</summary>
     public required int Rooms { get; init; }
 
@@ -100,6 +104,7 @@ public sealed record SimulationPlan
             ShardsExclusive = options.ShardsExclusive,
             Singleton = options.Singleton,
             KeepsVacancy = options.KeepsVacancy,
+            Calls = options.Calls,
             Rooms = options.Rooms,
             Clients = options.Clients,
             Mutation = options.Mutation,

@@ -178,12 +178,12 @@ public class OwnershipTests
         }
     }
 
-    private static bool IsAnswered(ControlCall call) => call is ControlCall.ReadCluster or ControlCall.ReadShards or ControlCall.Renew or ControlCall.Acquire;
+    private static bool IsAnswered(ControlCall call) => call is ControlCall.ReadCluster or ControlCall.ReadPicture or ControlCall.Renew or ControlCall.Acquire;
 
     private object ValueOf(ControlCall call) => call switch
     {
         ControlCall.ReadCluster => new ClusterSnapshot(new ClusterRow(Guid.Empty, 1, 5, 1, ""), [.. _members.Select(m => m.IsLive ? m with { LeaseSeq = (long)_now.TotalSeconds } : m)]),
-        ControlCall.ReadShards => ImmutableArray.Create([_row, .. _others]),
+        ControlCall.ReadPicture => new ShardPicture([_row, .. _others], 0, 0),
         ControlCall.Renew => new Renewal(1, 5),
         _ => ImmutableArray<AcquiredShard>.Empty,
     };
