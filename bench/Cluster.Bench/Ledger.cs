@@ -9,6 +9,9 @@ namespace ActorCluster.Bench;
 /// <summary>The command of the persist row; its text becomes the event.</summary>
 internal sealed record Enter(ReadOnlyMemory<byte> Text) : IRequest<Entered>;
 
+/// <summary>The question that records nothing.</summary>
+internal sealed record Look : IRequest<Entered>;
+
 /// <summary>How many entries the ledger has now.</summary>
 internal sealed record Entered(long Entries);
 
@@ -27,7 +30,9 @@ internal sealed class Ledger : JournaledEntity<ReadOnlyMemory<byte>>
 
     protected override string? SnapshotSchema => "ledger.v1";
 
-    public static void Register(MessageCatalog messages) => messages.Add(typeof(Enter), "enter.v1", new EnterCodec(), new EnteredCodec());
+    public static void Register(MessageCatalog messages) => messages
+        .Add(typeof(Enter), "enter.v1", new EnterCodec(), new EnteredCodec())
+        .Add(typeof(Look), "look.v1", new LookCodec(), new EnteredCodec());
 
     protected internal override ValueTask ActivateAsync()
     {
@@ -35,7 +40,9 @@ internal sealed class Ledger : JournaledEntity<ReadOnlyMemory<byte>>
         return ValueTask.CompletedTask;
     }
 
-    protected override Decision<ReadOnlyMemory<byte>> Decide(object message) => Decision<ReadOnlyMemory<byte>>.Record(((Enter)message).Text);
+    protected override Decision<ReadOnlyMemory<byte>> Decide(object message) => message is Look
+        ? Decision<ReadOnlyMemory<byte>>.Answer(new Entered(_entries))
+        : Decision<ReadOnlyMemory<byte>>.Record(((Enter)message).Text);
 
     protected override void Apply(ReadOnlyMemory<byte> happened, long seq) => _entries++;
 
@@ -67,6 +74,13 @@ internal sealed class Ledger : JournaledEntity<ReadOnlyMemory<byte>>
         public void Encode(object message, IBufferWriter<byte> into) => into.Write(((Enter)message).Text.Span);
 
         public object Decode(ReadOnlySpan<byte> bytes) => new Enter(bytes.ToArray());
+    }
+
+    private sealed class LookCodec : IMessageCodec
+    {
+        public void Encode(object message, IBufferWriter<byte> into) { }
+
+        public object Decode(ReadOnlySpan<byte> bytes) => new Look();
     }
 
     private sealed class EnteredCodec : IMessageCodec

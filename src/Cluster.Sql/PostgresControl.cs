@@ -11,60 +11,72 @@ internal static class PostgresControl
     /// <summary>The store's time: the database's clock, so that nodes need none in common.</summary>
     public const string NowMs = "(extract(epoch FROM clock_timestamp())*1000)::bigint";
 
+    /// <summary>Shards that one call acquires or revokes at most.</summary>
+    public const int SliceRows = 8_192;
+
     private const long DownMembersShownMs = 7L * 24 * 60 * 60 * 1000;
 
     private const string ClusterColumns = "c.uuid, c.store_gen, c.view, c.hash_ver, c.cfg_digest";
 
+    /// <summary>Rows that member $1, which is up, may take; $2 are the stale leases that have not moved.</summary>
+    private const string Takable =
+        """
+        target_inc=$1 AND state='free'
+            AND EXISTS (SELECT 1 FROM member WHERE inc=$1 AND (types IS NULL OR strpos(types, E'\n' || shard.type || E'\n') > 0))
+            AND (prev_inc IS NULL OR prev_inc=ANY($2) OR EXISTS (SELECT 1 FROM shard_type t WHERE t.type=shard.type AND NOT t.exclusive)
+                OR EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.dead_proof))
+        """;
+
     private const string ShardColumns = "shard_no, type, key, epoch, owner_inc, target_inc, prev_inc, state, next_seq";
 
-    public static async Task<ClusterRow> ReadClusterRowAsync(PostgresSession db) =>
-        (await db.ReadAsync(ReadClusterRow, $"SELECT {ClusterColumns} FROM cluster c WHERE c.id=1").ConfigureAwait(false)) is [var row]
+    public static ClusterRow ReadClusterRow(PostgresSession db) =>
+        (db.Read(ReadClusterRow, $"SELECT {ClusterColumns} FROM cluster c WHERE c.id=1")) is [var row]
             ? row : throw new StoreUnusableException("The cluster row is missing; restore a backup.");
 
-    public static async Task<StoreResult<int>> RegisterTypeAsync(PostgresSession db, string type, int shardCount, bool exclusive)
+    public static StoreResult<int> RegisterType(PostgresSession db, string type, int shardCount, bool exclusive)
     {
-        var first = await db.ScalarAsync<long>("SELECT next_shard FROM cluster WHERE id=1 FOR UPDATE").ConfigureAwait(false) ?? 1;
-        var known = await db.ReadAsync(r => (Count: (int)r.GetInt64(0), Exclusive: r.GetBoolean(1)), "SELECT shard_count, exclusive FROM shard_type WHERE type=$1", type).ConfigureAwait(false);
+        var first = db.Scalar<long>("SELECT next_shard FROM cluster WHERE id=1 FOR UPDATE") ?? 1;
+        var known = db.Read(r => (Count: (int)r.GetInt64(0), Exclusive: r.GetBoolean(1)), "SELECT shard_count, exclusive FROM shard_type WHERE type=$1", type);
         if (known is [var (count, isExclusive)])
             return isExclusive == exclusive ? StoreResult.Ok(count) : StoreResult.Not<int>(StoreVerdict.Conflict, $"{type} is {(exclusive ? "not " : "")}exclusive here.");
-        await db.RunAsync("INSERT INTO shard_type(type, shard_count, exclusive) VALUES($1, $2, $3)", type, shardCount, exclusive).ConfigureAwait(false);
-        await db.RunAsync(
+        db.Run("INSERT INTO shard_type(type, shard_count, exclusive) VALUES($1, $2, $3)", type, shardCount, exclusive);
+        db.Run(
             "INSERT INTO shard(shard_no, type, key, epoch, state, next_seq) SELECT $1+i, $2, i::text, 0, 'free', 1 FROM generate_series(0::bigint, $3-1) i",
-            first, type, shardCount).ConfigureAwait(false);
-        await db.RunAsync("UPDATE cluster SET next_shard=$1 WHERE id=1", first + shardCount).ConfigureAwait(false);
+            first, type, shardCount);
+        db.Run("UPDATE cluster SET next_shard=$1 WHERE id=1", first + shardCount);
         return StoreResult.Ok(shardCount);
     }
 
-    public static async Task<StoreResult<Incarnation>> NextIncarnationAsync(PostgresSession db) =>
-        await db.ScalarAsync<long>("UPDATE cluster SET next_inc=next_inc+1 WHERE id=1 RETURNING next_inc-1").ConfigureAwait(false) is { } inc
+    public static StoreResult<Incarnation> NextIncarnation(PostgresSession db) =>
+        db.Scalar<long>("UPDATE cluster SET next_inc=next_inc+1 WHERE id=1 RETURNING next_inc-1") is { } inc
             ? StoreResult.Ok(new Incarnation(inc)) : StoreResult.Not<Incarnation>(StoreVerdict.NotSent, "The cluster row is missing; restore a backup.");
 
     /// <summary>One statement, so that view and members are of one moment.</summary>
-    public static async Task<StoreResult<ClusterSnapshot>> ReadClusterAsync(PostgresSession db)
+    public static StoreResult<ClusterSnapshot> ReadCluster(PostgresSession db)
     {
-        var rows = await db.ReadAsync(
+        var rows = db.Read(
             r => (Cluster: ReadClusterRow(r), Member: r.IsDBNull(5) ? null : ReadMember(r)),
             $"""
             SELECT {ClusterColumns}, inc, name, host, link_address, client_url, roles, zone, weight, proto_min, proto_max, status, up_view, lease_seq,
                 lock_path, lock_boot_id, lock_device, lock_inode, lock_nonce, dead_proof, down_view, down_reason, down_by, types
             FROM cluster c LEFT JOIN member ON status<>'down' OR down_at>={NowMs}-$1 OR inc IN (SELECT prev_inc FROM shard WHERE prev_inc IS NOT NULL) WHERE c.id=1 ORDER BY inc
-            """, DownMembersShownMs).ConfigureAwait(false);
+            """, DownMembersShownMs);
         return rows.Count == 0
             ? StoreResult.Not<ClusterSnapshot>(StoreVerdict.NotSent, "The cluster row is missing; restore a backup.")
             : StoreResult.Ok(new ClusterSnapshot(rows[0].Cluster, [.. rows.Select(r => r.Member).OfType<MemberRow>()]));
     }
 
-    public static async Task<StoreResult<long>> FindViewAsync(PostgresSession db, Guid opId) =>
-        StoreResult.Ok(await db.ScalarAsync<long>("SELECT view FROM view_log WHERE op_id=$1", opId).ConfigureAwait(false) ?? 0);
+    public static StoreResult<long> FindView(PostgresSession db, Guid opId) =>
+        StoreResult.Ok(db.Scalar<long>("SELECT view FROM view_log WHERE op_id=$1", opId) ?? 0);
 
-    public static async Task<StoreResult<Renewal>> RenewAsync(PostgresSession db, Incarnation inc)
+    public static StoreResult<Renewal> Renew(PostgresSession db, Incarnation inc)
     {
-        var renewed = await db.ReadAsync(
+        var renewed = db.Read(
             r => new Renewal(r.GetInt64(0), r.GetInt64(1)),
             $"""
             UPDATE member SET lease_seq=lease_seq+1, lease_at={NowMs} WHERE inc=$1 AND status<>'down'
             RETURNING lease_seq, (SELECT view FROM cluster WHERE id=1)
-            """, inc.Value).ConfigureAwait(false);
+            """, inc.Value);
         return renewed is [var renewal] ? StoreResult.Ok(renewal) : StoreResult.Not<Renewal>(StoreVerdict.Fenced, $"{inc} is not a live member.");
     }
 
@@ -72,94 +84,98 @@ internal static class PostgresControl
     /// The member row stays locked until the commit, so an eviction comes wholly before or wholly after, and sees the rows taken; so do the rows
     /// of members whose leases are said to be stale, so that none moves meanwhile.
     /// </summary>
-    public static async Task<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(PostgresSession db, Incarnation inc, IReadOnlyCollection<LeaseSeen> stale)
+    public static StoreResult<ImmutableArray<AcquiredShard>> Acquire(PostgresSession db, Incarnation inc, IReadOnlyCollection<LeaseSeen> stale)
     {
-        var members = await db.ReadAsync(
+        var members = db.Read(
             r => (Lease: new LeaseSeen(new Incarnation(r.GetInt64(0)), r.GetInt64(1)), IsUp: r.GetString(2) == "up"),
-            "SELECT inc, lease_seq, status FROM member WHERE inc=ANY($1) ORDER BY inc FOR SHARE", stale.Select(s => s.Inc.Value).Append(inc.Value).ToArray()).ConfigureAwait(false);
+            "SELECT inc, lease_seq, status FROM member WHERE inc=ANY($1) ORDER BY inc FOR SHARE", stale.Select(s => s.Inc.Value).Append(inc.Value).ToArray());
         if (!members.Exists(m => m.Lease.Inc == inc && m.IsUp))
             return StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.Fenced, $"{inc} is not up.");
+        var unmoved = members.Select(m => m.Lease).Intersect(stale).Select(s => s.Inc.Value).ToArray();
         // Locked in the order of numbers, as every transaction does, so that none waits in a ring.
-        await db.RunAsync("SELECT shard_no FROM shard WHERE target_inc=$1 AND state='free' ORDER BY shard_no FOR UPDATE", inc.Value).ConfigureAwait(false);
-        var acquired = await db.ReadAsync(
+        var locked = db.Read(
+            r => r.GetInt64(0), $"SELECT shard_no FROM shard WHERE {Takable} ORDER BY shard_no LIMIT $3 FOR UPDATE", inc.Value, unmoved, SliceRows);
+        if (locked.Count == 0) return StoreResult.Ok(ImmutableArray<AcquiredShard>.Empty);
+        var acquired = db.Read(
             r => new AcquiredShard(new ShardNo(r.GetInt64(0)), r.GetString(1), r.GetString(2), new Epoch(r.GetInt64(3)), r.GetInt64(4)),
-            """
-            UPDATE shard SET epoch=epoch+1, owner_inc=$1, prev_inc=NULL, state='owned' WHERE target_inc=$1 AND state='free'
-                AND EXISTS (SELECT 1 FROM member WHERE inc=$1 AND (types IS NULL OR strpos(types, E'\n' || shard.type || E'\n') > 0))
-                AND (prev_inc IS NULL OR prev_inc=ANY($2) OR EXISTS (SELECT 1 FROM shard_type t WHERE t.type=shard.type AND NOT t.exclusive)
-                    OR EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.dead_proof))
+            $"""
+            UPDATE shard SET epoch=epoch+1, owner_inc=$1, prev_inc=NULL, state='owned' WHERE shard_no=ANY($3) AND {Takable}
             RETURNING shard_no, type, key, epoch, next_seq
-            """, inc.Value, members.Select(m => m.Lease).Intersect(stale).Select(s => s.Inc.Value).ToArray()).ConfigureAwait(false);
+            """, inc.Value, unmoved, locked.ToArray());
         if (acquired.Count > 0)
         {
-            await db.RunAsync(
+            db.Run(
                 "INSERT INTO shard_log(shard_no, epoch, owner_inc, view) SELECT s.no, s.epoch, $3, c.view FROM unnest($1, $2) s(no, epoch), cluster c WHERE c.id=1",
-                acquired.Select(s => s.No.Value).ToArray(), acquired.Select(s => s.Epoch.Value).ToArray(), inc.Value).ConfigureAwait(false);
+                acquired.Select(s => s.No.Value).ToArray(), acquired.Select(s => s.Epoch.Value).ToArray(), inc.Value);
         }
         return StoreResult.Ok(acquired.OrderBy(s => s.No).ToImmutableArray()); // RETURNING promises no order.
     }
 
-    public static async Task<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync(PostgresSession db) =>
-        StoreResult.Ok((await db.ReadAsync(ReadShard, $"SELECT {ShardColumns} FROM shard ORDER BY shard_no").ConfigureAwait(false)).ToImmutableArray());
+    public static StoreResult<ImmutableArray<ShardRow>> ReadShards(PostgresSession db) =>
+        StoreResult.Ok((db.Read(ReadShard, $"SELECT {ShardColumns} FROM shard ORDER BY shard_no")).ToImmutableArray());
 
-    public static async Task<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync(PostgresSession db, long[] shards) => StoreResult.Ok(
-        (await db.ReadAsync(ReadShard, $"SELECT {ShardColumns} FROM shard WHERE shard_no=ANY($1) ORDER BY shard_no", shards).ConfigureAwait(false)).ToImmutableArray());
+    public static StoreResult<ImmutableArray<ShardRow>> ReadShards(PostgresSession db, long[] shards) => StoreResult.Ok(
+        (db.Read(ReadShard, $"SELECT {ShardColumns} FROM shard WHERE shard_no=ANY($1) ORDER BY shard_no", shards)).ToImmutableArray());
 
-    public static Task<StoreResult<ImmutableArray<ShardNo>>> PlanHandoffAsync(PostgresSession db, IReadOnlyCollection<ShardRetarget> plans) => ChangeAsync(
-        db, plans, p => p.Shard,
-        "UPDATE shard SET state='handoff', target_inc=$1 WHERE shard_no=$2 AND state='owned' AND epoch=$3 AND target_inc IS NOT DISTINCT FROM $4",
-        p => [p.Target.Value, p.Shard.Value, p.Epoch.Value, (p.Seen?.Value).OrNull()]);
+    public static StoreResult<ImmutableArray<ShardNo>> PlanHandoff(PostgresSession db, IReadOnlyCollection<ShardRetarget> plans) => Change(
+        db, [.. plans.Select(p => new Order(p.Shard, p.Epoch, p.Target, p.Seen))],
+        "state='handoff', target_inc=o.first", "s.state='owned' AND s.target_inc IS NOT DISTINCT FROM o.second");
 
-    public static Task<StoreResult<ImmutableArray<ShardNo>>> RevertHandoffAsync(
-        PostgresSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => ChangeAsync(
-        db, shards, s => s.Shard,
-        "UPDATE shard SET state='owned' WHERE shard_no=$1 AND state='handoff' AND epoch=$2 AND owner_inc=$3",
-        s => [s.Shard.Value, s.Epoch.Value, owner.Value]);
+    public static StoreResult<ImmutableArray<ShardNo>> RevertHandoff(
+        PostgresSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Change(
+        db, [.. shards.Select(s => new Order(s.Shard, s.Epoch, owner, null))], "state='owned'", "s.state='handoff' AND s.owner_inc=o.first");
 
-    public static Task<StoreResult<ImmutableArray<ShardNo>>> ReleaseAsync(PostgresSession db, Incarnation owner, IReadOnlyCollection<ShardRelease> releases) => ChangeAsync(
-        db, releases, r => r.Shard,
-        "UPDATE shard SET owner_inc=NULL, prev_inc=NULL, state='free', target_inc=coalesce($1, target_inc) WHERE shard_no=$2 AND epoch=$3 AND owner_inc=$4",
-        r => [(r.Target?.Value).OrNull(), r.Shard.Value, r.Epoch.Value, owner.Value]);
+    public static StoreResult<ImmutableArray<ShardNo>> Release(PostgresSession db, Incarnation owner, IReadOnlyCollection<ShardRelease> releases) => Change(
+        db, [.. releases.Select(r => new Order(r.Shard, r.Epoch, owner, r.Target))],
+        "owner_inc=NULL, prev_inc=NULL, state='free', target_inc=coalesce(o.second, s.target_inc)", "s.owner_inc=o.first");
 
-    public static async Task<StoreResult<int>> ClearPreviousAsync(
+    public static StoreResult<int> ClearPrevious(
         PostgresSession db, Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards)
     {
-        var changed = await ChangeAsync(
-            db, shards, s => s.Shard,
-            "UPDATE shard SET prev_inc=NULL WHERE shard_no=$1 AND epoch=$2 AND prev_inc=$3",
-            s => [s.Shard.Value, s.Epoch.Value, previous.Value]).ConfigureAwait(false);
+        var changed = Change(
+            db, [.. shards.Select(s => new Order(s.Shard, s.Epoch, previous, null))], "prev_inc=NULL", "s.prev_inc=o.first");
         return StoreResult.Ok(changed.Value.Length);
     }
 
-    public static async Task<StoreResult<int>> RevokeOfDownAsync(PostgresSession db)
+    public static StoreResult<int> RevokeOfDown(PostgresSession db)
     {
-        await db.RunAsync("SELECT shard_no FROM shard WHERE owner_inc IN (SELECT inc FROM member WHERE status='down') ORDER BY shard_no FOR UPDATE").ConfigureAwait(false);
-        return StoreResult.Ok(await db.RunAsync(
+        var locked = db.Read(
+            r => r.GetInt64(0),
+            "SELECT shard_no FROM shard WHERE owner_inc IN (SELECT inc FROM member WHERE status='down') ORDER BY shard_no LIMIT $1 FOR UPDATE", SliceRows);
+        return locked.Count == 0 ? StoreResult.Ok(0) : StoreResult.Ok(db.Run(
             """
             UPDATE shard SET prev_inc=owner_inc, owner_inc=NULL, target_inc=NULL, state='free'
-            WHERE owner_inc IN (SELECT inc FROM member WHERE status='down')
-            """).ConfigureAwait(false));
+            WHERE shard_no=ANY($1) AND owner_inc IN (SELECT inc FROM member WHERE status='down')
+            """, locked.ToArray()));
     }
 
-    public static Task<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(PostgresSession db, IReadOnlyCollection<ShardRetarget> retargets) => ChangeAsync(
-        db, retargets, r => r.Shard,
-        "UPDATE shard SET target_inc=$1 WHERE shard_no=$2 AND state='free' AND epoch=$3 AND target_inc IS NOT DISTINCT FROM $4",
-        r => [r.Target.Value, r.Shard.Value, r.Epoch.Value, (r.Seen?.Value).OrNull()]);
+    public static StoreResult<ImmutableArray<ShardNo>> Retarget(PostgresSession db, IReadOnlyCollection<ShardRetarget> retargets) => Change(
+        db, [.. retargets.Select(r => new Order(r.Shard, r.Epoch, r.Target, r.Seen))],
+        "target_inc=o.first", "s.state='free' AND s.target_inc IS NOT DISTINCT FROM o.second");
 
-    /// <summary>One round trip, rows in the order of numbers; the answer in the order of the orders.</summary>
-    private static async Task<StoreResult<ImmutableArray<ShardNo>>> ChangeAsync<T>(
-        PostgresSession db, IReadOnlyCollection<T> orders, Func<T, ShardNo> shardOf, string sql, Func<T, object[]> values)
+    /// <summary>Changes the rows that are at their order's epoch and as the condition says. Several orders of one row are obeyed in turn.</summary>
+    private static StoreResult<ImmutableArray<ShardNo>> Change(PostgresSession db, Order[] orders, string set, string where)
     {
-        if (orders.Count == 0) return StoreResult.Ok(ImmutableArray<ShardNo>.Empty);
-        var sorted = orders.Select((order, index) => (Order: order, Index: index)).OrderBy(o => shardOf(o.Order)).ToArray(); // Stable.
-        var batch = new NpgsqlBatch(db.Connection);
-        await using (batch.ConfigureAwait(false))
+        if (orders.Length == 0) return StoreResult.Ok(ImmutableArray<ShardNo>.Empty);
+        var shards = orders.Select(o => o.Shard.Value).ToArray();
+        db.Run("SELECT 1 FROM shard WHERE shard_no=ANY($1) ORDER BY shard_no FOR UPDATE", shards);
+        var (turns, turnOf) = (new Dictionary<ShardNo, int>(), new int[orders.Length]);
+        for (var i = 0; i < orders.Length; i++) turnOf[i] = turns[orders[i].Shard] = turns.GetValueOrDefault(orders[i].Shard) + 1;
+        var done = new bool[orders.Length];
+        for (var turn = 1; turn <= turns.Values.Max(); turn++)
         {
-            foreach (var (order, _) in sorted) batch.BatchCommands.Add(new NpgsqlBatchCommand(sql).With(values(order)));
-            await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
-            return StoreResult.Ok(sorted.Where((_, i) => batch.BatchCommands[i].RecordsAffected == 1)
-                .OrderBy(o => o.Index).Select(o => shardOf(o.Order)).ToImmutableArray());
+            var places = Enumerable.Range(0, orders.Length).Where(i => turnOf[i] == turn).ToArray();
+            var changed = db.Read(
+                r => (int)r.GetInt64(0),
+                $"""
+                UPDATE shard s SET {set} FROM unnest($1, $2, $3, $4, $5) o(place, shard_no, epoch, first, second)
+                WHERE s.shard_no=o.shard_no AND s.epoch=o.epoch AND {where} RETURNING o.place
+                """,
+                places.Select(i => (long)i).ToArray(), places.Select(i => shards[i]).ToArray(), places.Select(i => orders[i].Epoch.Value).ToArray(),
+                places.Select(i => orders[i].First?.Value).ToArray(), places.Select(i => orders[i].Second?.Value).ToArray());
+            foreach (var place in changed) done[place] = true;
         }
+        return StoreResult.Ok(orders.Where((_, i) => done[i]).Select(o => o.Shard).ToImmutableArray());
     }
 
     private static ClusterRow ReadClusterRow(NpgsqlDataReader read) =>
@@ -193,4 +209,7 @@ internal static class PostgresControl
     };
 
     private static Incarnation? ReadIncarnation(NpgsqlDataReader read, int column) => read.IsDBNull(column) ? null : new Incarnation(read.GetInt64(column));
+
+    /// <summary>A change of one row, with what its condition and its new values need.</summary>
+    private readonly record struct Order(ShardNo Shard, Epoch Epoch, Incarnation? First, Incarnation? Second);
 }

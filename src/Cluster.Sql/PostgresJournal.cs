@@ -12,13 +12,13 @@ internal static class PostgresJournal
     private const int TruncatedRowsMax = 1_000;
 
     /// <summary>All batches in one statement, which is its own commit; batches that meet a row that exists are then told apart in a transaction.</summary>
-    public static async Task<StoreResult<AppendOutcome[]>> AppendAsync(PostgresSession db, IReadOnlyList<ShardBatch> batches)
+    public static StoreResult<AppendOutcome[]> Append(PostgresSession db, IReadOnlyList<ShardBatch> batches)
     {
         if (batches.DistinctBy(b => b.Shard).Count() == batches.Count)
         {
             try
             {
-                var committed = await AppendTogetherAsync(db, batches).ConfigureAwait(false);
+                var committed = AppendTogether(db, batches);
                 return StoreResult.Ok(batches.Select(b => committed.Contains(b.Shard.Value) ? AppendOutcome.Committed : AppendOutcome.Unexpected).ToArray());
             }
             catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
@@ -26,126 +26,126 @@ internal static class PostgresJournal
                 // Undone as a whole: now each by itself.
             }
         }
-        return await db.InTransactionAsync(async transaction =>
+        return db.InTransaction(transaction =>
         {
             // Locked in the order in which all lock, then written in the order given.
-            await transaction.RunAsync("SELECT 1 FROM shard WHERE shard_no=ANY($1) ORDER BY shard_no FOR UPDATE", batches.Select(b => b.Shard.Value).ToArray()).ConfigureAwait(false);
+            transaction.Run("SELECT 1 FROM shard WHERE shard_no=ANY($1) ORDER BY shard_no FOR UPDATE", batches.Select(b => b.Shard.Value).ToArray());
             var outcomes = new AppendOutcome[batches.Count];
-            for (var i = 0; i < outcomes.Length; i++) outcomes[i] = await AppendAloneAsync(transaction, batches[i]).ConfigureAwait(false);
+            for (var i = 0; i < outcomes.Length; i++) outcomes[i] = AppendAlone(transaction, batches[i]);
             return StoreResult.Ok(outcomes);
-        }).ConfigureAwait(false);
+        });
     }
 
-    public static async Task<StoreResult<BatchResolution>> ResolveAsync(PostgresSession db, ShardBatch batch)
+    public static StoreResult<BatchResolution> Resolve(PostgresSession db, ShardBatch batch)
     {
         // Locked: behind any copy of the batch that is still under way.
-        var rows = await db.ReadAsync(
+        var rows = db.Read(
             r => (Epoch: r.GetInt64(0), Owner: r.IsDBNull(1) ? (long?)null : r.GetInt64(1), Next: r.GetInt64(2), Last: r.IsDBNull(3) ? Guid.Empty : r.GetGuid(3)),
-            "SELECT epoch, owner_inc, next_seq, last_batch FROM shard WHERE shard_no=$1 FOR UPDATE", batch.Shard.Value).ConfigureAwait(false);
+            "SELECT epoch, owner_inc, next_seq, last_batch FROM shard WHERE shard_no=$1 FOR UPDATE", batch.Shard.Value);
         if (rows is not [var row]) return StoreResult.Ok(BatchResolution.Regressed);
         if (row.Epoch < batch.Epoch.Value) return StoreResult.Ok(BatchResolution.Regressed); // The caller was told of an epoch that the store forgot.
         if (row.Epoch != batch.Epoch.Value || row.Owner != batch.Owner.Value) return StoreResult.Ok(BatchResolution.Fenced);
         if (row.Next < batch.ExpectedSeq) return StoreResult.Ok(BatchResolution.Regressed);
         if (row.Next == batch.ExpectedSeq)
-            return StoreResult.Ok(await HasAnyRowAsync(db, batch).ConfigureAwait(false) ? BatchResolution.Broken : BatchResolution.NotCommitted);
+            return StoreResult.Ok(HasAnyRow(db, batch) ? BatchResolution.Broken : BatchResolution.NotCommitted);
         var mine = row.Next == batch.ExpectedSeq + batch.Rows.Length && row.Last == batch.BatchId;
         return StoreResult.Ok(mine ? BatchResolution.Committed : BatchResolution.Broken);
     }
 
-    public static async Task<StoreResult<EntitySnapshot?>> ReadSnapshotAsync(PostgresSession db, string entity)
+    public static StoreResult<EntitySnapshot?> ReadSnapshot(PostgresSession db, string entity)
     {
-        var kept = await db.ReadAsync(
-            r => Verified(r, entity), "SELECT entity_seq, schema, payload, crc32c FROM snapshot WHERE entity=$1 ORDER BY entity_seq DESC", entity).ConfigureAwait(false);
+        var kept = db.Read(
+            r => Verified(r, entity), "SELECT entity_seq, schema, payload, crc32c FROM snapshot WHERE entity=$1 ORDER BY entity_seq DESC", entity);
         return StoreResult.Ok(kept.FirstOrDefault(s => s is not null));
     }
 
-    public static async Task<StoreResult<ImmutableArray<JournalRow>>> ReadJournalAsync(PostgresSession db, string entity, long fromSeq, int limit)
+    public static StoreResult<ImmutableArray<JournalRow>> ReadJournal(PostgresSession db, string entity, long fromSeq, int limit)
     {
-        var rows = await db.ReadAsync(
+        var rows = db.Read(
             r => ReadRow(r, entity),
             """
             SELECT entity_seq, client_id, client_seq, kind, payload, result, at FROM journal
             WHERE entity=$1 AND entity_seq>=$2 ORDER BY entity_seq LIMIT $3
-            """, entity, fromSeq, limit).ConfigureAwait(false);
+            """, entity, fromSeq, limit);
         return StoreResult.Ok(rows.ToImmutableArray());
     }
 
     /// <summary>Two statements for all of them.</summary>
-    public static async Task<StoreResult<ImmutableArray<EntityRecord>>> LoadAsync(PostgresSession db, IReadOnlyList<string> entities, int limit)
+    public static StoreResult<ImmutableArray<EntityRecord>> Load(PostgresSession db, IReadOnlyList<string> entities, int limit)
     {
         var snapshots = new Dictionary<string, EntitySnapshot>(StringComparer.Ordinal);
-        await db.ReadAsync(
+        db.Read(
             r => r.GetString(4) is var entity && Verified(r, entity) is { } sound && snapshots.TryAdd(entity, sound),
-            "SELECT entity_seq, schema, payload, crc32c, entity FROM snapshot WHERE entity=ANY($1) ORDER BY entity, entity_seq DESC", entities.ToArray()).ConfigureAwait(false);
-        var rows = await db.ReadAsync(
+            "SELECT entity_seq, schema, payload, crc32c, entity FROM snapshot WHERE entity=ANY($1) ORDER BY entity, entity_seq DESC", entities.ToArray());
+        var rows = db.Read(
             r => (Place: (int)r.GetInt64(7) - 1, Row: ReadRow(r, entities[(int)r.GetInt64(7) - 1])),
             """
             SELECT j.entity_seq, j.client_id, j.client_seq, j.kind, j.payload, j.result, j.at, e.place
             FROM unnest($1, $2) WITH ORDINALITY e(entity, after, place) CROSS JOIN LATERAL
                 (SELECT * FROM journal WHERE entity=e.entity AND entity_seq>e.after ORDER BY entity_seq LIMIT $3) j
             ORDER BY e.place, j.entity_seq
-            """, entities.ToArray(), entities.Select(e => snapshots.TryGetValue(e, out var s) ? s.EntitySeq : 0).ToArray(), limit).ConfigureAwait(false);
+            """, entities.ToArray(), entities.Select(e => snapshots.TryGetValue(e, out var s) ? s.EntitySeq : 0).ToArray(), limit);
         var of = rows.ToLookup(r => r.Place, r => r.Row);
         return StoreResult.Ok(entities.Select((e, place) => new EntityRecord(snapshots.GetValueOrDefault(e), [.. of[place]])).ToImmutableArray());
     }
 
-    public static async Task<StoreResult<bool>> SaveSnapshotAsync(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot)
+    public static StoreResult<bool> SaveSnapshot(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot)
     {
-        if (!await OwnsAsync(db, shard, epoch, owner).ConfigureAwait(false)) return Fenced<bool>(shard, epoch, owner);
-        await db.RunAsync(
+        if (!Owns(db, shard, epoch, owner)) return Fenced<bool>(shard, epoch, owner);
+        db.Run(
             """
             INSERT INTO snapshot(entity, entity_seq, epoch, schema, payload, crc32c) VALUES($1, $2, $3, $4, $5, $6)
             ON CONFLICT (entity, entity_seq) DO UPDATE SET epoch=excluded.epoch, schema=excluded.schema, payload=excluded.payload, crc32c=excluded.crc32c
-            """, snapshot.Entity, snapshot.EntitySeq, epoch.Value, snapshot.Schema, snapshot.Payload.ToArray(), (long)Crc32C.Of(snapshot)).ConfigureAwait(false);
-        await db.RunAsync(
+            """, snapshot.Entity, snapshot.EntitySeq, epoch.Value, snapshot.Schema, snapshot.Payload.ToArray(), (long)Crc32C.Of(snapshot));
+        db.Run(
             """
             DELETE FROM snapshot WHERE entity=$1 AND entity_seq NOT IN
                 (SELECT entity_seq FROM snapshot WHERE entity=$1 ORDER BY entity_seq DESC LIMIT 2)
-            """, snapshot.Entity).ConfigureAwait(false);
-        var kept = await db.ScalarAsync<bool>("SELECT true FROM snapshot WHERE entity=$1 AND entity_seq=$2", snapshot.Entity, snapshot.EntitySeq).ConfigureAwait(false);
+            """, snapshot.Entity);
+        var kept = db.Scalar<bool>("SELECT true FROM snapshot WHERE entity=$1 AND entity_seq=$2", snapshot.Entity, snapshot.EntitySeq);
         return StoreResult.Ok(kept is not null);
     }
 
-    public static async Task<StoreResult<int>> TruncateAsync(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq)
+    public static StoreResult<int> Truncate(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq)
     {
-        if (!await OwnsAsync(db, shard, epoch, owner).ConfigureAwait(false)) return Fenced<int>(shard, epoch, owner);
-        var older = await db.ReadAsync(
+        if (!Owns(db, shard, epoch, owner)) return Fenced<int>(shard, epoch, owner);
+        var older = db.Read(
             r => Verified(r, entity),
-            "SELECT entity_seq, schema, payload, crc32c FROM snapshot WHERE entity=$1 ORDER BY entity_seq DESC LIMIT 1 OFFSET 1", entity).ConfigureAwait(false);
+            "SELECT entity_seq, schema, payload, crc32c FROM snapshot WHERE entity=$1 ORDER BY entity_seq DESC LIMIT 1 OFFSET 1", entity);
         if (older is not [{ } verified]) return StoreResult.Ok(0); // Without a sound older snapshot, a damaged newest one would leave nothing to rebuild from.
-        return StoreResult.Ok(await db.RunAsync(
+        return StoreResult.Ok(db.Run(
             """
             DELETE FROM journal WHERE entity=$1 AND entity_seq IN
                 (SELECT entity_seq FROM journal WHERE entity=$1 AND entity_seq<$2 ORDER BY entity_seq LIMIT $3)
-            """, entity, Math.Min(belowSeq, verified.EntitySeq), TruncatedRowsMax).ConfigureAwait(false));
+            """, entity, Math.Min(belowSeq, verified.EntitySeq), TruncatedRowsMax));
     }
 
-    public static async Task<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(
+    public static StoreResult<ImmutableArray<ShardNo>> Confirm(
         PostgresSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards)
     {
-        var owned = await db.ReadAsync(
+        var owned = db.Read(
             r => (new ShardNo(r.GetInt64(0)), new Epoch(r.GetInt64(1))),
-            "SELECT shard_no, epoch FROM shard WHERE owner_inc=$1 AND shard_no=ANY($2)", owner.Value, shards.Select(s => s.Shard.Value).ToArray()).ConfigureAwait(false);
+            "SELECT shard_no, epoch FROM shard WHERE owner_inc=$1 AND shard_no=ANY($2)", owner.Value, shards.Select(s => s.Shard.Value).ToArray());
         var found = owned.ToHashSet();
         return StoreResult.Ok(shards.Where(found.Contains).Select(s => s.Shard).ToImmutableArray());
     }
 
-    private static async Task<AppendOutcome> AppendAloneAsync(PostgresSession db, ShardBatch batch)
+    private static AppendOutcome AppendAlone(PostgresSession db, ShardBatch batch)
     {
-        await db.RunAsync("SAVEPOINT batch").ConfigureAwait(false);
+        db.Run("SAVEPOINT batch");
         AppendOutcome outcome;
         try
         {
-            var committed = await AppendTogetherAsync(db, [batch]).ConfigureAwait(false);
+            var committed = AppendTogether(db, [batch]);
             outcome = committed.Count == 1 ? AppendOutcome.Committed : AppendOutcome.Unexpected;
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
         {
-            await db.RunAsync("ROLLBACK TO SAVEPOINT batch").ConfigureAwait(false);
-            var isUnexpected = await HasAnyRowAsync(db, batch).ConfigureAwait(false) || HasTwins(batch);
+            db.Run("ROLLBACK TO SAVEPOINT batch");
+            var isUnexpected = HasAnyRow(db, batch) || HasTwins(batch);
             outcome = isUnexpected ? AppendOutcome.Unexpected : AppendOutcome.RepeatedCommand;
         }
-        await db.RunAsync("RELEASE SAVEPOINT batch").ConfigureAwait(false);
+        db.Run("RELEASE SAVEPOINT batch");
         return outcome;
     }
 
@@ -153,10 +153,33 @@ internal static class PostgresJournal
     /// Locks the shard rows in their order, raises those that are as expected and writes the rows of exactly these: a row that waited for
     /// its lock is compared as it is then. Returns the shards raised.
     /// </summary>
-    private static async Task<List<long>> AppendTogetherAsync(PostgresSession db, IReadOnlyList<ShardBatch> batches)
+    /// <remarks>What a batch's rows have in common is found by subscript: the planner, which does not know how long arrays are, would join by nested loops.</remarks>
+    private static List<long> AppendTogether(PostgresSession db, IReadOnlyList<ShardBatch> batches)
     {
-        var rows = batches.SelectMany(b => b.Rows.Select((row, i) => (Batch: b, Row: row, Seq: b.ExpectedSeq + i))).ToArray();
-        return await db.ReadAsync(
+        var (shards, epochs, owners, expected, counts, ids) =
+            (new long[batches.Count], new long[batches.Count], new long[batches.Count], new long[batches.Count], new long[batches.Count], new Guid[batches.Count]);
+        for (var i = 0; i < batches.Count; i++)
+        {
+            var batch = batches[i];
+            (shards[i], epochs[i], owners[i], expected[i], counts[i], ids[i]) =
+                (batch.Shard.Value, batch.Epoch.Value, batch.Owner.Value, batch.ExpectedSeq, batch.Rows.Length, batch.BatchId);
+        }
+        var total = (int)counts.Sum();
+        var (places, seqs, entities, entitySeqs, clients, clientSeqs) = (new int[total], new long[total], new string[total], new long[total], new byte[]?[total], new long?[total]);
+        var (kinds, payloads, results, times) = (new string[total], new byte[]?[total], new byte[]?[total], new long[total]);
+        var n = 0;
+        for (var i = 0; i < batches.Count; i++)
+        {
+            var first = n;
+            foreach (var row in batches[i].Rows)
+            {
+                (places[n], seqs[n], entities[n], entitySeqs[n]) = (i + 1, batches[i].ExpectedSeq + n - first, row.Entity, row.EntitySeq);
+                (clients[n], clientSeqs[n], kinds[n], times[n]) = (Bytes(row.Command), row.Command?.Sequence, row.Kind, row.AtUnixMs);
+                (payloads[n], results[n]) = (row.Payload.ToArray(), row.Result?.ToArray());
+                n++;
+            }
+        }
+        return db.Read(
             r => r.GetInt64(0),
             """
             WITH b AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6) b(shard_no, epoch, owner_inc, expected, rows, batch_id)),
@@ -167,17 +190,12 @@ internal static class PostgresJournal
                 RETURNING s.shard_no),
             j AS (
                 INSERT INTO journal(shard_no, shard_seq, entity, entity_seq, epoch, owner_inc, batch_id, client_id, client_seq, kind, payload, result, at)
-                SELECT r.shard_no, r.shard_seq, r.entity, r.entity_seq, b.epoch, b.owner_inc, b.batch_id, r.client_id, r.client_seq, r.kind, r.payload, r.result, r.at
-                FROM unnest($7, $8, $9, $10, $11, $12, $13, $14, $15, $16) r(shard_no, shard_seq, entity, entity_seq, client_id, client_seq, kind, payload, result, at)
-                JOIN b ON b.shard_no=r.shard_no WHERE r.shard_no IN (SELECT shard_no FROM f))
+                SELECT ($1)[r.i], r.shard_seq, r.entity, r.entity_seq, ($2)[r.i], ($3)[r.i], ($6)[r.i], r.client_id, r.client_seq, r.kind, r.payload, r.result, r.at
+                FROM unnest($7, $8, $9, $10, $11, $12, $13, $14, $15, $16) r(i, shard_seq, entity, entity_seq, client_id, client_seq, kind, payload, result, at)
+                WHERE ($1)[r.i]=ANY(ARRAY(SELECT shard_no FROM f)))
             SELECT shard_no FROM f
             """,
-            batches.Select(b => b.Shard.Value).ToArray(), batches.Select(b => b.Epoch.Value).ToArray(), batches.Select(b => b.Owner.Value).ToArray(),
-            batches.Select(b => b.ExpectedSeq).ToArray(), batches.Select(b => (long)b.Rows.Length).ToArray(), batches.Select(b => b.BatchId).ToArray(),
-            rows.Select(r => r.Batch.Shard.Value).ToArray(), rows.Select(r => r.Seq).ToArray(), rows.Select(r => r.Row.Entity).ToArray(),
-            rows.Select(r => r.Row.EntitySeq).ToArray(), rows.Select(r => Bytes(r.Row.Command)).ToArray(), rows.Select(r => r.Row.Command?.Sequence).ToArray(),
-            rows.Select(r => r.Row.Kind).ToArray(), rows.Select(r => (byte[]?)r.Row.Payload.ToArray()).ToArray(), rows.Select(r => r.Row.Result?.ToArray()).ToArray(),
-            rows.Select(r => r.Row.AtUnixMs).ToArray()).ConfigureAwait(false);
+            shards, epochs, owners, expected, counts, ids, places, seqs, entities, entitySeqs, clients, clientSeqs, kinds, payloads, results, times);
     }
 
     private static byte[]? Bytes(CommandId? command)
@@ -188,9 +206,9 @@ internal static class PostgresJournal
         return bytes;
     }
 
-    private static async Task<bool> HasAnyRowAsync(PostgresSession db, ShardBatch batch) => await db.ScalarAsync<bool>(
+    private static bool HasAnyRow(PostgresSession db, ShardBatch batch) => db.Scalar<bool>(
         "SELECT true FROM journal j JOIN unnest($1, $2) r(entity, entity_seq) ON j.entity=r.entity AND j.entity_seq=r.entity_seq LIMIT 1",
-        batch.Rows.Select(r => r.Entity).ToArray(), batch.Rows.Select(r => r.EntitySeq).ToArray()).ConfigureAwait(false) is not null;
+        batch.Rows.Select(r => r.Entity).ToArray(), batch.Rows.Select(r => r.EntitySeq).ToArray()) is not null;
 
     private static bool HasTwins(ShardBatch batch) => batch.Rows.DistinctBy(r => (r.Entity, r.EntitySeq)).Count() != batch.Rows.Length;
 
@@ -205,8 +223,8 @@ internal static class PostgresJournal
     }
 
     /// <summary>Holds the row until the commit, so that no other owner writes in between.</summary>
-    private static async Task<bool> OwnsAsync(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner) => await db.ScalarAsync<bool>(
-        "SELECT true FROM shard WHERE shard_no=$1 AND epoch=$2 AND owner_inc=$3 FOR SHARE", shard.Value, epoch.Value, owner.Value).ConfigureAwait(false) is not null;
+    private static bool Owns(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner) => db.Scalar<bool>(
+        "SELECT true FROM shard WHERE shard_no=$1 AND epoch=$2 AND owner_inc=$3 FOR SHARE", shard.Value, epoch.Value, owner.Value) is not null;
 
     private static StoreResult<T> Fenced<T>(ShardNo shard, Epoch epoch, Incarnation owner) =>
         StoreResult.Not<T>(StoreVerdict.Fenced, $"Shard {shard} is not owned by {owner} at epoch {epoch}.");

@@ -5,9 +5,10 @@ using Npgsql;
 namespace ActorCluster.Sql;
 
 /// <summary>
-/// One connection and the calls that wait for it, one at a time. A call that is not answered in time costs the connection, never a
-/// cancel request: the connection is left to end by itself, and the next call opens another.
+/// One connection, the thread that works with it and the calls that wait for it, one at a time. A call that is not answered in time costs
+/// connection and thread, never a cancel request: both are left to end by themselves, and the next call gets others.
 /// </summary>
+/// <remarks>A thread, because a call is many round trips, and each would wait for the pool when turns of entities keep all of it.</remarks>
 internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout) : IAsyncDisposable
 {
     private const int WaitingMax = 4_096;
@@ -16,7 +17,8 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
     private const int Abandoned = 2;
 
     private readonly SemaphoreSlim _turn = new(1);
-    private PostgresSession? _session; // Only of whoever has the turn.
+    private PostgresSession? _session; // This and the next only of whoever has the turn.
+    private PostgresWorker? _worker;
     private int _waiting;
     private int _failures;
     private long _retryAt;
@@ -29,9 +31,10 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
     /// <summary>Runs a call when its turn comes.</summary>
     /// <param name="isWrite">Begun and not answered means in doubt; a read is just not answered.</param>
     /// <param name="operation">Uses the session and leaves no transaction open.</param>
+    /// <param name="more">Time that it may take beyond the call time-out, since it moves many rows.</param>
     /// <param name="unusable">Turns a failure that no retry mends into the exception that the caller gets; by default all are verdicts.</param>
     public async Task<StoreResult<T>> RunAsync<T>(
-        bool isWrite, Func<PostgresSession, Task<StoreResult<T>>> operation, Func<Exception, Exception?>? unusable = null)
+        bool isWrite, Func<PostgresSession, StoreResult<T>> operation, Func<Exception, Exception?>? unusable = null, TimeSpan more = default)
     {
         var started = Stopwatch.GetTimestamp();
         if (Interlocked.Increment(ref _waiting) > WaitingMax)
@@ -48,7 +51,7 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
                 if (_closed) return NotSent<T>("The store is closed.");
                 if (left <= TimeSpan.Zero) return NotSent<T>("The connection was busy with other calls for the whole call time-out.");
                 if (_session is null && Environment.TickCount64 < _retryAt) return NotSent<T>(_lastFailure);
-                return await RunInTurnAsync(isWrite, operation, unusable, left).ConfigureAwait(false);
+                return await RunInTurnAsync(isWrite, operation, unusable, left + more).ConfigureAwait(false);
             }
             finally
             {
@@ -66,37 +69,42 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
     {
         _closed = true;
         if (!await _turn.WaitAsync(callTimeout * 2).ConfigureAwait(false)) return;
-        var session = _session;
-        _session = null;
+        var (worker, session) = (_worker, _session);
+        (_worker, _session) = (null, null);
         _turn.Release();
-        if (session is not null) await Task.WhenAny(session.CloseAsync(), Task.Delay(callTimeout)).ConfigureAwait(false);
+        if (worker is null) return;
+        var closed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        worker.Run(() =>
+        {
+            session?.Close();
+            closed.SetResult();
+        });
+        worker.End();
+        await Task.WhenAny(closed.Task, Task.Delay(callTimeout)).ConfigureAwait(false);
     }
 
     private async Task<StoreResult<T>> RunInTurnAsync<T>(
-        bool isWrite, Func<PostgresSession, Task<StoreResult<T>>> operation, Func<Exception, Exception?>? unusable, TimeSpan left)
+        bool isWrite, Func<PostgresSession, StoreResult<T>> operation, Func<Exception, Exception?>? unusable, TimeSpan left)
     {
-        var attempt = new Attempt { Session = _session };
+        var attempt = new Attempt<T> { Session = _session };
         _session = null; // The attempt's until it ends well.
-        using var opening = new CancellationTokenSource(left);
-        var running = AttemptAsync(attempt, operation, opening.Token);
+        (_worker ??= new PostgresWorker()).Run(() => Work(attempt, operation));
         try
         {
-            await ((Task)running).WaitAsync(left).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (!running.IsCompleted)
+            await ((Task)attempt.Answer.Task).WaitAsync(left).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // Exactly one of the two happens: the answer counts, or the thread finds that nobody waits for it.
+            if (attempt.Answer.TrySetCanceled(CancellationToken.None))
             {
-                var begun = Interlocked.CompareExchange(ref attempt.State, Abandoned, Opening) != Opening;
-                _ = CloseAfterAsync(running, attempt);
-                if (!begun) return OpenFailed<T>("The server did not answer within the call time-out.");
+                _worker.End();
+                _worker = null;
+                if (Interlocked.CompareExchange(ref attempt.State, Abandoned, Opening) == Opening) return OpenFailed<T>("The server did not answer within the call time-out.");
                 return isWrite
                     ? StoreResult.Not<T>(StoreVerdict.InDoubt, "The call was sent and the server did not answer within the call time-out.")
                     : NotSent<T>("The server did not answer within the call time-out.");
             }
-            var result = await running.ConfigureAwait(false);
+            var result = await attempt.Answer.Task.ConfigureAwait(false);
             var session = attempt.Session!;
-            if (session.IsBroken)
-                _ = session.CloseAsync();
-            else
-                _session = session;
+            Keep(session, isSound: true);
             _failures = 0;
             if (isWrite && result.IsOk && session.Warning is { } warning)
                 return StoreResult.Not<T>(StoreVerdict.InDoubt, $"The server warned at the commit: {warning}.");
@@ -105,13 +113,7 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
         catch (Exception e)
         {
             var isBroken = attempt.Session is { IsBroken: true };
-            if (attempt.Session is { } session)
-            {
-                if (PostgresFailure.LeavesSessionSound(e) && !isBroken)
-                    _session = session;
-                else
-                    _ = session.CloseAsync();
-            }
+            if (attempt.Session is { } session) Keep(session, PostgresFailure.LeavesSessionSound(e));
             if (unusable?.Invoke(e) is { } mend) throw mend;
             if (!PostgresFailure.IsOfStore(e) && !(isBroken && e is InvalidOperationException)) throw;
             var words = PostgresFailure.Words(e);
@@ -121,24 +123,39 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
         }
     }
 
-    private async Task<StoreResult<T>> AttemptAsync<T>(Attempt attempt, Func<PostgresSession, Task<StoreResult<T>>> operation, CancellationToken cancel)
+    /// <summary>What the thread does.</summary>
+    private void Work<T>(Attempt<T> attempt, Func<PostgresSession, StoreResult<T>> operation)
     {
-        if (attempt.Session is { IsBroken: true } broken)
+        var isAwaited = true;
+        try
         {
-            _ = broken.CloseAsync();
-            attempt.Session = null;
+            if (attempt.Session is { IsBroken: true } broken)
+            {
+                broken.Close();
+                attempt.Session = null;
+            }
+            attempt.Session ??= PostgresSession.Open(source);
+            // Exactly one of the two happens: the caller is told that the call never began, or it begins.
+            isAwaited = Interlocked.CompareExchange(ref attempt.State, Begun, Opening) == Opening;
+            if (isAwaited)
+            {
+                attempt.Session.Warning = null;
+                isAwaited = attempt.Answer.TrySetResult(operation(attempt.Session));
+            }
         }
-        attempt.Session ??= await PostgresSession.OpenAsync(source, cancel).ConfigureAwait(false);
-        // Exactly one of the two happens: the caller is told that the call never began, or it begins.
-        if (Interlocked.CompareExchange(ref attempt.State, Begun, Opening) != Opening) throw new OperationCanceledException("Abandoned.");
-        attempt.Session.Warning = null;
-        return await operation(attempt.Session).ConfigureAwait(false);
+        catch (Exception e)
+        {
+            isAwaited = attempt.Answer.TrySetException(e);
+        }
+        if (!isAwaited) attempt.Session?.Close();
     }
 
-    private static async Task CloseAfterAsync(Task running, Attempt attempt)
+    private void Keep(PostgresSession session, bool isSound)
     {
-        await running.ContinueWith(static ended => _ = ended.Exception, TaskScheduler.Default).ConfigureAwait(false);
-        if (attempt.Session is { } session) await session.CloseAsync().ConfigureAwait(false);
+        if (isSound && !session.IsBroken)
+            _session = session;
+        else
+            _worker!.Run(session.Close); // It may take its time.
     }
 
     private StoreResult<T> OpenFailed<T>(string reason)
@@ -150,9 +167,11 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
 
     private static StoreResult<T> NotSent<T>(string reason) => StoreResult.Not<T>(StoreVerdict.NotSent, $"{reason} Nothing was written.");
 
-    private sealed class Attempt
+    private sealed class Attempt<T>
     {
         public int State;
         public PostgresSession? Session;
+
+        public TaskCompletionSource<StoreResult<T>> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -54,56 +54,56 @@ internal static class PostgresSchema
 
     /// <summary>Brings the schema to this build's version and returns the cluster row, which it writes where there is none. In one transaction of the caller.</summary>
     /// <exception cref="StoreUnusableException">A newer version, somebody else's schema, or a database that cannot hold our texts.</exception>
-    public static async Task<StoreResult<ClusterRow>> PrepareAsync(PostgresSession db, PostgresStoreOptions options, StoreSeed seed)
+    public static StoreResult<ClusterRow> Prepare(PostgresSession db, PostgresStoreOptions options, StoreSeed seed)
     {
-        if (await BeginAsync(db, options.Schema).ConfigureAwait(false) is { } refusal) return StoreResult.Not<ClusterRow>(StoreVerdict.NotSent, refusal);
-        await CreateAsync(db, options.Schema).ConfigureAwait(false);
+        if (Begin(db, options.Schema) is { } refusal) return StoreResult.Not<ClusterRow>(StoreVerdict.NotSent, refusal);
+        Create(db, options.Schema);
         // Looked up first: even IF NOT EXISTS asks for the right to create and locks the table.
-        if (options.ClientIndex && !await ExistsAsync(db, options.Schema, "journal_client").ConfigureAwait(false))
-            await db.RunAsync("CREATE UNIQUE INDEX journal_client ON journal(entity, client_id, client_seq) WHERE client_id IS NOT NULL").ConfigureAwait(false);
-        await db.RunAsync("INSERT INTO cluster VALUES(1, $1, 1, 0, $2, $3, 1, 1) ON CONFLICT DO NOTHING", Guid.NewGuid(), StableHash.Version, seed.ConfigDigest).ConfigureAwait(false);
-        return StoreResult.Ok(await PostgresControl.ReadClusterRowAsync(db).ConfigureAwait(false));
+        if (options.ClientIndex && !Exists(db, options.Schema, "journal_client"))
+            db.Run("CREATE UNIQUE INDEX journal_client ON journal(entity, client_id, client_seq) WHERE client_id IS NOT NULL");
+        db.Run("INSERT INTO cluster VALUES(1, $1, 1, 0, $2, $3, 1, 1) ON CONFLICT DO NOTHING", Guid.NewGuid(), StableHash.Version, seed.ConfigDigest);
+        return StoreResult.Ok(PostgresControl.ReadClusterRow(db));
     }
 
     /// <summary>Whoever prepares a schema does so one after the other: what the second reads was read after the first had committed.</summary>
     /// <returns>Why the server cannot be written at the moment; null when it can.</returns>
     /// <exception cref="StoreUnusableException">The database cannot hold our texts.</exception>
-    public static async Task<string?> BeginAsync(PostgresSession db, string schema)
+    public static string? Begin(PostgresSession db, string schema)
     {
-        var (isReplica, encoding) = (await db.ReadAsync(r => (r.GetBoolean(0), r.GetString(1)), "SELECT pg_is_in_recovery(), current_setting('server_encoding')").ConfigureAwait(false))[0];
+        var (isReplica, encoding) = db.Read(r => (r.GetBoolean(0), r.GetString(1)), "SELECT pg_is_in_recovery(), current_setting('server_encoding')")[0];
         if (isReplica) return "The server is a read-only replica. Point the connection string at the primary, or name all hosts.";
         if (encoding != "UTF8")
             throw new StoreUnusableException($"The database's encoding is {encoding}; the cluster needs UTF8. Create another: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.");
-        await db.RunAsync("SELECT pg_advisory_xact_lock($1::int, hashtext($2))", LockClass, schema).ConfigureAwait(false);
+        db.Run("SELECT pg_advisory_xact_lock($1::int, hashtext($2))", LockClass, schema);
         return null;
     }
 
     /// <summary>Makes the schema and its tables where they are missing, and brings older ones up to date.</summary>
     /// <exception cref="StoreUnusableException">A newer version, or somebody else's schema.</exception>
-    public static async Task CreateAsync(PostgresSession db, string schema)
+    public static void Create(PostgresSession db, string schema)
     {
-        if (await db.ScalarAsync<bool>("SELECT true FROM pg_namespace WHERE nspname=$1", schema).ConfigureAwait(false) is null)
-            await db.RunAsync($"CREATE SCHEMA \"{schema}\"").ConfigureAwait(false);
-        await MigrateAsync(db, schema).ConfigureAwait(false);
+        if (db.Scalar<bool>("SELECT true FROM pg_namespace WHERE nspname=$1", schema) is null)
+            db.Run($"CREATE SCHEMA \"{schema}\"");
+        Migrate(db, schema);
     }
 
     /// <summary>How many tables and indexes a schema has; 0 when there is none.</summary>
-    public static async Task<long> CountAsync(PostgresSession db, string schema) => await db.ScalarAsync<long>(
-        "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=$1", schema).ConfigureAwait(false) ?? 0;
+    public static long Count(PostgresSession db, string schema) => db.Scalar<long>(
+        "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=$1", schema) ?? 0;
 
-    private static async Task MigrateAsync(PostgresSession db, string schema)
+    private static void Migrate(PostgresSession db, string schema)
     {
-        var isOurs = await ExistsAsync(db, schema, "schema_version").ConfigureAwait(false);
-        if (!isOurs && await CountAsync(db, schema).ConfigureAwait(false) > 0)
+        var isOurs = Exists(db, schema, "schema_version");
+        if (!isOurs && Count(db, schema) > 0)
             throw new StoreUnusableException($"The schema {schema} holds another program's tables. Give the cluster a schema of its own.");
-        var version = isOurs ? (int)(await db.ScalarAsync<long>("SELECT version FROM schema_version").ConfigureAwait(false) ?? 0) : 0;
+        var version = isOurs ? (int)(db.Scalar<long>("SELECT version FROM schema_version") ?? 0) : 0;
         if (version > Version)
             throw new StoreUnusableException($"The schema {schema} has version {version}; this build knows up to {Version}. Start the newer release, or restore a backup made by this one.");
         if (version == Version) return;
-        foreach (var step in Steps[version..]) await db.RunAsync(step).ConfigureAwait(false);
-        await db.RunAsync("UPDATE schema_version SET version=$1", Version).ConfigureAwait(false);
+        foreach (var step in Steps[version..]) db.Run(step);
+        db.Run("UPDATE schema_version SET version=$1", Version);
     }
 
-    private static async Task<bool> ExistsAsync(PostgresSession db, string schema, string name) => await db.ScalarAsync<bool>(
-        "SELECT true FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=$1 AND c.relname=$2", schema, name).ConfigureAwait(false) is not null;
+    private static bool Exists(PostgresSession db, string schema, string name) => db.Scalar<bool>(
+        "SELECT true FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=$1 AND c.relname=$2", schema, name) is not null;
 }

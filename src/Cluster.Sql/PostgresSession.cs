@@ -5,12 +5,10 @@ using NpgsqlTypes;
 
 namespace ActorCluster.Sql;
 
-/// <summary>One connection, used by one call at a time.</summary>
+/// <summary>One connection, used by one call at a time, on a thread that may block.</summary>
 internal sealed class PostgresSession(NpgsqlConnection connection)
 {
     private bool _isBroken;
-
-    public NpgsqlConnection Connection => connection;
 
     /// <summary>Not to be used again. Npgsql closes a connection by itself after some errors, a full disk's among them.</summary>
     public bool IsBroken => _isBroken || connection.State != ConnectionState.Open;
@@ -18,16 +16,16 @@ internal sealed class PostgresSession(NpgsqlConnection connection)
     /// <summary>The server warned during the call; after a commit that means that it may not be on every disk it should be on.</summary>
     public string? Warning { get; set; }
 
-    public static async Task<PostgresSession> OpenAsync(NpgsqlDataSource source, CancellationToken cancel)
+    public static PostgresSession Open(NpgsqlDataSource source)
     {
         var connection = source.CreateConnection();
         try
         {
-            await connection.OpenAsync(cancel).ConfigureAwait(false);
+            connection.Open();
         }
         catch
         {
-            await connection.DisposeAsync().ConfigureAwait(false);
+            connection.Dispose();
             throw;
         }
         var session = new PostgresSession(connection);
@@ -38,71 +36,58 @@ internal sealed class PostgresSession(NpgsqlConnection connection)
         return session;
     }
 
-    public NpgsqlCommand Command(string sql) => new(sql, connection);
-
     /// <summary>Runs a statement and returns how many rows it changed.</summary>
-    public async Task<int> RunAsync(string sql, params object?[] values)
+    public int Run(string sql, params object?[] values)
     {
-        var command = Command(sql).With(values);
-        await using (command.ConfigureAwait(false))
-            return await command.ExecuteNonQueryAsync().ConfigureAwait(false);
+        using var command = Command(sql, values);
+        return command.ExecuteNonQuery();
     }
 
     /// <summary>The first column of the first row; null when there is no row or it is NULL.</summary>
-    public async Task<T?> ScalarAsync<T>(string sql, params object?[] values) where T : struct
+    public T? Scalar<T>(string sql, params object?[] values) where T : struct
     {
-        var command = Command(sql).With(values);
-        await using (command.ConfigureAwait(false))
-            return await command.ExecuteScalarAsync().ConfigureAwait(false) is T value ? value : null;
+        using var command = Command(sql, values);
+        return command.ExecuteScalar() is T value ? value : null;
     }
 
     /// <summary>The rows of a query.</summary>
-    public async Task<List<T>> ReadAsync<T>(Func<NpgsqlDataReader, T> row, string sql, params object?[] values)
+    public List<T> Read<T>(Func<NpgsqlDataReader, T> row, string sql, params object?[] values)
     {
         var rows = new List<T>();
-        var command = Command(sql).With(values);
-        await using (command.ConfigureAwait(false))
-        {
-            var reader = await command.ExecuteReaderAsync().ConfigureAwait(false);
-            await using (reader.ConfigureAwait(false))
-            {
-                while (await reader.ReadAsync().ConfigureAwait(false)) rows.Add(row(reader));
-            }
-        }
+        using var command = Command(sql, values);
+        using var reader = command.ExecuteReader();
+        while (reader.Read()) rows.Add(row(reader));
         return rows;
     }
 
     /// <summary>Commits what the operation wrote when its verdict is Ok, else undoes it. Each statement sees what was committed before it began.</summary>
-    public async Task<StoreResult<T>> InTransactionAsync<T>(Func<PostgresSession, Task<StoreResult<T>>> operation)
+    public StoreResult<T> InTransaction<T>(Func<PostgresSession, StoreResult<T>> operation)
     {
-        var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted).ConfigureAwait(false);
-        await using (transaction.ConfigureAwait(false))
+        using var transaction = connection.BeginTransaction(IsolationLevel.ReadCommitted);
+        StoreResult<T> result;
+        try
         {
-            StoreResult<T> result;
-            try
-            {
-                result = await operation(this).ConfigureAwait(false);
-            }
-            catch (PostgresException e) when (!PostgresFailure.EndsSession(e))
-            {
-                await RollBackAsync(transaction).ConfigureAwait(false);
-                throw;
-            }
-            if (result.IsOk)
-                await transaction.CommitAsync().ConfigureAwait(false);
-            else
-                await RollBackAsync(transaction).ConfigureAwait(false);
-            return result;
+            result = operation(this);
         }
+        catch (PostgresException e) when (!PostgresFailure.EndsSession(e))
+        {
+            RollBack(transaction);
+            throw;
+        }
+        if (result.IsOk)
+            transaction.Commit();
+        else
+            RollBack(transaction);
+        return result;
     }
 
     /// <summary>Closes the connection, however long that takes; never throws.</summary>
-    public async Task CloseAsync()
+    public void Close()
     {
         _isBroken = true;
         try
         {
-            await connection.DisposeAsync().ConfigureAwait(false);
+            connection.Dispose();
         }
         catch (Exception e) when (e is NpgsqlException or IOException or InvalidOperationException)
         {
@@ -111,42 +96,27 @@ internal sealed class PostgresSession(NpgsqlConnection connection)
     }
 
     /// <summary>Without a commit nothing was written, so a rollback that fails costs the connection and not the verdict.</summary>
-    private async Task RollBackAsync(NpgsqlTransaction transaction)
+    private void RollBack(NpgsqlTransaction transaction)
     {
         try
         {
-            await transaction.RollbackAsync().ConfigureAwait(false);
+            transaction.Rollback();
         }
         catch (Exception e) when (e is NpgsqlException or IOException or InvalidOperationException)
         {
             _isBroken = true;
         }
     }
-}
 
-/// <summary>Values of statements, by position.</summary>
-internal static class PostgresValues
-{
-    public static NpgsqlCommand With(this NpgsqlCommand command, params object?[] values)
+    private NpgsqlCommand Command(string sql, object?[] values)
     {
-        Add(command.Parameters, values);
-        return command;
-    }
-
-    public static NpgsqlBatchCommand With(this NpgsqlBatchCommand command, params object?[] values)
-    {
-        Add(command.Parameters, values);
-        return command;
-    }
-
-    private static void Add(NpgsqlParameterCollection parameters, object?[] values)
-    {
+        var command = new NpgsqlCommand(sql, connection);
         foreach (var value in values)
         {
-            parameters.Add(value switch
+            command.Parameters.Add(value switch
             {
-                null => throw new ArgumentNullException(nameof(values), "A null needs its type: use Null."),
-                Null none => new NpgsqlParameter { Value = DBNull.Value, NpgsqlDbType = none.Type },
+                null => throw new ArgumentNullException(nameof(values), "A null needs its type: use OrNull."),
+                PostgresNull none => new NpgsqlParameter { Value = DBNull.Value, NpgsqlDbType = none.Type },
                 string text => new NpgsqlParameter { Value = text, NpgsqlDbType = NpgsqlDbType.Text },
                 byte[]?[] many => new NpgsqlParameter { Value = many, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bytea },
                 string[] many => new NpgsqlParameter { Value = many, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text },
@@ -155,11 +125,17 @@ internal static class PostgresValues
                 _ => new NpgsqlParameter { Value = value },
             });
         }
+        return command;
     }
+}
 
-    public static object OrNull(this long? value) => value is { } number ? number : new Null(NpgsqlDbType.Bigint);
+/// <summary>A NULL, with the type that PostgreSQL wants to know.</summary>
+internal sealed record PostgresNull(NpgsqlDbType Type);
 
-    public static object OrNull(this string? value) => value is null ? new Null(NpgsqlDbType.Text) : value;
+/// <summary>Values that may be NULL.</summary>
+internal static class PostgresValues
+{
+    public static object OrNull(this long? value) => value is { } number ? number : new PostgresNull(NpgsqlDbType.Bigint);
 
-    private sealed record Null(NpgsqlDbType Type);
+    public static object OrNull(this string? value) => value is null ? new PostgresNull(NpgsqlDbType.Text) : value;
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using Npgsql;
@@ -7,12 +8,14 @@ namespace ActorCluster.Sql;
 
 /// <summary>The store for several machines: a schema in a PostgreSQL database (14 or newer) that all nodes reach.</summary>
 /// <remarks>
-/// Thread-safe. Holds up to 6 connections: one for the lease, so that no other work delays a renewal; one for membership and ownership; two
+/// Thread-safe. Holds up to 6 connections, each with a thread: one for the lease, so that no other work delays a renewal; one for membership and ownership; two
 /// for appends; two for the entities' reads. A commit is answered once the server has it on stable storage; with synchronous replicas, on
 /// theirs too. Time is the database's.
 /// </remarks>
 public sealed class PostgresStore : IClusterStore, IStoreRecovery
 {
+    private static readonly TimeSpan PerRow = TimeSpan.FromMilliseconds(0.2);
+
     private readonly PostgresStoreOptions _options;
     private readonly NpgsqlConnectionStringBuilder _text;
     private readonly NpgsqlDataSource _source;
@@ -43,9 +46,13 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         ArgumentNullException.ThrowIfNull(seed);
         cancel.ThrowIfCancellationRequested();
         var row = await _control.RunAsync(
-            isWrite: true, s => s.InTransactionAsync(db => PostgresSchema.PrepareAsync(db, _options, seed)),
+            isWrite: true, s => s.InTransaction(db => PostgresSchema.Prepare(db, _options, seed)),
             e => PostgresFailure.Unusable(e, _text, _options.Schema)).ConfigureAwait(false);
-        if (row.IsOk) _opened = true;
+        if (row.IsOk)
+        {
+            _opened = true;
+            foreach (var lane in Lanes) _ = lane.RunAsync(isWrite: false, db => StoreResult.Ok(db.Scalar<int>("SELECT 1"))); // Connected before they are needed.
+        }
         // What was prepared is found as it is by the next attempt.
         return row.Verdict == StoreVerdict.InDoubt ? StoreResult.Not<ClusterRow>(StoreVerdict.NotSent, row.Reason!) : row;
     }
@@ -56,71 +63,81 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         ArgumentException.ThrowIfNullOrEmpty(type);
         ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(shardCount, 65_536);
-        return WriteAsync(_control, db => PostgresControl.RegisterTypeAsync(db, type, shardCount, exclusive));
+        return WriteManyAsync(shardCount, db => PostgresControl.RegisterType(db, type, shardCount, exclusive));
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<Incarnation>> NextIncarnationAsync() => WriteAsync(_control, PostgresControl.NextIncarnationAsync);
+    public ValueTask<StoreResult<Incarnation>> NextIncarnationAsync() => WriteAsync(_control, PostgresControl.NextIncarnation);
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => ReadAsync(_control, PostgresControl.ReadClusterAsync);
+    public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => ReadAsync(_control, PostgresControl.ReadCluster);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change)
     {
         ArgumentNullException.ThrowIfNull(change);
-        return WriteAsync(_control, db => PostgresViewChange.RunAsync(db, change));
+        return WriteManyAsync(change.Targets.Length, db => PostgresViewChange.Run(db, change));
     }
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ClusterRow>> RecoverAsync(Guid opId, long generation, string reason)
     {
         ArgumentNullException.ThrowIfNull(reason);
-        return WriteAsync(_control, db => PostgresRecovery.RecoverAsync(db, opId, generation, reason));
+        return WriteAsync(_control, db => PostgresRecovery.Recover(db, opId, generation, reason));
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => ReadAsync(_control, db => PostgresControl.FindViewAsync(db, opId));
+    public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => ReadAsync(_control, db => PostgresControl.FindView(db, opId));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => new(Opened(_lease).RunAsync(isWrite: true, db => PostgresControl.RenewAsync(db, inc)));
+    public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => new(Opened(_lease).RunAsync(isWrite: true, db => PostgresControl.Renew(db, inc)));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null) =>
-        WriteAsync(_control, db => PostgresControl.AcquireAsync(db, inc, stale ?? []));
+    public async ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null)
+    {
+        // In slices, so that many rows need no long call. Each row is whole by itself, and what a slice in doubt took is found among the own rows.
+        var acquired = ImmutableArray.CreateBuilder<AcquiredShard>();
+        while (true)
+        {
+            var slice = await WriteAsync(_control, db => PostgresControl.Acquire(db, inc, stale ?? [])).ConfigureAwait(false);
+            if (!slice.IsOk) return acquired.Count == 0 ? slice : StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.InDoubt, slice.Reason!);
+            acquired.AddRange(slice.Value);
+            if (slice.Value.Length < PostgresControl.SliceRows) return StoreResult.Ok(acquired.DrainToImmutable());
+        }
+    }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(_control, PostgresControl.ReadShardsAsync);
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(_control, PostgresControl.ReadShards);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync(IReadOnlyCollection<ShardNo> shards)
     {
         ArgumentNullException.ThrowIfNull(shards);
-        return ReadAsync(_control, db => PostgresControl.ReadShardsAsync(db, shards.Select(s => s.Value).ToArray()));
+        return ReadAsync(_control, db => PostgresControl.ReadShards(db, shards.Select(s => s.Value).ToArray()));
     }
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> PlanHandoffAsync(IReadOnlyCollection<ShardRetarget> plans) =>
-        WriteAsync(_control, db => PostgresControl.PlanHandoffAsync(db, plans));
+        WriteManyAsync(plans.Count, db => PostgresControl.PlanHandoff(db, plans));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RevertHandoffAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
-        WriteAsync(_control, db => PostgresControl.RevertHandoffAsync(db, owner, shards));
+        WriteManyAsync(shards.Count, db => PostgresControl.RevertHandoff(db, owner, shards));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ReleaseAsync(Incarnation owner, IReadOnlyCollection<ShardRelease> releases) =>
-        WriteAsync(_control, db => PostgresControl.ReleaseAsync(db, owner, releases));
+        WriteManyAsync(releases.Count, db => PostgresControl.Release(db, owner, releases));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<int>> ClearPreviousAsync(Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
-        WriteAsync(_control, db => PostgresControl.ClearPreviousAsync(db, previous, shards));
+        WriteManyAsync(shards.Count, db => PostgresControl.ClearPrevious(db, previous, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RevokeOfDownAsync() => WriteAsync(_control, PostgresControl.RevokeOfDownAsync);
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync() => WriteAsync(_control, PostgresControl.RevokeOfDown);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>
-        WriteAsync(_control, db => PostgresControl.RetargetAsync(db, retargets));
+        WriteManyAsync(retargets.Count, db => PostgresControl.Retarget(db, retargets));
 
     /// <inheritdoc />
     public async ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches)
@@ -129,7 +146,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         foreach (var batch in batches)
             if (batch.Rows.IsDefaultOrEmpty) throw new ArgumentException($"The batch of shard {batch.Shard} has no rows. Give 1 or more.", nameof(batches));
         // One commit for all shards of the call. Which connection carries it does not matter: shard rows are locked in their order.
-        var appended = await Opened(Freer(_journal)).RunAsync(isWrite: true, db => PostgresJournal.AppendAsync(db, batches)).ConfigureAwait(false);
+        var appended = await Opened(Freer(_journal)).RunAsync(isWrite: true, db => PostgresJournal.Append(db, batches)).ConfigureAwait(false);
         return appended.IsOk
             ? StoreResult.Ok(ImmutableArray.Create(appended.Value))
             : StoreResult.Not<ImmutableArray<AppendOutcome>>(appended.Verdict, appended.Reason!);
@@ -139,55 +156,71 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<BatchResolution>> ResolveAsync(ShardBatch batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        return new(Opened(Freer(_journal)).RunAsync(isWrite: false, s => s.InTransactionAsync(db => PostgresJournal.ResolveAsync(db, batch))));
+        return new(Opened(Freer(_journal)).RunAsync(isWrite: false, s => s.InTransaction(db => PostgresJournal.Resolve(db, batch))));
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<EntitySnapshot?>> ReadSnapshotAsync(string entity) => ReadAsync(Freer(_reads), db => PostgresJournal.ReadSnapshotAsync(db, entity));
+    public ValueTask<StoreResult<EntitySnapshot?>> ReadSnapshotAsync(string entity) => ReadAsync(Freer(_reads), db => PostgresJournal.ReadSnapshot(db, entity));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<JournalRow>>> ReadJournalAsync(string entity, long fromSeq, int limit)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
-        return ReadAsync(Freer(_reads), db => PostgresJournal.ReadJournalAsync(db, entity, fromSeq, limit));
+        return ReadAsync(Freer(_reads), db => PostgresJournal.ReadJournal(db, entity, fromSeq, limit));
     }
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<EntityRecord>>> LoadAsync(IReadOnlyList<string> entities, int limit)
     {
         ArgumentNullException.ThrowIfNull(entities);
-        return ReadAsync(Freer(_reads), db => PostgresJournal.LoadAsync(db, entities, limit));
+        return ReadAsync(Freer(_reads), db => PostgresJournal.Load(db, entities, limit));
     }
 
     /// <inheritdoc />
     public ValueTask<StoreResult<bool>> SaveSnapshotAsync(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);
-        return WriteAsync(Freer(_journal), db => PostgresJournal.SaveSnapshotAsync(db, shard, epoch, owner, snapshot));
+        return WriteAsync(Freer(_journal), db => PostgresJournal.SaveSnapshot(db, shard, epoch, owner, snapshot));
     }
 
     /// <inheritdoc />
     public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq) =>
-        WriteAsync(Freer(_journal), db => PostgresJournal.TruncateAsync(db, shard, epoch, owner, entity, belowSeq));
+        WriteAsync(Freer(_journal), db => PostgresJournal.Truncate(db, shard, epoch, owner, entity, belowSeq));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
-        ReadAsync(Freer(_reads), db => PostgresJournal.ConfirmAsync(db, owner, shards));
+        ReadAsync(Freer(_reads), db => PostgresJournal.Confirm(db, owner, shards));
 
     /// <summary>Closes the connections after the calls under way, within a few call time-outs. Later calls answer NotSent. Twice is harmless.</summary>
     public async ValueTask DisposeAsync()
     {
-        await Task.WhenAll(new[] { _lease, _control }.Concat(_journal).Concat(_reads).Select(l => l.DisposeAsync().AsTask())).ConfigureAwait(false);
+        await Task.WhenAll(Lanes.Select(l => l.DisposeAsync().AsTask())).ConfigureAwait(false);
         await _source.DisposeAsync().ConfigureAwait(false);
     }
 
+    private IEnumerable<PostgresLane> Lanes => [_lease, _control, .. _journal, .. _reads];
+
     private static PostgresLane Freer(PostgresLane[] lanes) => lanes[0].Load <= lanes[1].Load ? lanes[0] : lanes[1];
 
-    private ValueTask<StoreResult<T>> WriteAsync<T>(PostgresLane lane, Func<PostgresSession, Task<StoreResult<T>>> operation) =>
-        new(Opened(lane).RunAsync(isWrite: true, session => session.InTransactionAsync(operation)));
+    private ValueTask<StoreResult<T>> WriteAsync<T>(PostgresLane lane, Func<PostgresSession, StoreResult<T>> operation) =>
+        new(Opened(lane).RunAsync(isWrite: true, session => session.InTransaction(operation)));
 
-    private ValueTask<StoreResult<T>> ReadAsync<T>(PostgresLane lane, Func<PostgresSession, Task<StoreResult<T>>> operation) =>
+    /// <summary>A write whose time-outs grow with the rows that it may move.</summary>
+    private ValueTask<StoreResult<T>> WriteManyAsync<T>(int rows, Func<PostgresSession, StoreResult<T>> operation)
+    {
+        var more = PerRow * rows;
+        return new(Opened(_control).RunAsync(
+            isWrite: true,
+            session => session.InTransaction(db =>
+            {
+                db.Run(string.Create(CultureInfo.InvariantCulture, $"SET LOCAL statement_timeout={(long)(_options.CallTimeout + more).TotalMilliseconds}"));
+                return operation(db);
+            }),
+            more: more));
+    }
+
+    private ValueTask<StoreResult<T>> ReadAsync<T>(PostgresLane lane, Func<PostgresSession, StoreResult<T>> operation) =>
         new(Opened(lane).RunAsync(isWrite: false, operation));
 
     private PostgresLane Opened(PostgresLane lane) =>

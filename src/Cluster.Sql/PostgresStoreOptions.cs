@@ -16,7 +16,10 @@ public sealed partial record PostgresStoreOptions
     /// </summary>
     public required string ConnectionString { get; init; }
 
-    /// <summary>Time after which a call is answered without the store, 100 ms to 1 min, 1.5 s by default. Shorter notices a dead server sooner.</summary>
+    /// <summary>
+    /// Time after which a call is answered without the store, 100 ms to 1 min, 1.5 s by default. Shorter notices a dead server sooner. A call
+    /// that names shards to change gets 0.2 ms more for each; an acquire takes 8,192 shards at a time, each slice with a time-out of its own.
+    /// </summary>
     public TimeSpan CallTimeout { get; init; } = TimeSpan.FromSeconds(1.5);
 
     /// <summary>Schema that the tables lie in, made if missing: 1 to 63 characters of a-z, 0-9 and '_', no digit first. One cluster, one schema.</summary>
@@ -60,10 +63,11 @@ public sealed partial record PostgresStoreOptions
         text.SearchPath = Schema;
         text.ApplicationName ??= "actorcluster";
         if (text.Host!.Contains(',', StringComparison.Ordinal)) text.TargetSessionAttributes ??= "read-write";
-        // The server ends what its client has given up on, so that no lock outlives a dead node by much.
+        // The server ends what its client has given up on, so that no lock outlives a dead node by much. A plan that was made while a table was small is kept while it
+        // grows a thousandfold, so tables are gone through by their indexes, however small.
         text.Options = string.Join(' ', text.Options, string.Create(
             System.Globalization.CultureInfo.InvariantCulture,
-            $@"-c statement_timeout={ms} -c lock_timeout={ms * 2 / 3} -c idle_in_transaction_session_timeout={ms * 4 / 3} -c tcp_user_timeout={ms * 4 / 3} -c synchronous_commit=on -c default_transaction_isolation=read\ committed")).Trim();
+            $@"-c statement_timeout={ms} -c lock_timeout={ms * 2 / 3} -c idle_in_transaction_session_timeout={ms * 4 / 3} -c tcp_user_timeout={ms * 4 / 3} -c enable_seqscan=off -c jit=off -c synchronous_commit=on -c default_transaction_isolation=read\ committed")).Trim();
         return text;
     }
 

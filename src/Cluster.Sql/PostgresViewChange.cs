@@ -9,56 +9,56 @@ namespace ActorCluster.Sql;
 internal static class PostgresViewChange
 {
     /// <summary>Runs in a transaction of the caller, who undoes everything unless the verdict is Ok.</summary>
-    public static async Task<StoreResult<long>> RunAsync(PostgresSession db, ViewChange change)
+    public static StoreResult<long> Run(PostgresSession db, ViewChange change)
     {
         // The one row that every view change locks; all that follows reads what was committed by then.
-        var current = await db.ScalarAsync<long>("SELECT view FROM cluster WHERE id=1 FOR UPDATE").ConfigureAwait(false) ?? 0;
-        if ((await PostgresControl.FindViewAsync(db, change.OpId).ConfigureAwait(false)).Value is > 0 and var committed) return StoreResult.Ok(committed);
+        var current = db.Scalar<long>("SELECT view FROM cluster WHERE id=1 FOR UPDATE") ?? 0;
+        if (PostgresControl.FindView(db, change.OpId).Value is > 0 and var committed) return StoreResult.Ok(committed);
         if (current != change.BasedOn) return Conflict($"Based on view {change.BasedOn}, but the view is {current}.");
 
         var view = current + 1;
         var downed = new List<Incarnation>();
         foreach (var step in change.Members)
-            if (await ApplyAsync(db, step, change.By, view, downed).ConfigureAwait(false) is { } refusal) return Conflict(refusal);
+            if (Apply(db, step, change.By, view, downed) is { } refusal) return Conflict(refusal);
         foreach (var seen in change.Releases)
         {
-            if (await LeaseAsync(db, seen.Inc).ConfigureAwait(false) is not { } lease)
+            if (Lease(db, seen.Inc) is not { } lease)
                 return Conflict($"{seen.Inc} is not a live member, so its shards cannot be released from it.");
             if (lease != seen.LeaseSeq) return Conflict($"The lease of {seen.Inc} moved to {lease}.");
         }
 
-        foreach (var inc in downed) await RevokeFromDownAsync(db, inc).ConfigureAwait(false);
-        foreach (var seen in change.Releases) await RevokeAsync(db, seen.Inc, "").ConfigureAwait(false);
-        await GiveTargetsAsync(db, change).ConfigureAwait(false);
-        await db.RunAsync("UPDATE cluster SET view=$1 WHERE id=1", view).ConfigureAwait(false);
-        await db.RunAsync(
+        foreach (var inc in downed) RevokeFromDown(db, inc, Math.Max(change.Targets.Length, PostgresControl.SliceRows));
+        foreach (var seen in change.Releases) Revoke(db, seen.Inc, "FOR UPDATE");
+        GiveTargets(db, change);
+        db.Run("UPDATE cluster SET view=$1 WHERE id=1", view);
+        db.Run(
             $"""
             INSERT INTO view_log(view, op_id, by_inc, reason, change, members, at)
             SELECT $1, $2, $3, $4, $5, coalesce(string_agg(inc || ':' || status, ',' ORDER BY inc), ''), {PostgresControl.NowMs} FROM member WHERE status<>'down'
-            """, view, change.OpId, change.By.Value, Plain(change.Reason), Plain(ViewChangeText.Describe(change))).ConfigureAwait(false);
+            """, view, change.OpId, change.By.Value, Plain(change.Reason), Plain(ViewChangeText.Describe(change)));
         return StoreResult.Ok(view);
     }
 
-    private static async Task<string?> ApplyAsync(PostgresSession db, MemberChange step, Incarnation by, long view, List<Incarnation> downed)
+    private static string? Apply(PostgresSession db, MemberChange step, Incarnation by, long view, List<Incarnation> downed)
     {
         switch (step)
         {
             case MemberChange.Join(var row):
-                return await JoinAsync(db, row).ConfigureAwait(false)
+                return Join(db, row)
                     ? null : $"{row.Inc} has joined before, or a live member has its name {row.Name} or its address {row.LinkAddress}.";
             case MemberChange.Up(var inc):
-                return await db.RunAsync("UPDATE member SET status='up', up_view=$2 WHERE inc=$1 AND status='joining'", inc.Value, view).ConfigureAwait(false) == 1
+                return db.Run("UPDATE member SET status='up', up_view=$2 WHERE inc=$1 AND status='joining'", inc.Value, view) == 1
                     ? null : $"{inc} is not joining.";
             case MemberChange.Leave(var inc):
-                return await db.RunAsync("UPDATE member SET status='leaving' WHERE inc=$1 AND status='up'", inc.Value).ConfigureAwait(false) == 1
+                return db.Run("UPDATE member SET status='leaving' WHERE inc=$1 AND status='up'", inc.Value) == 1
                     ? null : $"{inc} is not up.";
             case MemberChange.Down(var inc, var reason, var leaseSeen, var deadProof):
-                if (await LeaseAsync(db, inc).ConfigureAwait(false) is not { } lease)
-                    return await db.RunAsync("UPDATE member SET dead_proof=dead_proof OR $2 WHERE inc=$1", inc.Value, deadProof).ConfigureAwait(false) == 0 ? $"{inc} is not a member." : null;
+                if (Lease(db, inc) is not { } lease)
+                    return db.Run("UPDATE member SET dead_proof=dead_proof OR $2 WHERE inc=$1", inc.Value, deadProof) == 0 ? $"{inc} is not a member." : null;
                 if (leaseSeen is { } seen && seen != lease) return $"The lease of {inc} moved to {lease}.";
-                await db.RunAsync(
+                db.Run(
                     $"UPDATE member SET status='down', down_view=$2, down_reason=$3, down_by=$4, down_at={PostgresControl.NowMs}, dead_proof=$5 WHERE inc=$1",
-                    inc.Value, view, Plain(reason), by.Value, deadProof).ConfigureAwait(false);
+                    inc.Value, view, Plain(reason), by.Value, deadProof);
                 downed.Add(inc);
                 return null;
             default:
@@ -66,7 +66,7 @@ internal static class PostgresViewChange
         }
     }
 
-    private static async Task<bool> JoinAsync(PostgresSession db, MemberRow row) => await db.RunAsync(
+    private static bool Join(PostgresSession db, MemberRow row) => db.Run(
         $"""
         INSERT INTO member(inc, name, host, link_address, client_url, roles, zone, weight, proto_min, proto_max, status, up_view, lease_seq, lease_at,
             lock_path, lock_boot_id, lock_device, lock_inode, lock_nonce, dead_proof, down_view, down_reason, down_by, down_at, started_at, types)
@@ -75,59 +75,59 @@ internal static class PostgresViewChange
         """,
         row.Inc.Value, row.Name, row.Host, row.LinkAddress, row.ClientUrl, string.Join('\n', row.Roles), row.Zone, row.Weight, row.ProtoMin, row.ProtoMax,
         (row.LockFile?.Path).OrNull(), (row.LockFile?.BootId).OrNull(), (row.LockFile?.Device).OrNull(), (row.LockFile?.Inode).OrNull(), (row.LockFile?.Nonce).OrNull(),
-        (row.Types is { } types ? $"\n{string.Join('\n', types)}\n" : null).OrNull()).ConfigureAwait(false) == 1;
+        (row.Types is { } types ? $"\n{string.Join('\n', types)}\n" : null).OrNull()) == 1;
 
     /// <summary>
-    /// A row that somebody holds locked must not keep a dead member in: it is passed over and stays the dead member's until the sweep
-    /// takes it, which is safe, since the dead member can acquire nothing and the row's epoch still fences.
+    /// Neither a row that somebody holds locked nor more rows than the call's time was made for may keep a dead member in: these are passed over
+    /// and stay the dead member's until the sweep takes them, which is safe, since it can acquire nothing and the rows' epochs still fence.
     /// </summary>
-    private static async Task RevokeFromDownAsync(PostgresSession db, Incarnation inc)
+    private static void RevokeFromDown(PostgresSession db, Incarnation inc, int rowsMax)
     {
-        await db.RunAsync("SAVEPOINT revoke").ConfigureAwait(false);
+        db.Run("SAVEPOINT revoke");
         try
         {
-            await db.RunAsync("SET LOCAL lock_timeout='300ms'").ConfigureAwait(false);
-            await RevokeAsync(db, inc, "").ConfigureAwait(false);
+            db.Run("SET LOCAL lock_timeout='300ms'");
+            Revoke(db, inc, $"LIMIT {rowsMax} FOR UPDATE");
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
         {
-            await db.RunAsync("ROLLBACK TO SAVEPOINT revoke").ConfigureAwait(false);
-            await RevokeAsync(db, inc, " SKIP LOCKED").ConfigureAwait(false);
+            db.Run("ROLLBACK TO SAVEPOINT revoke");
+            Revoke(db, inc, $"LIMIT {rowsMax} FOR UPDATE SKIP LOCKED");
         }
     }
 
     /// <summary>Revokes by what the rows say once locked, never by a list read before: an acquire that committed meanwhile would keep its rows.</summary>
-    private static async Task RevokeAsync(PostgresSession db, Incarnation inc, string lockMode)
+    private static void Revoke(PostgresSession db, Incarnation inc, string which)
     {
-        var locked = await db.ReadAsync(
+        var locked = db.Read(
             r => r.GetInt64(0),
-            $"SELECT shard_no FROM shard WHERE owner_inc=$1 OR (target_inc=$1 AND state='free') ORDER BY shard_no FOR UPDATE{lockMode}", inc.Value).ConfigureAwait(false);
+            $"SELECT shard_no FROM shard WHERE owner_inc=$1 OR (target_inc=$1 AND state='free') ORDER BY shard_no {which}", inc.Value);
         if (locked.Count == 0) return;
-        await db.RunAsync(
+        db.Run(
             """
             UPDATE shard SET prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, target_inc=NULL, state='free'
             WHERE shard_no=ANY($2) AND (owner_inc=$1 OR (target_inc=$1 AND state='free'))
-            """, inc.Value, locked.ToArray()).ConfigureAwait(false);
+            """, inc.Value, locked.ToArray());
     }
 
     /// <summary>Rows revoked just now have no target, so this gives them the plan's, and repairs those that were stranded before.
     /// Of several targets of one shard the first that is up counts, else the last, as if they were given one after the other.</summary>
-    private static async Task GiveTargetsAsync(PostgresSession db, ViewChange change)
+    private static void GiveTargets(PostgresSession db, ViewChange change)
     {
         if (change.Targets.Length == 0) return;
         var shards = change.Targets.Select(t => t.Shard.Value).ToArray();
-        await db.RunAsync("SELECT shard_no FROM shard WHERE shard_no=ANY($1) AND state='free' ORDER BY shard_no FOR UPDATE", shards).ConfigureAwait(false);
-        await db.RunAsync(
+        db.Run("SELECT shard_no FROM shard WHERE shard_no=ANY($1) AND state='free' ORDER BY shard_no FOR UPDATE", shards);
+        db.Run(
             """
             UPDATE shard s SET target_inc=t.inc FROM (
                 SELECT DISTINCT ON (p.no) p.no, p.inc FROM unnest($1, $2) WITH ORDINALITY p(no, inc, i) LEFT JOIN member u ON u.inc=p.inc AND u.status='up'
                 ORDER BY p.no, u.inc IS NULL, CASE WHEN u.inc IS NULL THEN -p.i ELSE p.i END) t
             WHERE s.shard_no=t.no AND s.state='free' AND NOT EXISTS (SELECT 1 FROM member m WHERE m.inc=s.target_inc AND m.status='up')
-            """, shards, change.Targets.Select(t => t.Target.Value).ToArray()).ConfigureAwait(false);
+            """, shards, change.Targets.Select(t => t.Target.Value).ToArray());
     }
 
-    private static Task<long?> LeaseAsync(PostgresSession db, Incarnation inc) =>
-        db.ScalarAsync<long>("SELECT lease_seq FROM member WHERE inc=$1 AND status<>'down' FOR UPDATE", inc.Value);
+    private static long? Lease(PostgresSession db, Incarnation inc) =>
+        db.Scalar<long>("SELECT lease_seq FROM member WHERE inc=$1 AND status<>'down' FOR UPDATE", inc.Value);
 
     /// <summary>Words for people: PostgreSQL's texts hold no NUL.</summary>
     private static string Plain(string text) => text.Replace('\0', ' ');

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using ActorCluster.Persistence;
+using ActorCluster.Primitives;
 using ActorCluster.Tests.Shared;
 using Npgsql;
 
@@ -211,11 +212,11 @@ public class PostgresStoreTests(PostgresServer server)
         await using var source = new NpgsqlDataSourceBuilder($"{server.ConnectionString};Pooling=false").Build();
         await using var lane = new PostgresLane(source, TimeSpan.FromMilliseconds(300)); // No statement time-out: the server never says a word.
         var started = Stopwatch.GetTimestamp();
-        var hung = await lane.RunAsync(isWrite: true, async db => StoreResult.Ok(await db.RunAsync("SELECT pg_sleep(2)")));
+        var hung = await lane.RunAsync(isWrite: true, db => StoreResult.Ok(db.Run("SELECT pg_sleep(2)")));
         Assert.Equal(StoreVerdict.InDoubt, hung.Verdict);
         Assert.InRange(Stopwatch.GetElapsedTime(started), TimeSpan.FromMilliseconds(250), TimeSpan.FromSeconds(1.5));
-        Assert.Equal(StoreVerdict.NotSent, (await lane.RunAsync(isWrite: false, async db => StoreResult.Ok(await db.RunAsync("SELECT pg_sleep(2)")))).Verdict);
-        Assert.Equal(1, (await lane.RunAsync(isWrite: false, async db => StoreResult.Ok(await db.ScalarAsync<int>("SELECT 1")))).Value);
+        Assert.Equal(StoreVerdict.NotSent, (await lane.RunAsync(isWrite: false, db => StoreResult.Ok(db.Run("SELECT pg_sleep(2)")))).Verdict);
+        Assert.Equal(1, (await lane.RunAsync(isWrite: false, db => StoreResult.Ok(db.Scalar<int>("SELECT 1")))).Value);
     }
 
     [Theory]
@@ -266,7 +267,29 @@ public class PostgresStoreTests(PostgresServer server)
         await UntilAsync(async () => (await store.RenewAsync(owner.Inc)).IsOk, "The lease is renewed at the new primary.");
         await UntilAsync(async () => (await store.ResolveAsync(next)).Value == BatchResolution.NotCommitted, "The batch that nobody took is not there.");
         Assert.Equal(AppendOutcome.Committed, (await owner.AppendAsync(next)).Value);
-        Assert.Equal(2, (await store.ReadJournalAsync(next.Rows[0].Entity, 1, 10)).Value.Length);
+        // Each connection learns by itself that its server is gone.
+        await UntilAsync(async () => await store.ReadJournalAsync(next.Rows[0].Entity, 1, 10) is { IsOk: true, Value.Length: 2 }, "Both rows are read.");
+    }
+
+    [Fact]
+    public async Task The_largest_type_is_registered_acquired_and_revoked_in_the_times_of_calls()
+    {
+        await using var store = server.Store(PostgresServer.NewSchema(), callTimeout: TimeSpan.FromSeconds(1.5));
+        const int Shards = 65_536;
+        var owner = await Owner.OfAsync(store, Shards);
+        Assert.Equal(Shards, owner.Shards.Length);
+        var change = new ViewChange
+        {
+            OpId = Guid.NewGuid(),
+            By = owner.Inc,
+            BasedOn = (await store.ReadClusterAsync()).Value!.Cluster.View,
+            Members = [new MemberChange.Down(owner.Inc, "test")],
+            Targets = [.. owner.Shards.Select(s => new ShardTarget(s.No, new Incarnation(2)))],
+            Reason = "test",
+        };
+        var revoked = await store.ChangeViewAsync(change);
+        Assert.True(revoked.IsOk, revoked.Reason);
+        Assert.All((await store.ReadShardsAsync()).Value, r => Assert.Equal((ShardState.Free, new Incarnation(2)), (r.State, r.Target)));
     }
 
     private static async Task UntilAsync(Func<Task<bool>> condition, string claim)

@@ -37,8 +37,8 @@ internal static partial class Rehome
         var (memory, journaled, runs, close) = (new List<Measured>(), new List<Measured>(), options.RunsOr(3), Window.Open());
         for (var run = 0; run < runs; run++)
         {
-            memory.Add(await OneAsync(options, Folder($"memory{run}"), newStore(), (node, i) => node.Cluster.Entity<Counter>(IdOf(i)).AskAsync(new Increment(1)).AsValueTask()).ConfigureAwait(false));
-            journaled.Add(await OneAsync(options, Folder($"journal{run}"), newStore(), (node, i) => node.Cluster.Entity<Ledger>(IdOf(i)).AskAsync(Command).AsValueTask()).ConfigureAwait(false));
+            memory.Add(await OneAsync(options, Folder($"memory{run}"), newStore(), AskCounter, AskCounter).ConfigureAwait(false));
+            journaled.Add(await OneAsync(options, Folder($"journal{run}"), newStore(), EnterLedger, LookIntoLedger).ConfigureAwait(false));
         }
         var window = close(1);
         return new Figure(name, Window.Median(memory.Concat(journaled).Select(m => m.RecordedMs)), "ms")
@@ -65,7 +65,7 @@ internal static partial class Rehome
         string Folder(string of) => Directory.CreateDirectory(Path.Combine(folder.Path, of)).FullName;
     }
 
-    private static async Task<Measured> OneAsync(BenchOptions options, string folder, string? store, Func<BenchNode, int, ValueTask> ask)
+    private static async Task<Measured> OneAsync(BenchOptions options, string folder, string? store, Func<BenchNode, int, Task> make, Func<BenchNode, int, Task> ask)
     {
         var hosts = new Hosted(store, options.Shards, TellsOfLoads: false, Balances: false);
         var mine = new ConcurrentQueue<Step>();
@@ -75,7 +75,7 @@ internal static partial class Rehome
         await node.UntilAsync("three nodes, all shards at the victim", Limit, status =>
             status.Members.Count(m => m.Status == "up") == 3 && status.Shards.All(s => s.Owner == "node3")).ConfigureAwait(false);
         var shards = node.Cluster.Status().Shards.Sum(s => s.Count);
-        await AskAllAsync(options.Entities, i => ask(node, i)).ConfigureAwait(false);
+        await AskAllAsync(options.Entities, i => make(node, i)).ConfigureAwait(false);
 
         mine.Clear();
         survivor.Steps.Clear();
@@ -98,7 +98,7 @@ internal static partial class Rehome
     }
 
     /// <summary>Asks each entity until it has answered; when each did.</summary>
-    private static async Task<long[]> AskAllAsync(int entities, Func<int, ValueTask> ask)
+    private static async Task<long[]> AskAllAsync(int entities, Func<int, Task> ask)
     {
         var (next, answered, until) = (-1, new long[entities], Stopwatch.GetTimestamp() + (long)(Limit.TotalSeconds * Stopwatch.Frequency));
         await Task.WhenAll(Enumerable.Range(0, Math.Min(Callers, entities)).Select(_ => Task.Run(CallAsync))).ConfigureAwait(false);
@@ -125,7 +125,11 @@ internal static partial class Rehome
         }
     }
 
-    private static ValueTask AsValueTask<T>(this ValueTask<T> answer) => new(answer.AsTask());
+    private static Task AskCounter(BenchNode node, int i) => node.Cluster.Entity<Counter>(IdOf(i)).AskAsync(new Increment(1)).AsTask();
+
+    private static Task EnterLedger(BenchNode node, int i) => node.Cluster.Entity<Ledger>(IdOf(i)).AskAsync(Command).AsTask();
+
+    private static Task LookIntoLedger(BenchNode node, int i) => node.Cluster.Entity<Ledger>(IdOf(i)).AskAsync(new Look()).AsTask();
 
     private static string IdOf(int i) => string.Create(CultureInfo.InvariantCulture, $"user-{i}");
 

@@ -39,11 +39,11 @@ public sealed record ShardPicture(ImmutableArray<ShardRow> Rows, long Own, long 
 }
 
 /// <summary>
-/// The part of the store that agreement rests on: members, leases and shard rows. Each call is one transaction; each change is a
-/// compare-and-set under the row locks named in the protocol, section 0.
+/// The part of the store that agreement rests on: members, leases and shard rows. Each call is one transaction, but for an acquire of more
+/// shards than a call's time is made for; each change is a compare-and-set under the row locks named in the protocol, section 0.
 /// </summary>
 /// <remarks>Thread-safe. No call throws for a store that is away: it answers <see cref="StoreVerdict.NotSent"/> or
-/// <see cref="StoreVerdict.InDoubt"/> within the call time-out (1.5 s). Reads never show uncommitted rows.</remarks>
+/// <see cref="StoreVerdict.InDoubt"/> within the call time-out (1.5 s; a store may take longer where thousands of shards are named). Reads never show uncommitted rows.</remarks>
 public interface IControlStore
 {
     /// <summary>Creates the schema and the cluster row where they are missing and returns the row. To be called before anything else.</summary>
@@ -64,7 +64,7 @@ public interface IControlStore
     /// <summary>Reads the cluster row and the members.</summary>
     ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync();
 
-    /// <summary>Commits a view change and returns the new view.</summary>
+    /// <summary>Commits a view change and returns the new view. Shards of a member that goes down may stay its own until the sweep where they are locked or thousands more than the targets given.</summary>
     ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change);
 
     /// <summary>Looks a view change up by its id: its view, or 0 when it has not committed (it may still).</summary>
@@ -122,7 +122,7 @@ public interface IControlStore
     /// <summary>A former owner tells that it has stopped: clears <c>previous</c> where it is named and the row's epoch is the one it lost.</summary>
     ValueTask<StoreResult<int>> ClearPreviousAsync(Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);
 
-    /// <summary>The sweep: revokes rows whose owner is down; of very many a part, the next sweep goes on. Returns how many.</summary>
+    /// <summary>The sweep: revokes rows whose owner is down. Returns how many; a store may leave some of thousands for the next call.</summary>
     ValueTask<StoreResult<int>> RevokeOfDownAsync();
 
     /// <summary>The sweep: gives free rows a target, each only if it is still as it was read. Returns the shards that changed.</summary>

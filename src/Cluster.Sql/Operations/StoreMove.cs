@@ -59,12 +59,12 @@ internal sealed class StoreMove(string file, PostgresStoreOptions target, TimeSp
             {
                 var db = new PostgresSession(connection);
                 var transaction = await connection.BeginTransactionAsync(cancel).ConfigureAwait(false);
-                if (await PostgresSchema.BeginAsync(db, target.Schema).ConfigureAwait(false) is { } refusal) throw new StoreUnusableException(refusal);
-                if (await PostgresSchema.CountAsync(db, target.Schema).ConfigureAwait(false) is > 0 and var held)
+                if (PostgresSchema.Begin(db, target.Schema) is { } refusal) throw new StoreUnusableException(refusal);
+                if (PostgresSchema.Count(db, target.Schema) is > 0 and var held)
                     throw new StoreUnusableException($"The schema {target.Schema} is not empty: it has {held} tables and indexes. Name another in Search Path, or, if nothing in it is needed: DROP SCHEMA \"{target.Schema}\" CASCADE;");
-                await PostgresSchema.CreateAsync(db, target.Schema).ConfigureAwait(false);
+                PostgresSchema.Create(db, target.Schema);
                 var tables = ImmutableArray.CreateBuilder<MovedTable>();
-                foreach (var table in await TablesAsync(db).ConfigureAwait(false))
+                foreach (var table in Tables(db))
                 {
                     var sent = await CopyTableAsync(source, connection, table, cancel).ConfigureAwait(false);
                     var arrived = await ReadBackAsync(connection, table, cancel).ConfigureAwait(false);
@@ -133,15 +133,15 @@ internal sealed class StoreMove(string file, PostgresStoreOptions target, TimeSp
         return sum.Total;
     }
 
-    private async Task<List<Table>> TablesAsync(PostgresSession db) =>
+    private List<Table> Tables(PostgresSession db) =>
     [
-        .. (await db.ReadAsync(
+        .. db.Read(
             r => (Table: r.GetString(0), Column: r.GetString(1), Type: TypeOf(r.GetString(2))),
             """
             SELECT c.relname::text, a.attname::text, t.typname::text FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace
             JOIN pg_attribute a ON a.attrelid=c.oid AND a.attnum>0 AND NOT a.attisdropped JOIN pg_type t ON t.oid=a.atttypid
             WHERE n.nspname=$1 AND c.relkind='r' AND c.relname<>'schema_version' ORDER BY c.relname, a.attnum
-            """, target.Schema).ConfigureAwait(false)).GroupBy(c => c.Table).Select(t => new Table(t.Key, [.. t.Select(c => (c.Column, c.Type))])),
+            """, target.Schema).GroupBy(c => c.Table).Select(t => new Table(t.Key, [.. t.Select(c => (c.Column, c.Type))])),
     ];
 
     /// <summary>The one column that SQLite keeps otherwise: it has no NULL there, and says beside it whether the empty one is a reply (earlier releases did not).</summary>
