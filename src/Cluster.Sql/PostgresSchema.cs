@@ -47,6 +47,14 @@ internal static class PostgresSchema
             entity TEXT COLLATE "C" NOT NULL, entity_seq BIGINT NOT NULL, epoch BIGINT NOT NULL, schema TEXT NOT NULL, payload BYTEA NOT NULL,
             crc32c BIGINT NOT NULL, PRIMARY KEY(entity, entity_seq));
         """,
+        // Rows of individually placed entities, of which there may be very many: what a poll or an acquire asks for is found without the others.
+        """
+        ALTER TABLE shard ADD COLUMN ended_at BIGINT;
+        DROP INDEX shard_owner; CREATE INDEX shard_owner ON shard(owner_inc, type, epoch);
+        DROP INDEX shard_target; CREATE INDEX shard_target ON shard(target_inc) WHERE state='free';
+        CREATE INDEX shard_unsettled ON shard(shard_no) WHERE state IN ('free', 'handoff');
+        CREATE INDEX shard_ended ON shard(ended_at) WHERE ended_at IS NOT NULL;
+        """,
     ];
 
     /// <summary>The version that this build writes.</summary>

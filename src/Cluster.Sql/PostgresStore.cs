@@ -61,7 +61,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount, bool exclusive = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(type);
-        ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(shardCount);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(shardCount, 65_536);
         return WriteManyAsync(shardCount, db => PostgresControl.RegisterType(db, type, shardCount, exclusive));
     }
@@ -76,7 +76,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change)
     {
         ArgumentNullException.ThrowIfNull(change);
-        return WriteManyAsync(change.Targets.Length, db => PostgresViewChange.Run(db, change));
+        return WriteManyAsync(Math.Max(change.Targets.Length, change.Heirs.IsEmpty ? 0 : 50_000), db => PostgresViewChange.Run(db, change));
     }
 
     /// <inheritdoc />
@@ -105,6 +105,26 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
             if (slice.Value.Length < PostgresControl.SliceRows) return StoreResult.Ok(acquired.DrainToImmutable());
         }
     }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ShardPicture>> ReadPictureAsync(Incarnation self) => ReadAsync(_control, db => PostgresControl.ReadPicture(db, self));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadOwnAsync(Incarnation self) => ReadAsync(_control, db => PostgresControl.ReadOwn(db, self));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> PlaceAsync(IReadOnlyList<ShardPlacement> placements)
+    {
+        ArgumentNullException.ThrowIfNull(placements);
+        return WriteManyAsync(placements.Count, db => PostgresControl.Place(db, placements));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> EndAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
+        WriteManyAsync(shards.Count, db => PostgresControl.End(db, owner, shards));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(_control, db => PostgresControl.PruneEnded(db, age));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(_control, PostgresControl.ReadShards);

@@ -60,6 +60,8 @@ public sealed partial class ModelDatabase
 
     internal Lock Gate { get; } = new();
 
+    internal bool IsPlaced(string type) => _placed.Contains(type);
+
     internal MemberRow? Find(Incarnation inc) => _members.GetValueOrDefault(inc);
 
     internal ShardRow? Find(ShardNo shard) => _shards.GetValueOrDefault(shard);

@@ -129,7 +129,7 @@ internal sealed class NodeCore
                 Ownership.Answered(answer, now, _effects);
                 if (Ownership.Regressed is { } shrunk) Membership.Regressed(shrunk, _effects);
                 // Rows that were asked for before the lease was renewed prove nothing about now.
-                if (answer is { IsOk: true, Call: ControlCall.ReadPicture } && Ownership.Regressed is null) Membership.Lease.OwnRowsRead(Ownership.RowsAskedAt);
+                if (answer is { IsOk: true, Call: ControlCall.ReadPicture or ControlCall.ReadOwn or ControlCall.ReadRows } && Ownership.Regressed is null) Membership.Lease.OwnRowsRead(Ownership.RowsAskedAt);
                 break;
             case NodeInput.Drained(var shard, var epoch):
                 Ownership.Drained(shard, epoch);

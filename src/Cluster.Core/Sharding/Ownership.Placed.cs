@@ -22,6 +22,7 @@ internal sealed partial class Ownership
     private readonly Dictionary<Incarnation, (long Told, long Given)> _given = []; // Only asked, never iterated.
     private long _placedEpochs;
     private bool _ownDiffers;
+    private TimeSpan _ownAsked;
     private bool _restless;
     private TimeSpan _nextPlacedSweep;
 
@@ -47,7 +48,7 @@ internal sealed partial class Ownership
     {
         if (types.Placed.IsEmpty) return [];
         var hosts = after.Where(m => m.Status == MemberStatus.Up && !losing.Contains(m.Inc) && types.Placed.All(m.Hosts)).OrderBy(m => m.Inc);
-        var lost = losing.Sum(membership.PlacedAt);
+        var lost = losing.Sum(inc => membership.PlacedAt(inc));
         return LoadPlacement.Deal(hosts, inc => membership.PlacedAt(inc), Shares, Math.Max(1, lost / (double)Shares));
     }
 
@@ -103,11 +104,13 @@ internal sealed partial class Ownership
         if (isNews) effects.Add(new NodeEffect.Hint());
     }
 
-    /// <summary>Number and epochs of the own rows tell whether the store and this node agree. Twice, since a picture may be older than an acquire or a release that has been answered.</summary>
-    private void CompareOwn(ShardPicture picture, List<NodeEffect> effects)
+    /// <summary>Number and epochs of the own rows tell whether the store and this node agree. Twice, since a picture may be older than an acquire or a release that has been answered.
+    /// While they differ, the own rows do not count as read: nothing is served from memory on the strength of them, and the frozen state does not end.</summary>
+    private void CompareOwn(ShardPicture picture, TimeSpan now, List<NodeEffect> effects)
     {
         var differs = (picture.Own, picture.OwnEpochs) != (PlacedHere, _placedEpochs);
-        if (differs && _ownDiffers) Call(new ControlCall.ReadOwn(self), static () => { }, effects);
+        if (!differs) RowsAskedAt = _readAsked;
+        else if (_ownDiffers) Call(new ControlCall.ReadOwn(self), () => _ownAsked = now, effects);
         _ownDiffers = differs;
     }
 
@@ -118,13 +121,15 @@ internal sealed partial class Ownership
         var owned = rows.Select(r => r.No).ToHashSet();
         // What is not among them may have been acquired since: their rows say.
         var missing = _held.Where(h => types.IsPlaced(h.Value.Type) && !owned.Contains(h.Key)).Select(h => h.Key).ToImmutableArray();
-        if (!missing.IsEmpty) Call(new ControlCall.ReadRows(missing), static () => { }, effects);
+        if (missing.IsEmpty) Compare(rows, effects);
+        else Call(new ControlCall.ReadRows(missing), static () => { }, effects);
     }
 
     private void Compare(ImmutableArray<ShardRow> rows, List<NodeEffect> effects)
     {
         var lost = rows.Where(r => _held.TryGetValue(r.No, out var held) && r.Epoch >= held.Epoch && (r.Owner != self || r.Epoch != held.Epoch)).Select(r => (r.No, _held[r.No].Epoch)).ToImmutableArray();
         if (!lost.IsEmpty) Lose(lost, effects);
+        if (_ownAsked > RowsAskedAt) RowsAskedAt = _ownAsked;
     }
 
     /// <summary>Like a release, it is final once it was sent, and repeated until the store has spoken.</summary>

@@ -177,7 +177,6 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         Regressed = Shrunk(rows);
         if (Regressed is not null) return; // Nothing is started, stopped or learned from it.
         _rows = rows;
-        RowsAskedAt = _readAsked;
         var start = ImmutableArray.CreateBuilder<AcquiredShard>();
         var lost = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var cleared = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
@@ -208,7 +207,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         if (routes.Count > 0) effects.Add(new ShardEffect.Routes(routes.ToImmutable()));
         if (lost.Count > 0) Lose(lost.ToImmutable(), effects);
         if (start.Count > 0) Own(start.ToImmutable(), effects);
-        CompareOwn(picture, effects);
+        CompareOwn(picture, now, effects);
         if (cleared.Count > 0) Call(new ControlCall.ClearPrevious(self, cleared.ToImmutable()), static () => { }, effects);
     }
 
