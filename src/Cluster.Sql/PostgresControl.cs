@@ -131,32 +131,30 @@ internal static class PostgresControl
     public static StoreResult<ImmutableArray<ShardRow>> ReadOwn(PostgresSession db, Incarnation self) => StoreResult.Ok(
         (db.Read(ReadShard, $"SELECT {ShardColumns} FROM shard WHERE owner_inc=$1 AND type IN {Placed} ORDER BY shard_no", self.Value)).ToImmutableArray());
 
-    /// <summary>Mostly they are there, and then nothing is locked.</summary>
+    /// <summary>The rows that are there, in order.</summary>
+    public static StoreResult<ImmutableArray<ShardRow>> FindPlaced(PostgresSession db, IReadOnlyList<ShardPlacement> placements) => StoreResult.Ok(Find(db, placements).Select(f => f.Row).ToImmutableArray());
+
     public static StoreResult<ImmutableArray<ShardRow>> Place(PostgresSession db, IReadOnlyList<ShardPlacement> placements)
     {
-        var (types, keys) = (placements.Select(p => p.Type).ToArray(), placements.Select(p => p.Key).ToArray());
-        if (db.Read(r => r.GetString(0), $"SELECT t FROM unnest($1) t WHERE t NOT IN {Placed} LIMIT 1", types) is [var other])
+        if (db.Read(r => r.GetString(0), $"SELECT t FROM unnest($1) t WHERE t NOT IN {Placed} LIMIT 1", placements.Select(p => p.Type).Distinct().ToArray()) is [var other])
             return StoreResult.Not<ImmutableArray<ShardRow>>(StoreVerdict.Conflict, $"{other} is not a type of individually placed entities here.");
-        var rows = Find();
-        if (rows.Count < placements.Count)
-        {
-            var known = rows.Select(r => r.Place).ToHashSet();
-            var missing = Enumerable.Range(0, placements.Count).Where(i => !known.Contains(i)).Select(i => placements[i]).ToArray();
-            var first = db.Scalar<long>("SELECT next_shard FROM cluster WHERE id=1 FOR UPDATE") ?? 1;
-            db.Run(
-                """
-                INSERT INTO shard(shard_no, type, key, epoch, target_inc, state, next_seq)
-                SELECT $1+p.i-1, p.type, p.key, 0, p.target, 'free', 1 FROM unnest($2, $3, $4) WITH ORDINALITY p(type, key, target, i) ON CONFLICT (type, key) DO NOTHING
-                """, first, missing.Select(p => p.Type).ToArray(), missing.Select(p => p.Key).ToArray(), missing.Select(p => p.Target.Value).ToArray());
-            db.Run("UPDATE cluster SET next_shard=$1 WHERE id=1", first + missing.Length);
-            rows = Find();
-        }
-        return StoreResult.Ok(rows.OrderBy(r => r.Place).Select(r => r.Row).ToImmutableArray());
-
-        List<(int Place, ShardRow Row)> Find() => db.Read(
-            r => ((int)r.GetInt64(9) - 1, ReadShard(r)),
-            $"SELECT {ShardColumns}, p.i FROM unnest($1, $2) WITH ORDINALITY p(t, k, i) JOIN shard ON type=p.t AND key=p.k", types, keys);
+        // Locked first: whoever else makes rows has committed, and numbers are given once.
+        var first = db.Scalar<long>("SELECT next_shard FROM cluster WHERE id=1 FOR UPDATE") ?? 1;
+        var known = Find(db, placements).Select(f => f.Place).ToHashSet();
+        var missing = placements.Where((_, i) => !known.Contains(i)).DistinctBy(p => (p.Type, p.Key)).ToArray();
+        db.Run(
+            """
+            INSERT INTO shard(shard_no, type, key, epoch, target_inc, state, next_seq)
+            SELECT $1+p.i-1, p.type, p.key, 0, p.target, 'free', 1 FROM unnest($2, $3, $4) WITH ORDINALITY p(type, key, target, i)
+            """, first, missing.Select(p => p.Type).ToArray(), missing.Select(p => p.Key).ToArray(), missing.Select(p => p.Target.Value).ToArray());
+        db.Run("UPDATE cluster SET next_shard=$1 WHERE id=1", first + missing.Length);
+        return FindPlaced(db, placements);
     }
+
+    private static List<(int Place, ShardRow Row)> Find(PostgresSession db, IReadOnlyList<ShardPlacement> placements) => db.Read(
+        r => ((int)r.GetInt64(9) - 1, ReadShard(r)),
+        $"SELECT {ShardColumns}, p.i FROM unnest($1, $2) WITH ORDINALITY p(t, k, i) JOIN shard ON type=p.t AND key=p.k WHERE type IN {Placed} ORDER BY p.i",
+        placements.Select(p => p.Type).ToArray(), placements.Select(p => p.Key).ToArray());
 
     public static StoreResult<ImmutableArray<ShardNo>> End(PostgresSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Change(
         db, [.. shards.Select(s => new Order(s.Shard, s.Epoch, owner, null))],

@@ -113,10 +113,13 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadOwnAsync(Incarnation self) => ReadAsync(_control, db => PostgresControl.ReadOwn(db, self));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> PlaceAsync(IReadOnlyList<ShardPlacement> placements)
+    public async ValueTask<StoreResult<ImmutableArray<ShardRow>>> PlaceAsync(IReadOnlyList<ShardPlacement> placements)
     {
         ArgumentNullException.ThrowIfNull(placements);
-        return WriteManyAsync(placements.Count, db => PostgresControl.Place(db, placements));
+        // Mostly all are there, and nothing is to be written.
+        var found = await ReadAsync(Freer(_reads), db => PostgresControl.FindPlaced(db, placements)).ConfigureAwait(false);
+        if (!found.IsOk || found.Value.Length == placements.Count) return found;
+        return await WriteManyAsync(placements.Count, db => PostgresControl.Place(db, placements)).ConfigureAwait(false);
     }
 
     /// <inheritdoc />

@@ -144,6 +144,20 @@ internal static class SqliteControl
         return StoreResult.Ok(rows.DrainToImmutable());
     }
 
+    /// <summary>The rows that are there, in order.</summary>
+    public static StoreResult<ImmutableArray<ShardRow>> FindPlaced(SqliteSession db, IReadOnlyList<ShardPlacement> placements)
+    {
+        var rows = ImmutableArray.CreateBuilder<ShardRow>(placements.Count);
+        foreach (var (type, key, _) in placements)
+        {
+            var read = db.Get($"SELECT {ShardColumns} FROM shard WHERE type=?1 AND key=?2 AND type IN {Placed}").Bind(1, type).Bind(2, key);
+            if (!read.Step()) continue;
+            rows.Add(ReadShard(read));
+            read.Reset();
+        }
+        return StoreResult.Ok(rows.DrainToImmutable());
+    }
+
     public static StoreResult<ImmutableArray<ShardRow>> Place(SqliteSession db, IReadOnlyList<ShardPlacement> placements)
     {
         foreach (var type in placements.Select(p => p.Type).Distinct())
@@ -151,19 +165,15 @@ internal static class SqliteControl
             if (db.Get("SELECT 1 FROM shard_type WHERE type=?1 AND shard_count=0").Bind(1, type).Scalar() is null)
                 return StoreResult.Not<ImmutableArray<ShardRow>>(StoreVerdict.Conflict, $"{type} is not a type of individually placed entities here.");
         }
-        var (first, rows) = (db.Get("SELECT next_shard FROM cluster WHERE id=1").Scalar() ?? 1, ImmutableArray.CreateBuilder<ShardRow>(placements.Count));
+        var first = db.Get("SELECT next_shard FROM cluster WHERE id=1").Scalar() ?? 1;
         var next = first;
         foreach (var (type, key, target) in placements)
         {
             next += db.Get("INSERT INTO shard(shard_no, type, key, epoch, target_inc, state, next_seq) VALUES(?1, ?2, ?3, 0, ?4, 'free', 1) ON CONFLICT(type, key) DO NOTHING")
                 .Bind(1, next).Bind(2, type).Bind(3, key).Bind(4, target.Value).Run();
-            var read = db.Get($"SELECT {ShardColumns} FROM shard WHERE type=?1 AND key=?2").Bind(1, type).Bind(2, key);
-            read.Step();
-            rows.Add(ReadShard(read));
-            read.Reset();
         }
         if (next > first) db.Get("UPDATE cluster SET next_shard=?1 WHERE id=1").Bind(1, next).Run();
-        return StoreResult.Ok(rows.MoveToImmutable());
+        return FindPlaced(db, placements);
     }
 
     public static StoreResult<ImmutableArray<ShardNo>> End(SqliteSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards, long nowUnixMs) => Changed(

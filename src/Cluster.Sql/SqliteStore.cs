@@ -113,10 +113,13 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadOwnAsync(Incarnation self) => ReadAsync(db => SqliteControl.ReadOwn(db, self), urgent: true);
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> PlaceAsync(IReadOnlyList<ShardPlacement> placements)
+    public async ValueTask<StoreResult<ImmutableArray<ShardRow>>> PlaceAsync(IReadOnlyList<ShardPlacement> placements)
     {
         ArgumentNullException.ThrowIfNull(placements);
-        return WriteAsync(db => SqliteControl.Place(db, placements));
+        // Mostly all are there, and nothing is to be written.
+        var found = await ReadAsync(db => SqliteControl.FindPlaced(db, placements), urgent: true).ConfigureAwait(false);
+        if (!found.IsOk || found.Value.Length == placements.Count) return found;
+        return await WriteAsync(db => SqliteControl.Place(db, placements)).ConfigureAwait(false);
     }
 
     /// <inheritdoc />
