@@ -76,7 +76,7 @@ internal static class PostgresJournal
         var snapshots = new Dictionary<string, EntitySnapshot>(StringComparer.Ordinal);
         db.Read(
             r => r.GetString(4) is var entity && Verified(r, entity) is { } sound && snapshots.TryAdd(entity, sound),
-            "SELECT entity_seq, schema, payload, crc32c, entity FROM snapshot WHERE entity=ANY($1) ORDER BY entity, entity_seq DESC", entities.ToArray());
+            "SELECT entity_seq, schema, payload, crc32c, entity FROM snapshot WHERE entity=ANY($1) ORDER BY entity, entity_seq DESC", (object)entities.ToArray());
         var rows = db.Read(
             r => (Place: (int)r.GetInt64(7) - 1, Row: ReadRow(r, entities[(int)r.GetInt64(7) - 1])),
             """

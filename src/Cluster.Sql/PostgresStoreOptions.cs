@@ -63,11 +63,10 @@ public sealed partial record PostgresStoreOptions
         text.SearchPath = Schema;
         text.ApplicationName ??= "actorcluster";
         if (text.Host!.Contains(',', StringComparison.Ordinal)) text.TargetSessionAttributes ??= "read-write";
-        // The server ends what its client has given up on, so that no lock outlives a dead node by much. A plan that was made while a table was small is kept while it
-        // grows a thousandfold, so tables are gone through by their indexes, however small.
+        // The server ends what its client has given up on, so that no lock outlives a dead node by much.
         text.Options = string.Join(' ', text.Options, string.Create(
             System.Globalization.CultureInfo.InvariantCulture,
-            $@"-c statement_timeout={ms} -c lock_timeout={ms * 2 / 3} -c idle_in_transaction_session_timeout={ms * 4 / 3} -c tcp_user_timeout={ms * 4 / 3} -c enable_seqscan=off -c jit=off -c synchronous_commit=on -c default_transaction_isolation=read\ committed")).Trim();
+            $@"-c statement_timeout={ms} -c lock_timeout={ms * 2 / 3} -c idle_in_transaction_session_timeout={ms * 4 / 3} -c tcp_user_timeout={ms * 4 / 3} -c synchronous_commit=on -c default_transaction_isolation=read\ committed")).Trim();
         return text;
     }
 
