@@ -136,7 +136,7 @@ internal static class PostgresControl
 
     public static StoreResult<ImmutableArray<ShardRow>> Place(PostgresSession db, IReadOnlyList<ShardPlacement> placements)
     {
-        if (db.Read(r => r.GetString(0), $"SELECT t FROM unnest($1) t WHERE t NOT IN {Placed} LIMIT 1", placements.Select(p => p.Type).Distinct().ToArray()) is [var other])
+        if (db.Read(r => r.GetString(0), $"SELECT t FROM unnest($1) t WHERE t NOT IN {Placed} LIMIT 1", (object)placements.Select(p => p.Type).Distinct().ToArray()) is [var other])
             return StoreResult.Not<ImmutableArray<ShardRow>>(StoreVerdict.Conflict, $"{other} is not a type of individually placed entities here.");
         // Locked first: whoever else makes rows has committed, and numbers are given once.
         var first = db.Scalar<long>("SELECT next_shard FROM cluster WHERE id=1 FOR UPDATE") ?? 1;
