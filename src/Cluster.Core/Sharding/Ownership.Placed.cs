@@ -149,7 +149,11 @@ internal sealed partial class Ownership
     {
         if (!answer.IsOk) return;
         var gone = end.Shards.Where(s => _held.TryGetValue(s.Shard, out var held) && held.Epoch == s.Epoch).ToImmutableArray();
-        if (!gone.IsEmpty) Lose(gone, effects);
+        if (gone.IsEmpty) return;
+        Lose(gone, effects);
+        var ended = gone.Select(s => new ShardRoute(s.Shard, s.Epoch, default)).ToImmutableArray();
+        effects.Add(new ShardEffect.Routes(ended));
+        effects.Add(new ShardEffect.Announce(ended)); // Whoever has written to it need not remember it.
     }
 
     /// <summary>Rows of placed types leave the picture when they are settled; how long they were free is of no more interest.</summary>

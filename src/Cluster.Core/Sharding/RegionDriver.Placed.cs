@@ -36,18 +36,19 @@ internal sealed partial class RegionDriver
         _slots.TryGetValue(acquired.No, out var slot) ? slot
             : _regions.TryGetValue(acquired.Type, out var region) && region.Type.IsPlaced ? Numbered(region, acquired.No, acquired.Key) : null;
 
-    private Slot PlacedSlot(EntityType type, string key)
+    private Slot PlacedSlot(Region region, string key)
     {
-        var placed = _regions[type.Name].Placed;
-        if (placed.TryGetValue(key, out var known)) return known;
-        if (placed.Count >= PlacedMax) throw new EntityException(EntityFailure.Busy(new EntityId(type.Name, key).StoreKey));
-        return placed.GetOrAdd(key, static (key, of) => new Slot(default, of.Type, of.Driver, key), (Type: type, Driver: this));
+        if (region.Placed.TryGetValue(key, out var known)) return known;
+        if (region.Placed.Count >= PlacedMax) throw new EntityException(EntityFailure.Busy(new EntityId(region.Type.Name, key).StoreKey));
+        return SlotFor(region, key);
     }
+
+    private Slot SlotFor(Region region, string key) => region.Placed.GetOrAdd(key, static (key, of) => new Slot(default, of.Type, of.Driver, key), (region.Type, Driver: this));
 
     /// <summary>The slot of a row, which has its number from now on. A row that was made anew after its retention has another.</summary>
     private Slot Numbered(Region region, ShardNo no, string key)
     {
-        var slot = region.Placed.GetOrAdd(key, static (key, of) => new Slot(default, of.Type, of.Driver, key), (region.Type, Driver: this));
+        var slot = SlotFor(region, key);
         lock (slot.Lock)
         {
             if (slot.No == no) return slot;

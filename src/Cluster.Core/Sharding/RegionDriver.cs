@@ -224,6 +224,11 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         foreach (var route in routes)
         {
             if (!TryFind(route.Shard, out var slot)) continue;
+            if (route.Owner == default)
+            {
+                if (slot.Key is { } key) End(_regions[slot.Type.Name], key);
+                continue;
+            }
             bool moved;
             lock (slot.Lock)
             {
@@ -324,7 +329,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     {
         if (!_regions.TryGetValue(entity.Type, out var region)) throw new ArgumentException($"Entity type '{entity.Type}' is not registered on this node; add it with WithEntity.");
         entity.Check();
-        return region.Type.IsPlaced ? PlacedSlot(region.Type, entity.Id) : region.Shards[StableHash.ShardOf(region.Hash, entity.Id, region.Shards.Length)];
+        return region.Type.IsPlaced ? PlacedSlot(region, entity.Id) : region.Shards[StableHash.ShardOf(region.Hash, entity.Id, region.Shards.Length)];
     }
 
     /// <summary>Encodes it, here on the caller's stack where its faults belong; false when it failed.</summary>

@@ -5,7 +5,7 @@ using ActorCluster.Primitives;
 
 namespace ActorCluster.Sharding;
 
-/// <summary>Where a shard is served, as far as somebody knows.</summary>
+/// <summary>Where a shard is served, as far as somebody knows; the default owner says that its entity has ended.</summary>
 internal readonly record struct ShardRoute(ShardNo Shard, Epoch Epoch, Incarnation Owner);
 
 /// <summary>What ownership wants done on this node.</summary>
