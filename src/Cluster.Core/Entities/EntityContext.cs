@@ -67,7 +67,7 @@ public sealed class EntityContext
     public void End()
     {
         if (!_cell.Shard.Type.IsPlaced) throw new InvalidOperationException($"{Id} shares its shard with others and cannot end it; register its type by WithPlacedEntity.");
-        _cell.Host.Ownership.Ended(_cell.Shard.No, _cell.Shard.Epoch);
+        _cell.Host.Ownership.EntityEnded(_cell.Shard.No, _cell.Shard.Epoch);
     }
 
     /// <summary>Sends the entity a message of its own after a time; a timer of the same name is replaced.</summary>

@@ -173,7 +173,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         if (Interlocked.Exchange(ref _entitiesWanted, 1) == 0) Tell(new NodeInput.EntitiesWanted([]));
     }
 
-    public void Ended(ShardNo shard, Epoch epoch) => Tell(new NodeInput.EntityEnded(shard, epoch));
+    public void EntityEnded(ShardNo shard, Epoch epoch) => Tell(new NodeInput.EntityEnded(shard, epoch));
 
     /// <summary>By whoever lives the life and by a host that goes without having been stopped, at the same time: it ends once.</summary>
     public ValueTask DisposeAsync()

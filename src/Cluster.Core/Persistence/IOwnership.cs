@@ -44,7 +44,7 @@ internal interface IOwnership
     void Fenced(ShardNo shard, Epoch epoch);
 
     /// <summary>The entity of an individually placed shard has ended.</summary>
-    void Ended(ShardNo shard, Epoch epoch);
+    void EntityEnded(ShardNo shard, Epoch epoch);
 
     /// <summary>Something that cannot be is so: stop the node (exit 70 or 78).</summary>
     void Broken(int exitCode, string reason);

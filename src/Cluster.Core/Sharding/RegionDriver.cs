@@ -10,7 +10,7 @@ namespace ActorCluster.Sharding;
 
 /// <summary>This node's front door to all entities: finds the shard and its owner, delivers here or sends there, holds what waits while a shard moves.</summary>
 /// <remarks>Thread-safe; one short lock per shard. Order per sender and entity is that of <see cref="Post(Envelope)"/> as long as the sender posts from one thread at a time.</remarks>
-internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFanout
+internal sealed partial class RegionDriver : IFanout
 {
     private static readonly TimeSpan ReviewEvery = TimeSpan.FromSeconds(1);
 

@@ -49,7 +49,7 @@ internal sealed class EntityNode : IOwnership, IAsyncDisposable
 
     public void Broken(int exitCode, string reason) => Ended = (exitCode, reason);
 
-    void IOwnership.Ended(ShardNo shard, Epoch epoch) { }
+    public void EntityEnded(ShardNo shard, Epoch epoch) { }
 
     /// <summary>A node whose only type is the ledger.</summary>
     public static Task<EntityNode> OfLedgersAsync(ModelDatabase? database = null) => OfAsync("ledger", Ledger.Register, () => new Ledger(), database);

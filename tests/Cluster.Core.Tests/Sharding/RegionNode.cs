@@ -124,7 +124,7 @@ internal sealed class RegionNode : INodeLinks, IOwnership, IAsyncDisposable
 
     public void Fenced(ShardNo shard, Epoch epoch) { }
 
-    public void Ended(ShardNo shard, Epoch epoch) { }
+    public void EntityEnded(ShardNo shard, Epoch epoch) { }
 
     public void Broken(int exitCode, string reason) { }
 
