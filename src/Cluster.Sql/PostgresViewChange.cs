@@ -111,7 +111,7 @@ internal static class PostgresViewChange
         db.Run(
             $"""
             UPDATE shard SET prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, state='free',
-                target_inc=CASE WHEN type IN {PostgresControl.Placed} THEN ($3)[1 + shard_no % $4] END
+                target_inc=CASE WHEN type={PostgresControl.Placed} THEN ($3)[1 + shard_no % $4] END
             WHERE shard_no=ANY($2) AND (owner_inc=$1 OR (target_inc=$1 AND state='free'))
             """, inc.Value, locked.ToArray(), heirs.Select(h => h.Value).ToArray(), Math.Max(1, heirs.Length));
     }
