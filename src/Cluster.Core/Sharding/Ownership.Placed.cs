@@ -23,7 +23,6 @@ internal sealed partial class Ownership
     private long _placedEpochs;
     private bool _ownDiffers;
     private TimeSpan _ownAsked;
-    private bool _restless;
     private TimeSpan _nextPlacedSweep;
 
     /// <summary>How many individually placed entities have their shard here.</summary>
@@ -40,7 +39,8 @@ internal sealed partial class Ownership
     public void Ended(ShardNo shard, Epoch epoch)
     {
         if (!_held.TryGetValue(shard, out var held) || held.Epoch != epoch || !types.IsPlaced(held.Type)) return;
-        held.HasEnded = _restless = true;
+        held.HasEnded = true;
+        _moving.Add(shard);
     }
 
     /// <summary>Who shares what losing members served. By load as the members tell it, so that a new one gets more.</summary>

@@ -20,6 +20,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     private readonly SortedDictionary<ShardNo, (Epoch Epoch, Incarnation? Target, TimeSpan Since)> _free = [];
     private readonly Dictionary<Type, ControlCall> _underWay = [];
     private readonly SortedDictionary<Incarnation, TimeSpan> _wellSince = [];
+    private readonly SortedSet<ShardNo> _moving = []; // Those of the held that are on their way out, or were; the others just serve.
     private readonly HashSet<(ShardNo Shard, Epoch Epoch)> _ending = []; // Only asked, never iterated.
 
     private ImmutableArray<ShardRow> _rows = [];
@@ -193,7 +194,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
                 else
                 {
                     held.HandoffTo = row.State == ShardState.Handoff ? row.Target : null;
-                    _restless |= held.HandoffTo is not null;
+                    if (held.HandoffTo is not null) _moving.Add(row.No);
                 }
             }
             else if (row.Owner == self)
@@ -244,17 +245,22 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     private void DriveHandoffs(Membership.Membership membership, TimeSpan now, List<NodeEffect> effects)
     {
         var leaving = membership.SelfRow.Status == MemberStatus.Leaving;
-        if (!leaving && !_restless) return; // Not looked at one by one at each tick: there may be very many.
-        _restless = false;
-        var draining = _held.Values.Count(h => h.Phase != Phase.Serving);
+        // Not all that are held are looked at at each tick: there may be very many.
+        if (leaving) _moving.UnionWith(_held.Keys.Take(DrainsAtOnce));
+        if (_moving.Count == 0) return;
+        var draining = _moving.Count(no => _held.TryGetValue(no, out var h) && h.Phase != Phase.Serving);
         var drain = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var reopen = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var revert = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var end = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var release = ImmutableArray.CreateBuilder<(ShardNo No, Epoch Epoch, Incarnation? Target)>();
-        foreach (var (no, held) in _held)
+        foreach (var no in _moving.ToArray())
         {
-            _restless |= held.Phase != Phase.Serving || held.HandoffTo is not null || held.HasEnded;
+            if (!_held.TryGetValue(no, out var held) || (!leaving && held is { Phase: Phase.Serving, HandoffTo: null, HasEnded: false }))
+            {
+                _moving.Remove(no);
+                continue;
+            }
             var wanted = leaving || held.HasEnded || MayServe(membership, held.HandoffTo, held.Type);
             switch (held.Phase)
             {
