@@ -245,7 +245,7 @@ internal sealed class ClientSession(IReadOnlyList<Uri> givenHosts, int unanswere
         }
         if (command.Kind != CommandKind.Fill)
             effects.Add(new ClientEffect.Complete(command, new Answer(null, null, _frame.Seq, _frame.Head, _frame.Members,
-                command.Kind == CommandKind.History ? _frame.TakeItems() : null, _frame.Online)));
+                command.Kind == CommandKind.History ? _frame.TakeItems() : null, _frame.Online, _frame.Stale)));
         Advance(effects);
     }
 

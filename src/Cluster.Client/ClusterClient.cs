@@ -108,7 +108,7 @@ public sealed class ClusterClient : IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(after);
         if (limit is < 1 or > 500) throw new ArgumentOutOfRangeException(nameof(limit), limit, "The limit is 1 to 500 items; ask several times.");
         var answer = await RunAsync(CommandKind.History, room, ClientFrames.HistoryBody(Named(room), after, limit), cancel).ConfigureAwait(false);
-        return new HistoryPage(answer.Items ?? [], answer.Head);
+        return new HistoryPage(answer.Items ?? [], answer.Head, answer.IsStale);
     }
 
     /// <summary>Asks who is connected to any node.</summary>

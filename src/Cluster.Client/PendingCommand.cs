@@ -15,7 +15,7 @@ internal enum CommandKind
 
 /// <summary>How a command ended: with <see cref="Code"/> null as asked for, else refused.</summary>
 internal readonly record struct Answer(string? Code, string? Message = null, long Seq = 0, long Head = 0, int Members = 0,
-    IReadOnlyList<RoomItem>? Items = null, IReadOnlySet<string>? Online = null);
+    IReadOnlyList<RoomItem>? Items = null, IReadOnlySet<string>? Online = null, bool IsStale = false);
 
 /// <summary>
 /// A command from its call to its answer. It is its own completion source, which saves an object per message; the session never

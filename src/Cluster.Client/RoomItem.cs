@@ -54,4 +54,5 @@ public readonly record struct Joined(long Seq, int Members);
 /// <summary>The answer to <see cref="ClusterClient.HistoryAsync"/>.</summary>
 /// <param name="Items">In order; fewer than asked for where the answer would be too large.</param>
 /// <param name="Head">The room's newest sequence: there is more while the last item's <see cref="RoomItem.Seq"/> is below it.</param>
-public sealed record HistoryPage(IReadOnlyList<RoomItem> Items, long Head);
+/// <param name="IsStale">The store is away, and this is what the node remembers of a room that this connection follows: what others were told since may be missing.</param>
+public sealed record HistoryPage(IReadOnlyList<RoomItem> Items, long Head, bool IsStale = false);

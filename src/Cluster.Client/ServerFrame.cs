@@ -28,6 +28,7 @@ internal sealed class ServerFrame
     public string? Token { get; private set; }
     public string Node { get; private set; } = "";
     public bool Resumed { get; private set; }
+    public bool Stale { get; private set; }
     public List<Uri> Hosts { get; } = [];
     public int UnansweredLimit { get; private set; }
     public int FrameBytesLimit { get; private set; }
@@ -64,7 +65,7 @@ internal sealed class ServerFrame
         Online = null;
         Id = Seq = Head = Members = UnansweredLimit = FrameBytesLimit = 0;
         AfterMs = -1;
-        Retry = Resumed = false;
+        Retry = Resumed = Stale = false;
         Hosts.Clear();
         _items.Clear();
     }
@@ -78,6 +79,7 @@ internal sealed class ServerFrame
         else if (Is(ref json, "items"u8)) ReadItems(ref json);
         else if (Is(ref json, "members"u8)) Members = json.GetInt32();
         else if (Is(ref json, "head"u8)) Head = json.GetInt64();
+        else if (Is(ref json, "stale"u8)) Stale = json.GetBoolean();
         else if (Is(ref json, "code"u8)) Code = StringPool.Get(ref json);
         else if (Is(ref json, "message"u8)) Message = json.GetString() ?? "";
         else if (Is(ref json, "retry"u8)) Retry = json.GetBoolean();

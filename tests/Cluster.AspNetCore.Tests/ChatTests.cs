@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using ActorCluster.ChatRooms;
 using ActorCluster.Client;
+using ActorCluster.Persistence;
 
 namespace ActorCluster.AspNetCore.Tests;
 
@@ -110,6 +111,31 @@ public class ChatTests(SharedNode shared)
         await using var client = await RawClient.GreetAsync(cluster.Nodes[0].Url, "ada", hello);
         var left = await client.AskAsync(3, "\"cmd\":\"leave\",\"room\":\"r\"");
         Assert.Equal(("ok", 3, true), ((string?)left["op"], (long)left["seq"]!, (bool?)left["cut"]));
+    }
+
+    [Fact]
+    public async Task While_the_store_is_away_what_a_node_remembers_of_a_room_is_read_and_marked()
+    {
+        var gate = new StoreGate();
+        await using var cluster = await TestCluster.StartAsync(1, gate.Wrap);
+        await using var ada = await ChatUser.ConnectAsync("ada", cluster.Nodes[0].Url);
+        await ada.Client.JoinAsync("r");
+        for (var i = 0; i < 5; i++) await ada.Client.SayAsync("r", $"{i}");
+        await ada.UntilSeenAsync("r", 6);
+        await using var stranger = await ChatUser.ConnectAsync("stranger", cluster.Nodes[0].Url);
+        Assert.False((await ada.Client.HistoryAsync("r", 2, 10)).IsStale);
+        gate.IsAway = true;
+        await Eventually.IsAsync("the node is frozen", () => cluster.Nodes[0].Node.Mode == NodeMode.Frozen, () => $"{cluster.Nodes[0].Node.Mode}");
+        var page = await ada.Client.HistoryAsync("r", 2, 3).WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.True(page.IsStale);
+        Assert.Equal(6, page.Head);
+        Assert.Equal([3L, 4, 5], page.Items.Select(i => i.Seq));
+        // Who is no member is not told more than at other times: it waits for the store.
+        var strangers = stranger.Client.HistoryAsync("r", 2, 3);
+        Assert.NotSame(strangers, await Task.WhenAny(strangers, Task.Delay(TimeSpan.FromSeconds(1))));
+        gate.IsAway = false;
+        Assert.Equal(ErrorCodes.NotInRoom, (await Assert.ThrowsAsync<CommandRefusedException>(() => strangers.WaitAsync(TimeSpan.FromSeconds(20)))).Code);
+        Assert.Equal(7, await ada.Client.SayAsync("r", "again"));
     }
 
     [Fact]

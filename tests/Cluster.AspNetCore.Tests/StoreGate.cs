@@ -7,11 +7,15 @@ namespace ActorCluster.AspNetCore.Tests;
 /// <summary>A store whose journal can be made to wait, for writers or for readers, and to show other rows than it has.</summary>
 internal sealed class StoreGate
 {
+    private static readonly MethodInfo NotSentOf = typeof(StoreGate).GetMethod(nameof(NotSent), BindingFlags.NonPublic | BindingFlags.Static)!;
     private volatile TaskCompletionSource? _closed;
     private volatile TaskCompletionSource? _readsClosed;
 
     /// <summary>What readers see of a row.</summary>
     public Func<JournalRow, JournalRow> Shown { get; set; } = row => row;
+
+    /// <summary>No call reaches the store.</summary>
+    public bool IsAway { get; set; }
 
     public IClusterStore Wrap(IClusterStore store)
     {
@@ -51,6 +55,8 @@ internal sealed class StoreGate
         return await store.AppendAsync(batches);
     }
 
+    private static ValueTask<StoreResult<T>> NotSent<T>() => new(StoreResult.Not<T>(StoreVerdict.NotSent, "The store is away."));
+
     public class Proxy : DispatchProxy
     {
         private IClusterStore? _store;
@@ -60,9 +66,13 @@ internal sealed class StoreGate
 
         protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => targetMethod!.Name switch
         {
+            _ when _gate!.IsAway && ResultOf(targetMethod.ReturnType) is { } result => NotSentOf.MakeGenericMethod(result).Invoke(null, null),
             nameof(IJournalStore.AppendAsync) => _gate!.AppendAsync(_store!, (IReadOnlyList<ShardBatch>)args![0]!),
             nameof(IJournalStore.ReadJournalAsync) => _gate!.ReadAsync(_store!, (string)args![0]!, (long)args[1]!, (int)args[2]!),
             _ => targetMethod.Invoke(_store, args),
         };
+
+        private static Type? ResultOf(Type returned) =>
+            returned.IsGenericType && returned.GetGenericArguments()[0] is { IsGenericType: true } result && result.GetGenericTypeDefinition() == typeof(StoreResult<>) ? result.GetGenericArguments()[0] : null;
     }
 }

@@ -107,7 +107,7 @@ internal sealed class VectorRun(JsonObject script)
     private static JsonObject Plain(CommandKind kind, Answer answer) => kind switch
     {
         CommandKind.Join => new() { ["seq"] = answer.Seq, ["members"] = answer.Members },
-        CommandKind.History => new() { ["items"] = Plain(answer.Items!), ["head"] = answer.Head },
+        CommandKind.History => new() { ["items"] = Plain(answer.Items!), ["head"] = answer.Head, ["stale"] = answer.IsStale },
         CommandKind.Presence => new() { ["online"] = new JsonArray([.. answer.Online!.Order(StringComparer.Ordinal).Select(u => (JsonNode)u)]) },
         _ => new() { ["seq"] = answer.Seq },
     };

@@ -1,5 +1,6 @@
 using ActorCluster.ChatRooms;
 using ActorCluster.Entities;
+using ActorCluster.Persistence;
 using ActorCluster.Presence;
 using ActorCluster.Primitives;
 
@@ -60,8 +61,11 @@ internal sealed partial class GatewaySession
             case "history" when command.After < 0:
                 RefuseHere(command, "BadCommand", "history needs an after of 0 or more.");
                 break;
+            case "history" when life.Node.Mode is NodeMode.Degraded or NodeMode.Frozen:
+                Recall(command, () => AskForHistory(command)); // Its owner may still reach the store.
+                break;
             case "history":
-                Ask(command, new RoomQuestion(user, null), answer => _ = HistoryAsync(command, (RoomAnswer)answer));
+                AskForHistory(command);
                 break;
             case "presence" when command.Users.Length is < 1 or > GatewayLimits.ListMax:
                 RefuseHere(command, "BadCommand", $"presence needs 1 to {GatewayLimits.ListMax} users.");
@@ -199,8 +203,18 @@ internal sealed partial class GatewaySession
         LeftElsewhere(cursor);
     }
 
+    private void AskForHistory(ClientFrame.Command command) =>
+        Ask(command, new RoomQuestion(user, null), answer => _ = HistoryAsync(() => PageAsync(command, (RoomAnswer)answer)));
+
+    /// <summary>Answers out of this node's memory, or does something else where it does not hold the page.</summary>
+    private void Recall(ClientFrame.Command command, Action otherwise)
+    {
+        Interlocked.Increment(ref _unanswered);
+        _ = HistoryAsync(() => Task.FromResult(Remembered(command)), otherwise);
+    }
+
     /// <summary>Answers with a page. The command counts as unanswered until then, or a client could have any number of pages read for it.</summary>
-    private async Task HistoryAsync(ClientFrame.Command command, RoomAnswer room)
+    private async Task HistoryAsync(Func<Task<byte[]?>> read, Action? otherwise = null)
     {
         // One page at a time, and none while the client is behind with its answers: a burst of questions must not fill the memory with pages.
         await _history.WaitAsync().ConfigureAwait(false);
@@ -208,9 +222,10 @@ internal sealed partial class GatewaySession
         {
             await UntilRoomyAsync().ConfigureAwait(false);
             if (_closing) return;
-            var page = await PageAsync(command, room).ConfigureAwait(false);
+            var page = await read().ConfigureAwait(false);
             Interlocked.Decrement(ref _unanswered);
-            Answer(page);
+            if (page is not null) Answer(page);
+            else otherwise?.Invoke();
         }
         catch (OperationCanceledException)
         {
@@ -222,7 +237,7 @@ internal sealed partial class GatewaySession
         }
     }
 
-    private async Task<byte[]> PageAsync(ClientFrame.Command command, RoomAnswer room)
+    private async Task<byte[]?> PageAsync(ClientFrame.Command command, RoomAnswer room)
     {
         if (room.JoinedSeq == 0) return ServerFrames.Error(command.Id, "NotInRoom", Explain(RoomRefusal.NotInRoom, command.Room!), retry: false);
         try
@@ -233,13 +248,13 @@ internal sealed partial class GatewaySession
             for (var part = RowsPerRead; part == RowsPerRead && items.Count < command.Limit && bytes <= FrameBytesSoft;)
             {
                 var after = items.Count > 0 ? items[^1].Seq : command.After;
-                if (await life.Rooms!.ReadAsync(command.Room!, after, (int)Math.Min(RowsPerRead, command.Limit - items.Count)).ConfigureAwait(false) is not { } rows)
-                    return ServerFrames.Error(command.Id, "StoreUnavailable", "The store is out of reach; ask again.", retry: true);
+                if (await life.Rooms!.PageAsync(command.Room!, after, (int)Math.Min(RowsPerRead, command.Limit - items.Count), room.Head).ConfigureAwait(false) is not { } rows)
+                    return Remembered(command) ?? ServerFrames.Error(command.Id, "StoreUnavailable", "The store is out of reach; ask again.", retry: true);
                 part = rows.Count;
                 items.AddRange(rows);
                 bytes += rows.Sum(row => ServerFrames.Item(row).Length);
             }
-            return HistoryPage(command, room, items);
+            return HistoryPage(command, items, room.Head);
         }
         catch (InvalidDataException unreadable)
         {
@@ -247,9 +262,19 @@ internal sealed partial class GatewaySession
         }
     }
 
-    private static byte[] HistoryPage(ClientFrame.Command command, RoomAnswer room, IReadOnlyList<RoomItem> items) =>
+    /// <summary>A page out of this node's memory of a room that the session follows, marked: reads go on while the store is away (protocol 4). Null where that memory begins later than the page.</summary>
+    private byte[]? Remembered(ClientFrame.Command command)
+    {
+        RoomRelay? relay;
+        lock (_lock) relay = _rooms.TryGetValue(command.Room!, out var cursor) && !cursor.HasEnded && !cursor.HasLeft ? cursor.Relay : null;
+        var items = new List<RoomItem>();
+        return relay is not null && relay.TryRead(command.After, items, (int)command.Limit, out var last) && last is { } head ? HistoryPage(command, items, head, isStale: true) : null;
+    }
+
+    private static byte[] HistoryPage(ClientFrame.Command command, IReadOnlyList<RoomItem> items, long head, bool isStale = false) =>
         ServerFrames.Ok(command.Id, w =>
         {
+            if (isStale) w.WriteBoolean("stale", true);
             w.WriteStartArray("items");
             var bytes = 0;
             foreach (var item in items)
@@ -260,7 +285,7 @@ internal sealed partial class GatewaySession
                 w.WriteRawValue(json, skipInputValidation: true);
             }
             w.WriteEndArray();
-            w.WriteNumber("head", Math.Max(room.Head, items.Count > 0 ? items[^1].Seq : 0));
+            w.WriteNumber("head", Math.Max(head, items.Count > 0 ? items[^1].Seq : 0));
         });
 
     private void AskPresence(ClientFrame.Command command)
@@ -397,8 +422,9 @@ internal sealed partial class GatewaySession
             _ => "BadCommand",
         };
         var error = ServerFrames.Error(command.Id, code, failure.Message, failure.IsRetryable);
-        if (stay is null) Answer(error);
-        else Settle(command.Room!, stay, () => NotDone(command.Room!, stay, error));
+        if (stay is not null) Settle(command.Room!, stay, () => NotDone(command.Room!, stay, error));
+        else if (command.Name == "history" && failure.Kind == FailureKind.StoreUnavailable) Recall(command, () => Answer(error));
+        else Answer(error);
     }
 
     private static EntityId RoomOf(string room) => new(RoomEntity.TypeName, room);

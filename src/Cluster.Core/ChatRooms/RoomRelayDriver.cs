@@ -65,6 +65,21 @@ internal sealed class RoomRelayDriver : IDisposable
     internal void Subscribe(RoomRelay relay) =>
         _regions.Post(new Envelope(new EntityId(RoomEntity.TypeName, relay.Name), new RoomQuestion("", _self), relay));
 
+    /// <summary>A page of a room's history: from memory where somebody on this node follows the room and the newest items hold it, else from the journal; null when that is needed and away.</summary>
+    /// <param name="room">The room.</param>
+    /// <param name="after">Sequence before the first item.</param>
+    /// <param name="limit">At most so many items.</param>
+    /// <param name="head">Newest sequence that the owner has named to the reader: the page must not end before it.</param>
+    /// <exception cref="InvalidDataException">As of <see cref="ReadAsync"/>.</exception>
+    internal async Task<IReadOnlyList<RoomItem>?> PageAsync(string room, long after, int limit, long head)
+    {
+        var items = new List<RoomItem>();
+        if (_rooms.TryGetValue(room, out var relay) && relay.TryPage(after, items, limit, head)) return items;
+        var rows = await ReadAsync(room, after, limit).ConfigureAwait(false);
+        if (rows is not null) relay?.Preceded(rows);
+        return rows;
+    }
+
     /// <summary>Reads items after a sequence from the journal; null when the store is away.</summary>
     /// <exception cref="InvalidDataException">The journal holds an event that this release does not know; the message says so, and the mend.</exception>
     internal async Task<IReadOnlyList<RoomItem>?> ReadAsync(string room, long after, int limit)
@@ -202,6 +217,18 @@ internal sealed class RoomRelay(string name, ShardNo shard, RoomRelayDriver driv
             last = _stream.IsLive ? _stream.Last : null;
             return _stream.TryRead(after, into, max);
         }
+    }
+
+    /// <inheritdoc cref="RoomStream.TryPage" />
+    public bool TryPage(long after, List<RoomItem> into, int max, long head)
+    {
+        lock (_lock) return _stream.TryPage(after, into, max, head);
+    }
+
+    /// <inheritdoc cref="RoomStream.Preceded" />
+    public void Preceded(IReadOnlyList<RoomItem> items)
+    {
+        lock (_lock) _stream.Preceded(items);
     }
 
     /// <inheritdoc cref="RoomRelayDriver.ReadAsync" />

@@ -80,18 +80,39 @@ internal sealed class RoomStream
         return true;
     }
 
+    /// <summary>A page as of a head that the owner named; false when some of it must be read from the journal.</summary>
+    public bool TryPage(long after, List<RoomItem> into, int max, long head) => TryRead(after, into, max) && (into.Count == max || Last >= head);
+
+    /// <summary>Rows that were read from the journal, in order and without a gap: what joins the window's beginning stays, so that it is there while the store is away.</summary>
+    public void Preceded(IReadOnlyList<RoomItem> items)
+    {
+        var room = WindowMax - (WindowMax / 8) - _window.Count; // As after a cut: what comes next must not cut it off again at once.
+        if (!_known || room <= 0 || items.Count == 0 || items[0].Seq > Before || items[^1].Seq < Before) return;
+        var end = (int)(Before - items[0].Seq) + 1;
+        var earlier = items.Skip(end - Math.Min(end, room)).Take(Math.Min(end, room)).ToList();
+        var members = Members - _window.Sum(MembersBy);
+        for (var i = earlier.Count - 1; i >= 0; i--)
+        {
+            earlier[i].MembersAfter = members;
+            members -= MembersBy(earlier[i]);
+        }
+        _window.InsertRange(0, earlier);
+    }
+
+    private static int MembersBy(RoomItem item) => item.Event switch
+    {
+        RoomEvent.Created or RoomEvent.Joined => 1,
+        RoomEvent.Left => -1,
+        _ => 0,
+    };
+
     private void Append(IReadOnlyList<RoomItem> items)
     {
         foreach (var item in items)
         {
             if (item.Seq != Last + 1) continue; // Had before, or out of an older answer.
             // Counted here, where no item is missing: a push may come with a count that later joins are in already.
-            Members += item.Event switch
-            {
-                RoomEvent.Created or RoomEvent.Joined => 1,
-                RoomEvent.Left => -1,
-                _ => 0,
-            };
+            Members += MembersBy(item);
             item.MembersAfter = Members;
             _window.Add(item);
             Last = item.Seq;

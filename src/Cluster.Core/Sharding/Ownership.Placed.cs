@@ -65,7 +65,7 @@ internal sealed partial class Ownership
 
     private void Place(Membership.Membership membership, TimeSpan now, List<NodeEffect> effects)
     {
-        if (_wanted.Count == 0 || _underWay.ContainsKey(typeof(ControlCall.Place))) return;
+        if (_wanted.Count == 0 || now < _callsFrom || _underWay.ContainsKey(typeof(ControlCall.Place))) return;
         var batch = new List<EntityId>();
         while (batch.Count < PlacementsMax && _wanted.TryDequeue(out var next)) batch.Add(next);
         _isWanted.ExceptWith(batch);
@@ -78,7 +78,7 @@ internal sealed partial class Ownership
             var dealt = LoadPlacement.Deal(heard.Length > 0 ? heard : hosts, inc => LoadOf(inc, membership), type.Count());
             if (!dealt.IsEmpty) placements.AddRange(type.Select((e, i) => new ShardPlacement(e.Type, e.Id, dealt[i])));
         }
-        if (placements.Count > 0) Call(new ControlCall.Place(placements.ToImmutable()), static () => { }, effects);
+        if (placements.Count > 0) Call(new ControlCall.Place(placements.ToImmutable()), now, static () => { }, effects);
     }
 
     private double LoadOf(Incarnation inc, Membership.Membership membership)
@@ -110,11 +110,11 @@ internal sealed partial class Ownership
     {
         var differs = (picture.Own, picture.OwnEpochs) != (PlacedHere, _placedEpochs);
         if (!differs) RowsAskedAt = _readAsked;
-        else if (_ownDiffers) Call(new ControlCall.ReadOwn(self), () => _ownAsked = now, effects);
+        else if (_ownDiffers) Call(new ControlCall.ReadOwn(self), now, () => _ownAsked = now, effects);
         _ownDiffers = differs;
     }
 
-    private void OwnRead(ImmutableArray<ShardRow> rows, List<NodeEffect> effects)
+    private void OwnRead(ImmutableArray<ShardRow> rows, TimeSpan now, List<NodeEffect> effects)
     {
         var start = rows.Where(r => !_held.ContainsKey(r.No)).Select(r => new AcquiredShard(r.No, r.Type, r.Key, r.Epoch, r.NextSeq)).ToImmutableArray();
         if (!start.IsEmpty) Own(start, effects);
@@ -122,7 +122,7 @@ internal sealed partial class Ownership
         // What is not among them may have been acquired since: their rows say.
         var missing = _held.Where(h => types.IsPlaced(h.Value.Type) && !owned.Contains(h.Key)).Select(h => h.Key).ToImmutableArray();
         if (missing.IsEmpty) Compare(rows, effects);
-        else Call(new ControlCall.ReadRows(missing), static () => { }, effects);
+        else Call(new ControlCall.ReadRows(missing), now, static () => { }, effects);
     }
 
     private void Compare(ImmutableArray<ShardRow> rows, List<NodeEffect> effects)
@@ -133,8 +133,9 @@ internal sealed partial class Ownership
     }
 
     /// <summary>Like a release, it is final once it was sent, and repeated until the store has spoken.</summary>
-    private void End(ImmutableArray<(ShardNo No, Epoch Epoch)> shards, List<NodeEffect> effects) => Call(
+    private void End(ImmutableArray<(ShardNo No, Epoch Epoch)> shards, TimeSpan now, List<NodeEffect> effects) => Call(
         new ControlCall.End(self, shards),
+        now,
         () =>
         {
             foreach (var (no, epoch) in shards)
@@ -169,7 +170,7 @@ internal sealed partial class Ownership
     {
         if (types.Placed.IsEmpty || now < _nextPlacedSweep) return;
         _nextPlacedSweep = now + PlacedSweepEvery;
-        Call(new ControlCall.RevokeOfDown(), static () => { }, effects);
-        Call(new ControlCall.PruneEnded(times.EndedRetention), static () => { }, effects);
+        Call(new ControlCall.RevokeOfDown(), now, static () => { }, effects);
+        Call(new ControlCall.PruneEnded(times.EndedRetention), now, static () => { }, effects);
     }
 }

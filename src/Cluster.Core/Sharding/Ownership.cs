@@ -29,6 +29,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     private bool _readWanted = true;
     private bool _acquireWanted;
     private TimeSpan _nextSweep;
+    private TimeSpan _callsFrom;
 
     /// <summary>When the newest applied read was asked for; the node's own rows were as it showed at that time or later.</summary>
     public TimeSpan RowsAskedAt { get; private set; }
@@ -73,10 +74,10 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     {
         var me = membership.SelfRow;
         if (!me.IsLive || membership.Snapshot is null) return;
-        if (_acquireWanted && me.Status == MemberStatus.Up && membership.Lease.IsLive(now)) Call(new ControlCall.Acquire(self, membership.StaleAmong(_rows.Where(r => r.Target == self && r.State == ShardState.Free).Select(r => r.Previous).OfType<Incarnation>(), now)), () => _acquireWanted = false, effects);
+        if (_acquireWanted && me.Status == MemberStatus.Up && membership.Lease.IsLive(now)) Call(new ControlCall.Acquire(self, membership.StaleAmong(_rows.Where(r => r.Target == self && r.State == ShardState.Free).Select(r => r.Previous).OfType<Incarnation>(), now)), now, () => _acquireWanted = false, effects);
         var interval = membership.Missing.Length > 0 || me.Status != MemberStatus.Up ? times.PollUnsettled : times.PollCalm;
         if (_readWanted || now >= _nextRead)
-            Call(new ControlCall.ReadPicture(self), () => (_readWanted, _readAsked, _nextRead) = (false, now, now + interval), effects);
+            Call(new ControlCall.ReadPicture(self), now, () => (_readWanted, _readAsked, _nextRead) = (false, now, now + interval), effects);
         Place(membership, now, effects);
         DriveHandoffs(membership, now, effects);
         if (now >= _nextSweep && membership.IsCoordinator(now)) Sweep(membership, now, effects);
@@ -105,13 +106,15 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     {
         if (!_underWay.TryGetValue(answer.Call.GetType(), out var asked) || !ReferenceEquals(asked, answer.Call)) return;
         _underWay.Remove(answer.Call.GetType());
+        // A store that is away refuses within a millisecond; whatever is wanted of it would be asked thousands of times a second.
+        if (answer.Verdict is StoreVerdict.NotSent or StoreVerdict.InDoubt) _callsFrom = now + times.PollUnsettled;
         switch (answer.Call)
         {
             case ControlCall.ReadPicture when answer.IsOk:
                 Learned(answer.As<ShardPicture>(), now, effects);
                 break;
             case ControlCall.ReadOwn when answer.IsOk:
-                OwnRead(answer.As<ImmutableArray<ShardRow>>(), effects);
+                OwnRead(answer.As<ImmutableArray<ShardRow>>(), now, effects);
                 break;
             case ControlCall.ReadRows when answer.IsOk:
                 Compare(answer.As<ImmutableArray<ShardRow>>(), effects);
@@ -147,9 +150,10 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         }
     }
 
-    private void Call(ControlCall call, Action started, List<NodeEffect> effects)
+    private void Call(ControlCall call, TimeSpan now, Action started, List<NodeEffect> effects)
     {
-        if (!_underWay.TryAdd(call.GetType(), call)) return; // One of a kind at a time; asked again at a later tick.
+        // One of a kind at a time, and none at once after one that the store did not answer: asked again at a later tick.
+        if (now < _callsFrom || !_underWay.TryAdd(call.GetType(), call)) return;
         started();
         effects.Add(new NodeEffect.Call(call));
     }
@@ -209,7 +213,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         if (lost.Count > 0) Lose(lost.ToImmutable(), effects);
         if (start.Count > 0) Own(start.ToImmutable(), effects);
         CompareOwn(picture, now, effects);
-        if (cleared.Count > 0) Call(new ControlCall.ClearPrevious(self, cleared.ToImmutable()), static () => { }, effects);
+        if (cleared.Count > 0) Call(new ControlCall.ClearPrevious(self, cleared.ToImmutable()), now, static () => { }, effects);
     }
 
     private void Own(ImmutableArray<AcquiredShard> shards, List<NodeEffect> effects)
@@ -292,13 +296,13 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         }
         if (drain.Count > 0) effects.Add(new ShardEffect.Drain(drain.ToImmutable()));
         if (reopen.Count > 0) effects.Add(new ShardEffect.Reopen(reopen.ToImmutable()));
-        if (revert.Count > 0) Call(new ControlCall.RevertHandoff(self, revert.ToImmutable()), static () => { }, effects);
-        if (release.Count > 0) Release(membership, release.ToImmutable(), effects);
-        if (end.Count > 0) End(end.ToImmutable(), effects);
+        if (revert.Count > 0) Call(new ControlCall.RevertHandoff(self, revert.ToImmutable()), now, static () => { }, effects);
+        if (release.Count > 0) Release(membership, release.ToImmutable(), now, effects);
+        if (end.Count > 0) End(end.ToImmutable(), now, effects);
     }
 
     /// <summary>A release that was sent is final: from here on this epoch is never served again, whatever the reply.</summary>
-    private void Release(Membership.Membership membership, ImmutableArray<(ShardNo No, Epoch Epoch, Incarnation? Target)> shards, List<NodeEffect> effects)
+    private void Release(Membership.Membership membership, ImmutableArray<(ShardNo No, Epoch Epoch, Incarnation? Target)> shards, TimeSpan now, List<NodeEffect> effects)
     {
         var untargeted = shards.Where(s => s.Target is null).Select(s => s.No).ToHashSet();
         var planned = ShardAllocation.Place([.. membership.Snapshot!.Members.Where(m => m.Inc != self)], _rows, [.. _rows.Where(r => untargeted.Contains(r.No))], rules: types)
@@ -308,6 +312,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         var releases = shards.Select(s => new ShardRelease(s.No, s.Epoch, s.Target ?? (planned.TryGetValue(s.No, out var t) ? t : Heir(s.No)))).ToImmutableArray();
         Call(
             new ControlCall.Release(self, releases),
+            now,
             () =>
             {
                 foreach (var shard in shards)
@@ -352,7 +357,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         NoteWell(members, membership, now);
         bool IsDown(Incarnation? inc) => inc is { } x && all.Any(m => m.Inc == x && !m.IsLive);
         SweepPlaced(now, effects);
-        if (_rows.Any(r => IsDown(r.Owner))) Call(new ControlCall.RevokeOfDown(), static () => { }, effects);
+        if (_rows.Any(r => IsDown(r.Owner))) Call(new ControlCall.RevokeOfDown(), now, static () => { }, effects);
 
         // A type that nobody hosts now waits for a member that does; it must not hold up the others.
         var hosted = _rows.Select(r => r.Type).Distinct().Where(t => members.Any(m => MayServe(membership, m.Inc, t))).ToHashSet(StringComparer.Ordinal);
@@ -365,19 +370,19 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
             var seen = idle.ToDictionary(r => r.No);
             var slow = idle.Where(r => MayServe(membership, r.Target, r.Type)).Select(r => r.Target!.Value).ToHashSet();
             var placed = Placed(members, all, rows, idle, slow).Where(t => t.Target != seen[t.Shard].Target).ToImmutableArray();
-            if (!placed.IsEmpty) Call(new ControlCall.Retarget([.. placed.Select(t => new ShardRetarget(t.Shard, seen[t.Shard].Epoch, seen[t.Shard].Target, t.Target))]), static () => { }, effects);
+            if (!placed.IsEmpty) Call(new ControlCall.Retarget([.. placed.Select(t => new ShardRetarget(t.Shard, seen[t.Shard].Epoch, seen[t.Shard].Target, t.Target))]), now, static () => { }, effects);
             return;
         }
         if (membership.Missing.Length > 0 || membership.AnnouncedView > membership.View || members.Any(m => m.Status == MemberStatus.Leaving)) return;
         var homeward = rows.Where(r => r.State == ShardState.Owned).Select(r => Homeward(r, members, now)).OfType<ShardRetarget>().ToImmutableArray();
         if (!homeward.IsEmpty)
         {
-            Call(new ControlCall.PlanHandoff(homeward), static () => { }, effects);
+            Call(new ControlCall.PlanHandoff(homeward), now, static () => { }, effects);
             return;
         }
         if (now - ViewSince(membership.View, now) < times.RebalanceDelay || rows.Any(r => r.Owner is null)) return;
         var moves = ShardAllocation.Balance(members, rows, HandoffsAtOnce, types);
-        if (!moves.IsEmpty) Call(new ControlCall.PlanHandoff(moves), static () => { }, effects);
+        if (!moves.IsEmpty) Call(new ControlCall.PlanHandoff(moves), now, static () => { }, effects);
     }
 
     /// <summary>Since when this coordinator finds a member up and well.</summary>

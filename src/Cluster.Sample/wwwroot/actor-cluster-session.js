@@ -428,7 +428,7 @@ function frameOf(command) {
 }
 
 function answerOf(command, frame) {
-  if (command.kind === 'history') return { items: (frame.items ?? []).map(itemOf), head: frame.head ?? 0 };
+  if (command.kind === 'history') return { items: (frame.items ?? []).map(itemOf), head: frame.head ?? 0, stale: frame.stale === true };
   if (command.kind === 'presence') return { online: new Set(frame.online ?? []) };
   if (command.kind === 'join') return { seq: frame.seq ?? 0, members: frame.members ?? 0 };
   return { seq: frame.seq ?? 0 };

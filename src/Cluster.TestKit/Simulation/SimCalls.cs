@@ -3,7 +3,6 @@ using System.Globalization;
 using ActorCluster.Hosting;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
-using ActorCluster.Sharding;
 
 namespace ActorCluster.TestKit.Simulation;
 

@@ -52,6 +52,46 @@ public class RoomStreamTests
         Assert.Empty(Read(9000));
     }
 
+    [Fact]
+    public void A_page_that_was_read_before_the_window_stays_in_it_with_the_members_of_its_time()
+    {
+        _stream.Subscribed(First, 8, 3);
+        _stream.Pushed(First, News(9, 10));
+        Assert.False(_stream.TryPage(4, [], 3, 10));
+        _stream.Preceded(
+        [
+            .. Items(4, 6),
+            new RoomItem(7, new RoomEvent.Joined("bob"), 0),
+            new RoomItem(8, new RoomEvent.Said("bob", "hi"), 0),
+            .. Items(9, 9),
+        ]);
+        var page = new List<RoomItem>();
+        Assert.True(_stream.TryPage(4, page, 5, 10));
+        Assert.Equal([(5L, 2), (6, 2), (7, 3), (8, 3), (9, 3)], page.Select(i => (i.Seq, i.MembersAfter!.Value)));
+    }
+
+    [Fact]
+    public void Rows_with_a_gap_to_the_window_do_not_join_it_and_it_stays_bounded()
+    {
+        _stream.Subscribed(First, 5000, 1);
+        _stream.Preceded(Items(4000, 4999));
+        _stream.Preceded(Items(5001, 5002));
+        Assert.Equal(5000, _stream.Before);
+        _stream.Preceded(Items(3000, 5000));
+        Assert.InRange(_stream.Last - _stream.Before, 512, 1024);
+        Assert.Equal([4999, 5000], Read(4998));
+    }
+
+    [Fact]
+    public void A_page_that_ends_before_the_head_its_reader_was_told_of_is_not_the_windows()
+    {
+        _stream.Subscribed(First, 0, 1);
+        _stream.Pushed(First, News(1, 3));
+        Assert.True(_stream.TryPage(1, [], 10, 3));
+        Assert.False(_stream.TryPage(1, [], 10, 4));
+        Assert.True(_stream.TryPage(1, [], 2, 4));
+    }
+
     private List<long> Read(long after, int max = 1000)
     {
         var items = new List<RoomItem>();

@@ -41,6 +41,23 @@ public class OwnershipTests
     }
 
     [Fact]
+    public void A_store_that_refuses_at_once_is_asked_five_times_a_second_and_not_as_often_as_it_answers()
+    {
+        Settle();
+        _row = _row with { State = ShardState.Handoff, Target = Other };
+        Settle();
+        Tell(new NodeInput.Drained(Shard, _row.Epoch), _ => null);
+        _effects.Clear();
+        Settle(_ => StoreVerdict.NotSent);
+        var calls = _effects.OfType<NodeEffect.Call>().GroupBy(c => c.What.GetType()).ToDictionary(c => c.Key, c => c.Count());
+        Assert.InRange(calls[typeof(ControlCall.ReadPicture)], 1, 10);
+        Assert.InRange(calls[typeof(ControlCall.Release)], 1, 10);
+        _effects.Clear();
+        Settle();
+        Assert.Contains(_effects.OfType<NodeEffect.Call>(), c => c.What is ControlCall.Release);
+    }
+
+    [Fact]
     public void A_slow_answer_to_an_acquire_starts_no_epoch_that_was_lost_since()
     {
         _row = _row with { Owner = null, Target = Me, State = ShardState.Free, Epoch = new Epoch(0) };

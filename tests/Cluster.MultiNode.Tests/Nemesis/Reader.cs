@@ -3,7 +3,7 @@ using ActorCluster.Client;
 
 namespace ActorCluster.MultiNode.Tests.Nemesis;
 
-/// <summary>A second connection of one of the users that only reads: the end of a room that is in memory, and who is there. Neither needs the store.</summary>
+/// <summary>A second connection of one of the users that only reads: the end of a room that it follows, and who is there. Neither needs the store.</summary>
 internal sealed class Reader : IAsyncDisposable
 {
     private const string Room = "all";
@@ -27,6 +27,7 @@ internal sealed class Reader : IAsyncDisposable
     {
         var reader = new Reader(hosts);
         await reader._client.ConnectAsync();
+        await reader._client.JoinAsync(Room); // Again: from now on this connection follows it.
         var head = (await reader._client.HistoryAsync(Room, 0, 1)).Head;
         reader._reading = reader.ReadAsync(Math.Max(0, head - 5));
         return reader;
