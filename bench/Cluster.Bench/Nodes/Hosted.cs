@@ -20,7 +20,7 @@ internal sealed record Hosted(string? Postgres, int Ledgers, bool TellsOfLoads, 
         if (Heavy is not null) cluster.WithPlacedEntity<Call>("call", Counter.Register);
         cluster.Configure(options =>
         {
-            if (options.Node.Name == Heavy) options.Node.Capacity = 1000;
+            if (Heavy is not null) options.Node.Capacity = options.Node.Name == Heavy ? 100 : 0.1;
             if (Postgres is not null) (options.Store.Sqlite, options.Store.Postgres) = ("", Postgres);
             if (!Balances) options.Times = new ProtocolTimes { RebalanceDelay = TimeSpan.FromDays(1) };
         });
