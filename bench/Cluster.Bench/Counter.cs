@@ -13,7 +13,7 @@ internal sealed record Note(int By);
 internal sealed record Count : IRequest<int>;
 
 /// <summary>An entity as a user writes it.</summary>
-internal sealed class Counter : Entity
+internal class Counter : Entity
 {
     private int _count;
 
@@ -39,6 +39,9 @@ internal sealed class Counter : Entity
         .Add("note.v1", BenchJson.Default.Note)
         .Add("count.v1", BenchJson.Default.Count, BenchJson.Default.Int32);
 }
+
+/// <summary>A counter that is placed individually.</summary>
+internal sealed class Call : Counter;
 
 [JsonSerializable(typeof(Increment))]
 [JsonSerializable(typeof(Note))]

@@ -11,6 +11,9 @@ internal static class PostgresControl
     /// <summary>The store's time: the database's clock, so that nodes need none in common.</summary>
     public const string NowMs = "(extract(epoch FROM clock_timestamp())*1000)::bigint";
 
+    /// <summary>Any type whose entities are placed individually; behind an equals sign. An array, so that the planner looks its members up by an index.</summary>
+    public const string Placed = "ANY(ARRAY(SELECT type FROM shard_type WHERE shard_count=0))";
+
     /// <summary>Shards that one call acquires or revokes at most.</summary>
     public const int SliceRows = 8_192;
 
@@ -129,6 +132,52 @@ internal static class PostgresControl
 
     public static StoreResult<ImmutableArray<ShardRow>> ReadShards(PostgresSession db) =>
         StoreResult.Ok((db.Read(ReadShard, $"SELECT {ShardColumns} FROM shard ORDER BY shard_no")).ToImmutableArray());
+
+    public static StoreResult<ShardPicture> ReadPicture(PostgresSession db, Incarnation self)
+    {
+        var hashed = db.Read(ReadShard, $"SELECT {ShardColumns} FROM shard WHERE type=ANY(ARRAY(SELECT type FROM shard_type WHERE shard_count>0))");
+        if (db.Scalar<bool>("SELECT true FROM shard_type WHERE shard_count=0 LIMIT 1") is null) return StoreResult.Ok(new ShardPicture([.. hashed.OrderBy(r => r.No)], 0, 0));
+        var unsettled = db.Read(
+            ReadShard, $"SELECT {ShardColumns} FROM shard WHERE state IN ('free', 'handoff') AND type={Placed} ORDER BY shard_no LIMIT $1", ShardPicture.UnsettledMax);
+        var (own, epochs) = db.Read(
+            r => (r.GetInt64(0), r.GetInt64(1)), $"SELECT count(*), coalesce(sum(epoch), 0)::bigint FROM shard WHERE owner_inc=$1 AND type={Placed}", self.Value)[0];
+        return StoreResult.Ok(new ShardPicture([.. hashed.Concat(unsettled).OrderBy(r => r.No)], own, epochs));
+    }
+
+    public static StoreResult<ImmutableArray<ShardRow>> ReadOwn(PostgresSession db, Incarnation self) => StoreResult.Ok(
+        (db.Read(ReadShard, $"SELECT {ShardColumns} FROM shard WHERE owner_inc=$1 AND type={Placed} ORDER BY shard_no", self.Value)).ToImmutableArray());
+
+    /// <summary>The rows that are there, in order.</summary>
+    public static StoreResult<ImmutableArray<ShardRow>> FindPlaced(PostgresSession db, IReadOnlyList<ShardPlacement> placements) => StoreResult.Ok(Find(db, placements).Select(f => f.Row).ToImmutableArray());
+
+    public static StoreResult<ImmutableArray<ShardRow>> Place(PostgresSession db, IReadOnlyList<ShardPlacement> placements)
+    {
+        if (db.Read(r => r.GetString(0), $"SELECT t FROM unnest($1) t WHERE NOT t={Placed} LIMIT 1", (object)placements.Select(p => p.Type).Distinct().ToArray()) is [var other])
+            return StoreResult.Not<ImmutableArray<ShardRow>>(StoreVerdict.Conflict, $"{other} is not a type of individually placed entities here.");
+        // Locked first: whoever else makes rows has committed, and numbers are given once.
+        var first = db.Scalar<long>("SELECT next_shard FROM cluster WHERE id=1 FOR UPDATE") ?? 1;
+        var known = Find(db, placements).Select(f => f.Place).ToHashSet();
+        var missing = placements.Where((_, i) => !known.Contains(i)).DistinctBy(p => (p.Type, p.Key)).ToArray();
+        db.Run(
+            """
+            INSERT INTO shard(shard_no, type, key, epoch, target_inc, state, next_seq)
+            SELECT $1+p.i-1, p.type, p.key, 0, p.target, 'free', 1 FROM unnest($2, $3, $4) WITH ORDINALITY p(type, key, target, i)
+            """, first, missing.Select(p => p.Type).ToArray(), missing.Select(p => p.Key).ToArray(), missing.Select(p => p.Target.Value).ToArray());
+        db.Run("UPDATE cluster SET next_shard=$1 WHERE id=1", first + missing.Length);
+        return FindPlaced(db, placements);
+    }
+
+    private static List<(int Place, ShardRow Row)> Find(PostgresSession db, IReadOnlyList<ShardPlacement> placements) => db.Read(
+        r => ((int)r.GetInt64(9) - 1, ReadShard(r)),
+        $"SELECT {ShardColumns}, p.i FROM unnest($1, $2) WITH ORDINALITY p(t, k, i) JOIN shard ON type=p.t AND key=p.k WHERE type={Placed} ORDER BY p.i",
+        placements.Select(p => p.Type).ToArray(), placements.Select(p => p.Key).ToArray());
+
+    public static StoreResult<ImmutableArray<ShardNo>> End(PostgresSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Change(
+        db, [.. shards.Select(s => new Order(s.Shard, s.Epoch, owner, null))],
+        $"owner_inc=NULL, target_inc=NULL, prev_inc=NULL, state='ended', ended_at={NowMs}", $"s.owner_inc=o.first AND s.type={Placed}");
+
+    public static StoreResult<int> PruneEnded(PostgresSession db, TimeSpan age) => StoreResult.Ok(db.Run(
+        $"DELETE FROM shard WHERE shard_no IN (SELECT shard_no FROM shard WHERE ended_at<{NowMs}-$1 AND state='ended' LIMIT 1000)", (long)age.TotalMilliseconds));
 
     public static StoreResult<ImmutableArray<ShardRow>> ReadShards(PostgresSession db, long[] shards) => StoreResult.Ok(
         (db.Read(ReadShard, $"SELECT {ShardColumns} FROM shard WHERE shard_no=ANY($1) ORDER BY shard_no", shards)).ToImmutableArray());

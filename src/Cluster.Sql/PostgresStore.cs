@@ -62,7 +62,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount, bool exclusive = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(type);
-        ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(shardCount);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(shardCount, 65_536);
         return WriteManyAsync(shardCount, db => PostgresControl.RegisterType(db, type, shardCount, exclusive));
     }
@@ -80,7 +80,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change)
     {
         ArgumentNullException.ThrowIfNull(change);
-        return WriteManyAsync(change.Targets.Length, db => PostgresViewChange.Run(db, change));
+        return WriteManyAsync(Math.Max(change.Targets.Length, change.Heirs.IsEmpty ? 0 : 50_000), db => PostgresViewChange.Run(db, change));
     }
 
     /// <inheritdoc />
@@ -116,6 +116,29 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
             if (slice.Value.Length < PostgresControl.SliceRows) return StoreResult.Ok(acquired.DrainToImmutable());
         }
     }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ShardPicture>> ReadPictureAsync(Incarnation self) => ReadAsync(_control, db => PostgresControl.ReadPicture(db, self));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadOwnAsync(Incarnation self) => ReadAsync(_control, db => PostgresControl.ReadOwn(db, self));
+
+    /// <inheritdoc />
+    public async ValueTask<StoreResult<ImmutableArray<ShardRow>>> PlaceAsync(IReadOnlyList<ShardPlacement> placements)
+    {
+        ArgumentNullException.ThrowIfNull(placements);
+        // Mostly all are there, and nothing is to be written.
+        var found = await ReadAsync(Freer(_reads), db => PostgresControl.FindPlaced(db, placements)).ConfigureAwait(false);
+        if (!found.IsOk || found.Value.Length == placements.Count) return found;
+        return await WriteManyAsync(placements.Count, db => PostgresControl.Place(db, placements)).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> EndAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
+        WriteManyAsync(shards.Count, db => PostgresControl.End(db, owner, shards));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(_control, db => PostgresControl.PruneEnded(db, age));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(_control, PostgresControl.ReadShards);

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
@@ -8,6 +9,9 @@ namespace ActorCluster.Sql;
 /// <summary>The view change of the protocol, section 1: members first, then shards, then the view and its log, in one transaction.</summary>
 internal static class PostgresViewChange
 {
+    /// <summary>Rows that one change revokes at most; with heirs for them there may be many that no plan names, for which a change has a time of its own.</summary>
+    public static int RowsMax(ViewChange change) => Math.Max(change.Targets.Length, change.Heirs.IsEmpty ? PostgresControl.SliceRows : 200_000);
+
     /// <summary>Runs in a transaction of the caller, who undoes everything unless the verdict is Ok.</summary>
     public static StoreResult<long> Run(PostgresSession db, ViewChange change)
     {
@@ -29,8 +33,8 @@ internal static class PostgresViewChange
 
         if (change.Settings is { } settings && PostgresSettings.Change(db, settings) is { } kept) return Conflict(kept);
 
-        foreach (var inc in downed) RevokeFromDown(db, inc, Math.Max(change.Targets.Length, PostgresControl.SliceRows));
-        foreach (var seen in change.Releases) Revoke(db, seen.Inc, "FOR UPDATE");
+        foreach (var inc in downed) RevokeFromDown(db, inc, change);
+        foreach (var seen in change.Releases) Revoke(db, seen.Inc, change.Heirs, "FOR UPDATE");
         GiveTargets(db, change);
         db.Run("UPDATE cluster SET view=$1 WHERE id=1", view);
         db.Run(
@@ -84,33 +88,35 @@ internal static class PostgresViewChange
     /// Neither a row that somebody holds locked nor more rows than the call's time was made for may keep a dead member in: these are passed over
     /// and stay the dead member's until the sweep takes them, which is safe, since it can acquire nothing and the rows' epochs still fence.
     /// </summary>
-    private static void RevokeFromDown(PostgresSession db, Incarnation inc, int rowsMax)
+    private static void RevokeFromDown(PostgresSession db, Incarnation inc, ViewChange change)
     {
+        var rowsMax = RowsMax(change);
         db.Run("SAVEPOINT revoke");
         try
         {
             db.Run("SET LOCAL lock_timeout='300ms'");
-            Revoke(db, inc, $"LIMIT {rowsMax} FOR UPDATE");
+            Revoke(db, inc, change.Heirs, $"LIMIT {rowsMax} FOR UPDATE");
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
         {
             db.Run("ROLLBACK TO SAVEPOINT revoke");
-            Revoke(db, inc, $"LIMIT {rowsMax} FOR UPDATE SKIP LOCKED");
+            Revoke(db, inc, change.Heirs, $"LIMIT {rowsMax} FOR UPDATE SKIP LOCKED");
         }
     }
 
     /// <summary>Revokes by what the rows say once locked, never by a list read before: an acquire that committed meanwhile would keep its rows.</summary>
-    private static void Revoke(PostgresSession db, Incarnation inc, string which)
+    private static void Revoke(PostgresSession db, Incarnation inc, ImmutableArray<Incarnation> heirs, string which)
     {
         var locked = db.Read(
             r => r.GetInt64(0),
             $"SELECT shard_no FROM shard WHERE owner_inc=$1 OR (target_inc=$1 AND state='free') ORDER BY shard_no {which}", inc.Value);
         if (locked.Count == 0) return;
         db.Run(
-            """
-            UPDATE shard SET prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, target_inc=NULL, state='free'
+            $"""
+            UPDATE shard SET prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, state='free',
+                target_inc=CASE WHEN type={PostgresControl.Placed} THEN ($3)[1 + shard_no % $4] END
             WHERE shard_no=ANY($2) AND (owner_inc=$1 OR (target_inc=$1 AND state='free'))
-            """, inc.Value, locked.ToArray());
+            """, inc.Value, locked.ToArray(), heirs.Select(h => h.Value).ToArray(), Math.Max(1, heirs.Length));
     }
 
     /// <summary>Rows revoked just now have no target, so this gives them the plan's, and repairs those that were stranded before.

@@ -11,6 +11,9 @@ internal static class SqliteControl
     /// <summary>Rows that one call moves at most, so that none takes long; a renewal waits for the call before it.</summary>
     public const int SliceRows = 4_096;
 
+    /// <summary>The types whose entities are placed individually.</summary>
+    public const string Placed = "(SELECT type FROM shard_type WHERE shard_count=0)";
+
     private const string ShardColumns = "shard_no, type, key, epoch, owner_inc, target_inc, prev_inc, state, next_seq";
 
     public static ClusterRow ReadClusterRow(SqliteSession db)
@@ -110,6 +113,74 @@ internal static class SqliteControl
         while (read.Step()) rows.Add(ReadShard(read));
         return StoreResult.Ok(rows.DrainToImmutable());
     }
+
+    public static StoreResult<ShardPicture> ReadPicture(SqliteSession db, Incarnation self)
+    {
+        var rows = ImmutableArray.CreateBuilder<ShardRow>();
+        foreach (var text in new[]
+        {
+            $"SELECT {ShardColumns} FROM shard WHERE type IN (SELECT type FROM shard_type WHERE shard_count>0)",
+            $"SELECT {ShardColumns} FROM shard INDEXED BY shard_unsettled WHERE state IN ('free', 'handoff') AND +type IN {Placed} ORDER BY shard_no LIMIT {ShardPicture.UnsettledMax}",
+        })
+        {
+            var read = db.Get(text);
+            while (read.Step()) rows.Add(ReadShard(read));
+        }
+        rows.Sort(static (a, b) => a.No.CompareTo(b.No));
+        var own = db.Get($"SELECT count(*), coalesce(sum(epoch), 0) FROM shard WHERE owner_inc=?1 AND type IN {Placed}").Bind(1, self.Value);
+        own.Step();
+        var picture = new ShardPicture(rows.DrainToImmutable(), own.GetLong(0), own.GetLong(1));
+        own.Reset();
+        return StoreResult.Ok(picture);
+    }
+
+    public static StoreResult<ImmutableArray<ShardRow>> ReadOwn(SqliteSession db, Incarnation self)
+    {
+        var rows = ImmutableArray.CreateBuilder<ShardRow>();
+        var read = db.Get($"SELECT {ShardColumns} FROM shard WHERE owner_inc=?1 AND type IN {Placed} ORDER BY shard_no").Bind(1, self.Value);
+        while (read.Step()) rows.Add(ReadShard(read));
+        return StoreResult.Ok(rows.DrainToImmutable());
+    }
+
+    /// <summary>The rows that are there, in order.</summary>
+    public static StoreResult<ImmutableArray<ShardRow>> FindPlaced(SqliteSession db, IReadOnlyList<ShardPlacement> placements)
+    {
+        var rows = ImmutableArray.CreateBuilder<ShardRow>(placements.Count);
+        foreach (var (type, key, _) in placements)
+        {
+            var read = db.Get($"SELECT {ShardColumns} FROM shard WHERE type=?1 AND key=?2 AND type IN {Placed}").Bind(1, type).Bind(2, key);
+            if (!read.Step()) continue;
+            rows.Add(ReadShard(read));
+            read.Reset();
+        }
+        return StoreResult.Ok(rows.DrainToImmutable());
+    }
+
+    public static StoreResult<ImmutableArray<ShardRow>> Place(SqliteSession db, IReadOnlyList<ShardPlacement> placements)
+    {
+        foreach (var type in placements.Select(p => p.Type).Distinct())
+        {
+            if (db.Get("SELECT 1 FROM shard_type WHERE type=?1 AND shard_count=0").Bind(1, type).Scalar() is null)
+                return StoreResult.Not<ImmutableArray<ShardRow>>(StoreVerdict.Conflict, $"{type} is not a type of individually placed entities here.");
+        }
+        var first = db.Get("SELECT next_shard FROM cluster WHERE id=1").Scalar() ?? 1;
+        var next = first;
+        foreach (var (type, key, target) in placements)
+        {
+            next += db.Get("INSERT INTO shard(shard_no, type, key, epoch, target_inc, state, next_seq) VALUES(?1, ?2, ?3, 0, ?4, 'free', 1) ON CONFLICT(type, key) DO NOTHING")
+                .Bind(1, next).Bind(2, type).Bind(3, key).Bind(4, target.Value).Run();
+        }
+        if (next > first) db.Get("UPDATE cluster SET next_shard=?1 WHERE id=1").Bind(1, next).Run();
+        return FindPlaced(db, placements);
+    }
+
+    public static StoreResult<ImmutableArray<ShardNo>> End(SqliteSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards, long nowUnixMs) => Changed(
+        shards, s => s.Shard,
+        s => db.Get($"UPDATE shard SET owner_inc=NULL, target_inc=NULL, prev_inc=NULL, state='ended', ended_at=?4 WHERE shard_no=?1 AND epoch=?2 AND owner_inc=?3 AND type IN {Placed}")
+            .Bind(1, s.Shard.Value).Bind(2, s.Epoch.Value).Bind(3, owner.Value).Bind(4, nowUnixMs));
+
+    public static StoreResult<int> PruneEnded(SqliteSession db, TimeSpan age, long nowUnixMs) => StoreResult.Ok(
+        db.Get("DELETE FROM shard WHERE shard_no IN (SELECT shard_no FROM shard WHERE ended_at<?1 AND state='ended' LIMIT 1000)").Bind(1, nowUnixMs - (long)age.TotalMilliseconds).Run());
 
     public static StoreResult<ImmutableArray<ShardRow>> ReadShards(SqliteSession db, IReadOnlyCollection<ShardNo> shards)
     {

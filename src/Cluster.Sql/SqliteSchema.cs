@@ -56,6 +56,15 @@ internal static class SqliteSchema
         CREATE INDEX timer_due ON timer(due_at, shard_no, entity, key);
         """,
         "CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID; ALTER TABLE cluster ADD COLUMN settings_ver INTEGER NOT NULL DEFAULT 0;",
+        // Rows of individually placed entities, of which there may be very many: what a poll or an acquire asks for is found without the others.
+        """
+        ALTER TABLE shard ADD COLUMN ended_at INTEGER;
+        DROP INDEX shard_owner; CREATE INDEX shard_owner ON shard(owner_inc, type, epoch);
+        DROP INDEX shard_target; CREATE INDEX shard_target ON shard(target_inc) WHERE state='free';
+        CREATE INDEX shard_unsettled ON shard(shard_no) WHERE state IN ('free', 'handoff');
+        CREATE INDEX shard_previous ON shard(prev_inc) WHERE prev_inc IS NOT NULL;
+        CREATE INDEX shard_ended ON shard(ended_at) WHERE ended_at IS NOT NULL;
+        """,
     ];
 
     /// <summary>The version that this build writes.</summary>

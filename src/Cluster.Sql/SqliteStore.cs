@@ -61,7 +61,7 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount, bool exclusive = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(type);
-        ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(shardCount);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(shardCount, 65_536);
         return WriteAsync(db => SqliteControl.RegisterType(db, type, shardCount, exclusive));
     }
@@ -108,6 +108,29 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
             if (slice.Value.Length < SqliteControl.SliceRows) return StoreResult.Ok(acquired.OrderBy(s => s.No).ToImmutableArray());
         }
     }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ShardPicture>> ReadPictureAsync(Incarnation self) => ReadAsync(db => SqliteControl.ReadPicture(db, self), urgent: true);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadOwnAsync(Incarnation self) => ReadAsync(db => SqliteControl.ReadOwn(db, self), urgent: true);
+
+    /// <inheritdoc />
+    public async ValueTask<StoreResult<ImmutableArray<ShardRow>>> PlaceAsync(IReadOnlyList<ShardPlacement> placements)
+    {
+        ArgumentNullException.ThrowIfNull(placements);
+        // Mostly all are there, and nothing is to be written.
+        var found = await ReadAsync(db => SqliteControl.FindPlaced(db, placements), urgent: true).ConfigureAwait(false);
+        if (!found.IsOk || found.Value.Length == placements.Count) return found;
+        return await WriteAsync(db => SqliteControl.Place(db, placements)).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> EndAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
+        SliceAsync(shards, (db, some) => SqliteControl.End(db, owner, some, NowUnixMs));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(db => SqliteControl.PruneEnded(db, age, NowUnixMs));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(SqliteControl.ReadShards, urgent: true);

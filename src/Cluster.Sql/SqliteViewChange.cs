@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Text;
 using ActorCluster.Persistence;
@@ -28,7 +29,7 @@ internal static class SqliteViewChange
 
         if (change.Settings is { } settings && SqliteSettings.Change(db, settings) is { } kept) return Conflict(kept);
 
-        foreach (var inc in revoked.Concat(change.Releases.Select(r => r.Inc))) Revoke(db, inc);
+        foreach (var inc in revoked.Concat(change.Releases.Select(r => r.Inc))) Revoke(db, inc, change.Heirs);
         foreach (var target in change.Targets) GiveTarget(db, target);
         db.Get("UPDATE cluster SET view=?1 WHERE id=1").Bind(1, view).Run();
         db.Get("INSERT INTO view_log(view, op_id, by_inc, reason, change, members, at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
@@ -88,11 +89,12 @@ internal static class SqliteViewChange
     }
 
     /// <summary>Revokes by what the rows say now, never by a list read before: an acquire that committed meanwhile would keep its rows.</summary>
-    private static void Revoke(SqliteSession db, Incarnation inc) => db.Get(
-        """
-        UPDATE shard SET prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, target_inc=NULL, state='free'
+    private static void Revoke(SqliteSession db, Incarnation inc, ImmutableArray<Incarnation> heirs) => db.Get(
+        $"""
+        UPDATE shard SET prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, state='free',
+            target_inc=CASE WHEN type IN {SqliteControl.Placed} THEN json_extract(?2, '$[' || (shard_no % ?3) || ']') END
         WHERE owner_inc=?1 OR (target_inc=?1 AND state='free')
-        """).Bind(1, inc.Value).Run();
+        """).Bind(1, inc.Value).Bind(2, $"[{string.Join(',', heirs.Select(h => h.Value))}]").Bind(3, Math.Max(1, heirs.Length)).Run();
 
     /// <summary>Rows revoked just now have no target, so this gives them the plan's, and repairs those that were stranded before.</summary>
     private static void GiveTarget(SqliteSession db, ShardTarget given) => db.Get(

@@ -38,7 +38,7 @@ public sealed partial class ModelDatabase
         foreach (var inc in members.Keys)
             if (!members[inc].IsLive) _downAt.TryAdd(inc, atUnixMs);
         _members = members;
-        foreach (var inc in revoked.Concat(change.Releases.Select(r => r.Inc))) Revoke(inc);
+        foreach (var inc in revoked.Concat(change.Releases.Select(r => r.Inc))) Revoke(inc, change.Heirs);
         foreach (var (shard, target) in change.Targets) GiveTarget(shard, target);
         _cluster = Opened with { View = view };
         _viewLog.Add(new ModelViewLogEntry(view, change.OpId, change.By, change.Reason, [.. members.Values]));
@@ -136,11 +136,11 @@ public sealed partial class ModelDatabase
 
     private bool LeaseMoved(MemberRow member, long seen) => member.LeaseSeq != seen && _mutation != ModelMutation.EvictIgnoresLeaseSeq;
 
-    private void Revoke(Incarnation inc)
+    private void Revoke(Incarnation inc, ImmutableArray<Incarnation> heirs)
     {
         IEnumerable<ShardRow> looked = _mutation == ModelMutation.EvictByRowsReadBefore ? _rowsAtLastView : _shards.Values;
         foreach (var row in looked.Where(r => r.Owner == inc || (r.Target == inc && r.State == ShardState.Free)).ToArray())
-            _shards[row.No] = Freed(_shards[row.No]);
+            _shards[row.No] = Freed(_shards[row.No]) with { Target = !heirs.IsEmpty && _placed.Contains(row.Type) ? heirs[(int)(row.No.Value % heirs.Length)] : null };
     }
 
     private void GiveTarget(ShardNo shard, Incarnation target)

@@ -13,12 +13,17 @@ namespace ActorCluster.TestKit;
 /// arguments. Everything is iterated in sorted order. To lose a reply, apply the operation and drop its result.</remarks>
 public sealed partial class ModelDatabase
 {
+    private const int PrunedMax = 1_000;
+
     private readonly Guid _uuid;
     private readonly ModelMutation _mutation;
     private readonly bool _keepsClientIndex;
     private readonly SortedDictionary<string, int> _types = new(StringComparer.Ordinal);
     private readonly SortedSet<string> _exclusive = new(StringComparer.Ordinal);
     private readonly SortedDictionary<ShardNo, ShardRow> _shards = [];
+    private readonly SortedSet<string> _placed = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string Type, string Key), ShardNo> _byKey = []; // Only asked, never iterated.
+    private readonly SortedDictionary<ShardNo, long> _endedAt = [];
     private readonly SortedDictionary<ShardNo, Guid> _lastBatches = [];
     private readonly SortedDictionary<Incarnation, long> _downAt = [];
     private readonly List<ModelShardLogEntry> _shardLog = [];
@@ -28,6 +33,7 @@ public sealed partial class ModelDatabase
     private ClusterRow? _cluster;
     private ImmutableSortedDictionary<string, string> _settings = ImmutableSortedDictionary<string, string>.Empty;
     private long _lastIncarnation;
+    private long _lastShard;
 
     /// <summary>Makes an empty database.</summary>
     /// <param name="uuid">The cluster's identity.</param>
@@ -54,6 +60,8 @@ public sealed partial class ModelDatabase
 
     internal Lock Gate { get; } = new();
 
+    internal bool IsPlaced(string type) => _placed.Contains(type);
+
     internal MemberRow? Find(Incarnation inc) => _members.GetValueOrDefault(inc);
 
     internal ShardRow? Find(ShardNo shard) => _shards.GetValueOrDefault(shard);
@@ -72,9 +80,13 @@ public sealed partial class ModelDatabase
             _cluster = _cluster,
             _settings = _settings,
             _lastIncarnation = _lastIncarnation,
+            _lastShard = _lastShard,
         };
         foreach (var (type, count) in _types) copy._types.Add(type, count);
         copy._exclusive.UnionWith(_exclusive);
+        copy._placed.UnionWith(_placed);
+        foreach (var (key, no) in _byKey) copy._byKey.Add(key, no);
+        foreach (var (no, at) in _endedAt) copy._endedAt.Add(no, at);
         foreach (var (no, row) in _shards) copy._shards.Add(no, row);
         foreach (var (no, batch) in _lastBatches) copy._lastBatches.Add(no, batch);
         foreach (var (inc, at) in _downAt) copy._downAt.Add(inc, at);
@@ -99,20 +111,71 @@ public sealed partial class ModelDatabase
     public StoreResult<int> RegisterType(string type, int shardCount, bool exclusive = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(type);
-        ArgumentOutOfRangeException.ThrowIfLessThan(shardCount, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(shardCount);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(shardCount, 65_536);
         _ = Opened;
         if (_types.TryGetValue(type, out var known))
             return _exclusive.Contains(type) == exclusive ? StoreResult.Ok(known) : StoreResult.Not<int>(StoreVerdict.Conflict, $"{type} is {(exclusive ? "not " : "")}exclusive here.");
         _types.Add(type, shardCount);
+        if (shardCount == 0) _placed.Add(type);
         if (exclusive) _exclusive.Add(type);
         for (var i = 0; i < shardCount; i++)
         {
-            var no = new ShardNo(_shards.Count + 1); // Rows are never deleted, so the count is the highest number.
+            var no = new ShardNo(++_lastShard);
             _shards.Add(no, new ShardRow(
                 no, type, i.ToString(CultureInfo.InvariantCulture), new Epoch(0), null, null, null, ShardState.Free, NextSeq: 1));
         }
         return StoreResult.Ok(shardCount);
+    }
+
+    /// <summary>See <see cref="IControlStore.PlaceAsync"/>.</summary>
+    public StoreResult<ImmutableArray<ShardRow>> Place(IReadOnlyList<ShardPlacement> placements)
+    {
+        _ = Opened;
+        foreach (var type in placements.Select(p => p.Type))
+            if (!_placed.Contains(type)) return StoreResult.Not<ImmutableArray<ShardRow>>(StoreVerdict.Conflict, $"{type} is not a type of individually placed entities here.");
+        var rows = ImmutableArray.CreateBuilder<ShardRow>(placements.Count);
+        foreach (var (type, key, target) in placements)
+        {
+            if (!_byKey.TryGetValue((type, key), out var no) || (_mutation == ModelMutation.PlaceAgain && _shards[no].Target != target))
+            {
+                no = new ShardNo(++_lastShard);
+                _shards.Add(no, new ShardRow(no, type, key, new Epoch(0), null, target, null, ShardState.Free, NextSeq: 1));
+                _byKey[(type, key)] = no;
+            }
+            rows.Add(_shards[no]);
+        }
+        return StoreResult.Ok(rows.MoveToImmutable());
+    }
+
+    /// <summary>See <see cref="IControlStore.EndAsync"/>.</summary>
+    /// <param name="owner">The owner.</param>
+    /// <param name="shards">What has ended.</param>
+    /// <param name="atUnixMs">The store's time; for <see cref="PruneEnded"/>.</param>
+    public StoreResult<ImmutableArray<ShardNo>> End(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards, long atUnixMs)
+    {
+        var ended = ChangeRows(
+            shards, s => s.Shard,
+            (row, s) => row.Owner == owner && row.Epoch == s.Epoch && _placed.Contains(row.Type),
+            (row, _) => row with { Owner = null, Target = null, Previous = null, State = ShardState.Ended });
+        foreach (var no in ended.Value) _endedAt[no] = atUnixMs;
+        return ended;
+    }
+
+    /// <summary>See <see cref="IControlStore.PruneEndedAsync"/>.</summary>
+    /// <param name="age">Rows that ended longer ago go.</param>
+    /// <param name="atUnixMs">The store's time.</param>
+    public StoreResult<int> PruneEnded(TimeSpan age, long atUnixMs)
+    {
+        _ = Opened;
+        var old = _endedAt.Where(e => e.Value < atUnixMs - (long)age.TotalMilliseconds).Select(e => e.Key).Take(PrunedMax).ToArray();
+        foreach (var no in old)
+        {
+            _byKey.Remove((_shards[no].Type, _shards[no].Key));
+            _shards.Remove(no);
+            _endedAt.Remove(no);
+        }
+        return StoreResult.Ok(old.Length);
     }
 
     /// <summary>See <see cref="IControlStore.NextIncarnationAsync"/>.</summary>
@@ -173,6 +236,22 @@ public sealed partial class ModelDatabase
     {
         _ = Opened;
         return StoreResult.Ok<ImmutableArray<ShardRow>>([.. _shards.Values]);
+    }
+
+    /// <summary>See <see cref="IControlStore.ReadPictureAsync"/>.</summary>
+    public StoreResult<ShardPicture> ReadPicture(Incarnation self)
+    {
+        _ = Opened;
+        var unsettled = _shards.Values.Where(r => r.State is (ShardState.Free or ShardState.Handoff) && _placed.Contains(r.Type)).Take(ShardPicture.UnsettledMax);
+        var own = _shards.Values.Where(r => r.Owner == self && _placed.Contains(r.Type)).ToArray();
+        return StoreResult.Ok(new ShardPicture([.. _shards.Values.Where(r => !_placed.Contains(r.Type)).Concat(unsettled).OrderBy(r => r.No)], own.Length, own.Sum(r => r.Epoch.Value)));
+    }
+
+    /// <summary>See <see cref="IControlStore.ReadOwnAsync"/>.</summary>
+    public StoreResult<ImmutableArray<ShardRow>> ReadOwn(Incarnation self)
+    {
+        _ = Opened;
+        return StoreResult.Ok<ImmutableArray<ShardRow>>([.. _shards.Values.Where(r => r.Owner == self && _placed.Contains(r.Type))]);
     }
 
     /// <summary>See <see cref="IControlStore.ReadShardsAsync(IReadOnlyCollection{ShardNo})"/>.</summary>

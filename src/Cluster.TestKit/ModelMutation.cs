@@ -27,6 +27,9 @@ public enum ModelMutation
     /// <summary>A revoke of a free row forgets the owner of before.</summary>
     RevokeForgetsPrevious,
 
+    /// <summary>An individually placed entity that two nodes place differently gets a row for each.</summary>
+    PlaceAgain,
+
     /// <summary>A recovery does not raise epochs and incarnations, so that lost ones are given again.</summary>
     RecoverWithoutRaise,
 

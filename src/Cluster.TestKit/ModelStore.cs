@@ -69,6 +69,21 @@ public sealed class ModelStore : IClusterStore, IStoreRecovery
         Do(d => d.Acquire(inc, stale));
 
     /// <inheritdoc />
+    public ValueTask<StoreResult<ShardPicture>> ReadPictureAsync(Incarnation self) => Do(d => d.ReadPicture(self));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadOwnAsync(Incarnation self) => Do(d => d.ReadOwn(self));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> PlaceAsync(IReadOnlyList<ShardPlacement> placements) => Do(d => d.Place(placements));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> EndAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Do(d => d.End(owner, shards, NowUnixMs));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => Do(d => d.PruneEnded(age, NowUnixMs));
+
+    /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => Do(d => d.ReadShards());
 
     /// <inheritdoc />

@@ -168,6 +168,63 @@ internal static class OwnershipConformance
             Equal(1, Ok(await b.Store.ClearPreviousAsync(a, [(no, new Epoch(1))]).ConfigureAwait(false), "Clear"), "Cleared.");
             Equal(null, (await b.ShardAsync(no).ConfigureAwait(false)).Previous, "Nobody to wait for.");
         })),
+        ("Individually placed entities get one row each, made by the first who places them", open => RunAsync(open, async b =>
+        {
+            var (a, c) = (await b.MemberAsync(types: [TypeName, "call"]).ConfigureAwait(false), await b.MemberAsync(types: [TypeName, "call"]).ConfigureAwait(false));
+            Equal(0, Ok(await b.Store.RegisterTypeAsync("call", 0).ConfigureAwait(false), "RegisterTypeAsync"), "No shards of its own.");
+            Verdict(StoreVerdict.Conflict, await b.Store.PlaceAsync([new ShardPlacement(TypeName, "9", a)]).ConfigureAwait(false), "A hashed type's rows are not made so.");
+            var made = Ok(await b.Store.PlaceAsync([new ShardPlacement("call", "x", a), new ShardPlacement("call", "y", c)]).ConfigureAwait(false), "PlaceAsync");
+            Sequence([("x", a, new Epoch(0), ShardState.Free), ("y", c, new Epoch(0), ShardState.Free)], made.Select(r => (r.Key, r.Target!.Value, r.Epoch, r.State)), "Made as asked.");
+            Equal(true, made[0].No != made[1].No && made.All(r => r.No.Value > 4), "Numbers of their own.");
+            var found = Ok(await b.Store.PlaceAsync([new ShardPlacement("call", "y", a), new ShardPlacement("call", "z", a), new ShardPlacement("call", "x", c)]).ConfigureAwait(false), "PlaceAsync");
+            Sequence([(made[1].No, c), (found[1].No, a), (made[0].No, a)], found.Select(r => (r.No, r.Target!.Value)), "Found as the first made them, in order.");
+            var before = Ok(await b.Store.ReadPictureAsync(a).ConfigureAwait(false), "ReadPictureAsync");
+            Sequence([1L, 2, 3, 4, made[0].No.Value, made[1].No.Value, found[1].No.Value], before.Rows.Select(r => r.No.Value), "Free ones are in the picture.");
+            var won = Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync");
+            Sequence(["x", "z"], won.Select(w => w.Key), "Acquired like any other.");
+            var picture = Ok(await b.Store.ReadPictureAsync(a).ConfigureAwait(false), "ReadPictureAsync");
+            Equal((5, 2L, 2L), (picture.Rows.Length, picture.Own, picture.OwnEpochs), "Owned ones are counted.");
+            Sequence(["x", "z"], Ok(await b.Store.ReadOwnAsync(a).ConfigureAwait(false), "ReadOwnAsync").Select(r => r.Key), "By their owner.");
+            Equal((0L, 0), (Ok(await b.Store.ReadPictureAsync(c).ConfigureAwait(false), "ReadPictureAsync").Own, Ok(await b.Store.ReadOwnAsync(c).ConfigureAwait(false), "ReadOwnAsync").Length), "Another owns none.");
+        })),
+        ("An eviction deals the individually placed entities of its victim to the heirs, by number", open => RunAsync(open, async b =>
+        {
+            var (a, c, d) = (await b.MemberAsync(types: ["call"]).ConfigureAwait(false), await b.MemberAsync(types: ["call"]).ConfigureAwait(false), await b.MemberAsync(types: ["call"]).ConfigureAwait(false));
+            Ok(await b.Store.RegisterTypeAsync("call", 0).ConfigureAwait(false), "RegisterTypeAsync");
+            await AimAsync(b, (1, a)).ConfigureAwait(false);
+            var made = Ok(await b.Store.PlaceAsync([.. Enumerable.Range(0, 6).Select(i => new ShardPlacement("call", $"c{i}", i == 5 ? c : a))]).ConfigureAwait(false), "PlaceAsync");
+            Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync");
+            Ok(await b.Store.AcquireAsync(c).ConfigureAwait(false), "AcquireAsync");
+            var change = await b.ChangeAsync(new MemberChange.Down(a, "test")).ConfigureAwait(false) with { Heirs = [c, d, d] };
+            Ok(await b.Store.ChangeViewAsync(change).ConfigureAwait(false), "ChangeViewAsync");
+            var rows = Ok(await b.Store.ReadShardsAsync([.. made.Select(r => r.No)]).ConfigureAwait(false), "ReadShardsAsync");
+            Incarnation[] heirs = [c, d, d];
+            Sequence(rows.Take(5).Select(r => ((Incarnation?)null, (Incarnation?)heirs[r.No.Value % 3], (Incarnation?)a)), rows.Take(5).Select(r => (r.Owner, r.Target, r.Previous)), "Dealt.");
+            Equal((c, ShardState.Owned), (rows[5].Owner, rows[5].State), "Another's stay.");
+            Equal(null, (await b.ShardAsync(new ShardNo(1)).ConfigureAwait(false)).Target, "Hashed rows are the plan's.");
+            var none = await b.ChangeAsync(new MemberChange.Down(c, "test")).ConfigureAwait(false);
+            Ok(await b.Store.ChangeViewAsync(none).ConfigureAwait(false), "ChangeViewAsync");
+            Equal(((Incarnation?)null, (Incarnation?)null), ((await b.ShardAsync(rows[5].No).ConfigureAwait(false)).Owner, (await b.ShardAsync(rows[5].No).ConfigureAwait(false)).Target), "Without heirs: no target.");
+        })),
+        ("An individually placed entity that has ended is acquired no more, and its row goes when it is old", open => RunAsync(open, async b =>
+        {
+            var a = await b.MemberAsync(types: [TypeName, "call"]).ConfigureAwait(false);
+            Ok(await b.Store.RegisterTypeAsync("call", 0).ConfigureAwait(false), "RegisterTypeAsync");
+            await AimAsync(b, (1, a)).ConfigureAwait(false);
+            var no = Ok(await b.Store.PlaceAsync([new ShardPlacement("call", "x", a)]).ConfigureAwait(false), "PlaceAsync")[0].No;
+            Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync");
+            Equal(0, Ok(await b.Store.EndAsync(a, [(no, new Epoch(2)), (new ShardNo(1), new Epoch(1))]).ConfigureAwait(false), "EndAsync").Length, "Only at its epoch, and no hashed shard.");
+            Sequence([no], Ok(await b.Store.EndAsync(a, [(no, new Epoch(1))]).ConfigureAwait(false), "EndAsync"), "Ended.");
+            Equal(0, Ok(await b.Store.EndAsync(a, [(no, new Epoch(1))]).ConfigureAwait(false), "EndAsync").Length, "Once.");
+            var row = Ok(await b.Store.PlaceAsync([new ShardPlacement("call", "x", a)]).ConfigureAwait(false), "PlaceAsync")[0];
+            Equal((no, new Epoch(1), null, null, ShardState.Ended), (row.No, row.Epoch, row.Owner, row.Target, row.State), "Found as it is.");
+            Equal(0, Ok(await b.Store.RetargetAsync([new ShardRetarget(no, new Epoch(1), null, a)]).ConfigureAwait(false), "RetargetAsync").Length, "Nobody gets it.");
+            Equal(0, Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync").Length, "Nobody takes it.");
+            Equal(0, Ok(await b.Store.PruneEndedAsync(TimeSpan.FromHours(1)).ConfigureAwait(false), "PruneEndedAsync"), "Not old yet.");
+            await Task.Delay(20).ConfigureAwait(false); // The store's own clock goes on.
+            Equal(1, Ok(await b.Store.PruneEndedAsync(TimeSpan.Zero).ConfigureAwait(false), "PruneEndedAsync"), "Old.");
+            Equal(0, Ok(await b.Store.ReadShardsAsync([no]).ConfigureAwait(false), "ReadShardsAsync").Length, "Gone.");
+        })),
         ("The sweep retargets free rows that are as they were read", open => RunAsync(open, async b =>
         {
             var (a, c) = (await b.MemberAsync().ConfigureAwait(false), await b.MemberAsync().ConfigureAwait(false));

@@ -5,12 +5,13 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using ActorCluster.Bench.Nodes;
 using ActorCluster.Entities;
+using ActorCluster.Primitives;
 using ActorCluster.Tests.Shared;
 
 namespace ActorCluster.Bench.Rows;
 
 /// <summary>SIGKILL of the node that has everything: how long from the commit of its eviction until its shards have new owners, and until each of its entities has answered again.</summary>
-/// <remarks>The victim started first and alone, so that all shards are its own; two survivors share them, of which one, in this process, asks. What is recorded is
+/// <remarks>The victim started first and alone, so that all hashed shards are its own; it has a thousand times the capacity of the others, so that nearly all individually placed entities are, too. Two survivors share them, of which one, in this process, asks. What is recorded is
 /// read from the survivors' log lines: an acquire is logged once the store has answered it.</remarks>
 internal static partial class Rehome
 {
@@ -34,11 +35,12 @@ internal static partial class Rehome
 
     private static async Task<Figure> RunAsync(string name, BenchOptions options, TempFolder folder, Func<string?> newStore)
     {
-        var (memory, journaled, runs, close) = (new List<Measured>(), new List<Measured>(), options.RunsOr(3), Window.Open());
+        var (memory, journaled, placed, runs, close) = (new List<Measured>(), new List<Measured>(), new List<Measured>(), options.RunsOr(3), Window.Open());
         for (var run = 0; run < runs; run++)
         {
             memory.Add(await OneAsync(options, Folder($"memory{run}"), newStore(), AskCounter, AskCounter).ConfigureAwait(false));
             journaled.Add(await OneAsync(options, Folder($"journal{run}"), newStore(), EnterLedger, LookIntoLedger).ConfigureAwait(false));
+            placed.Add(await OneAsync(options, Folder($"placed{run}"), newStore(), AskCall, AskCall, arePlaced: true).ConfigureAwait(false));
         }
         var window = close(1);
         return new Figure(name, Window.Median(memory.Concat(journaled).Select(m => m.RecordedMs)), "ms")
@@ -48,6 +50,8 @@ internal static partial class Rehome
             {
                 ["reachableMs"] = Window.Median(memory.Select(m => m.ReachableMs)),
                 ["journaledReachableMs"] = Window.Median(journaled.Select(m => m.ReachableMs)),
+                ["placedRecordedMs"] = Window.Median(placed.Select(m => m.RecordedMs)),
+                ["placedReachableMs"] = Window.Median(placed.Select(m => m.ReachableMs)),
             },
             Config = new Dictionary<string, JsonNode?>
             {
@@ -55,27 +59,28 @@ internal static partial class Rehome
                 ["store"] = name == "rehome" ? "sqlite" : "postgres",
                 ["entities"] = options.Entities,
                 ["shards"] = memory[0].Shards,
+                ["placed"] = placed[0].Shards - memory[0].Shards,
                 ["runs"] = runs,
-                ["recordedMs"] = new JsonArray([.. memory.Concat(journaled).Select(m => (JsonNode)Math.Round(m.RecordedMs))]),
-                ["committedMsAfterKill"] = new JsonArray([.. memory.Concat(journaled).Select(m => (JsonNode)Math.Round(m.CommittedMs))]),
-                ["halfReachableMs"] = new JsonArray([.. memory.Concat(journaled).Select(m => (JsonNode)Math.Round(m.HalfReachableMs))]),
+                ["recordedMs"] = new JsonArray([.. memory.Concat(journaled).Concat(placed).Select(m => (JsonNode)Math.Round(m.RecordedMs))]),
+                ["committedMsAfterKill"] = new JsonArray([.. memory.Concat(journaled).Concat(placed).Select(m => (JsonNode)Math.Round(m.CommittedMs))]),
+                ["halfReachableMs"] = new JsonArray([.. memory.Concat(journaled).Concat(placed).Select(m => (JsonNode)Math.Round(m.HalfReachableMs))]),
             },
         };
 
         string Folder(string of) => Directory.CreateDirectory(Path.Combine(folder.Path, of)).FullName;
     }
 
-    private static async Task<Measured> OneAsync(BenchOptions options, string folder, string? store, Func<BenchNode, int, Task> make, Func<BenchNode, int, Task> ask)
+    private static async Task<Measured> OneAsync(BenchOptions options, string folder, string? store, Func<BenchNode, int, Task> make, Func<BenchNode, int, Task> ask, bool arePlaced = false)
     {
-        var hosts = new Hosted(store, options.Shards, TellsOfLoads: false, Balances: false);
+        var hosts = new Hosted(store, options.Shards, TellsOfLoads: false, Balances: false, arePlaced ? "node3" : null);
         var mine = new ConcurrentQueue<Step>();
         await using var victim = await PeerProcess.StartAsync(folder, "node3", hosts).ConfigureAwait(false);
         await using var node = await BenchNode.StartAsync(folder, "node1", hosts.SetUp, new StepLog(mine.Enqueue)).ConfigureAwait(false);
         await using var survivor = await PeerProcess.StartAsync(folder, "node2", hosts).ConfigureAwait(false);
         await node.UntilAsync("three nodes, all shards at the victim", Limit, status =>
             status.Members.Count(m => m.Status == "up") == 3 && status.Shards.All(s => s.Owner == "node3")).ConfigureAwait(false);
-        var shards = node.Cluster.Status().Shards.Sum(s => s.Count);
         await AskAllAsync(options.Entities, i => make(node, i)).ConfigureAwait(false);
+        var shards = await ShardsOfAsync(hosts, folder, node.Engine.Life!.Latest.Snapshot!.Members.Single(m => m.Name == "node3").Inc).ConfigureAwait(false);
 
         mine.Clear();
         survivor.Steps.Clear();
@@ -95,6 +100,16 @@ internal static partial class Rehome
         if (recorded == 0) throw new InvalidOperationException($"Of the victim's {shards} shards {started} were started elsewhere.");
         Array.Sort(answered);
         return new Measured(shards, Ms(killed, committed), Ms(committed, recorded), Ms(committed, answered[answered.Length / 2]), Ms(committed, answered[^1]));
+    }
+
+    private static async Task<int> ShardsOfAsync(Hosted hosts, string folder, Incarnation victim)
+    {
+        var store = await hosts.OpenStoreAsync(folder).ConfigureAwait(false);
+        await using (store.ConfigureAwait(false))
+        {
+            var picture = (await store.ReadPictureAsync(victim).ConfigureAwait(false)).Value!;
+            return (int)(picture.Own + picture.Rows.Count(r => r.Owner == victim));
+        }
     }
 
     /// <summary>Asks each entity until it has answered; when each did.</summary>
@@ -126,6 +141,8 @@ internal static partial class Rehome
     }
 
     private static Task AskCounter(BenchNode node, int i) => node.Cluster.Entity<Counter>(IdOf(i)).AskAsync(new Increment(1)).AsTask();
+
+    private static Task AskCall(BenchNode node, int i) => node.Cluster.Entity<Call>(IdOf(i)).AskAsync(new Increment(1)).AsTask();
 
     private static Task EnterLedger(BenchNode node, int i) => node.Cluster.Entity<Ledger>(IdOf(i)).AskAsync(Command).AsTask();
 

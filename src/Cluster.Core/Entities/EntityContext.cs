@@ -60,6 +60,16 @@ public sealed class EntityContext
         return effect is not null;
     }
 
+    /// <summary>Says that this individually placed entity has ended for good. What waits for it is still delivered; then its shard is closed, and each later message to it is refused
+    /// (<see cref="FailureKind.EntityEnded"/>). Its id may not be used again.</summary>
+    /// <remarks>It may be activated again where its node is lost before the store knows: a journaled entity that finds itself ended says so again. A second call changes nothing.</remarks>
+    /// <exception cref="InvalidOperationException">Its type is not registered as placed.</exception>
+    public void End()
+    {
+        if (!_cell.Shard.Type.IsPlaced) throw new InvalidOperationException($"{Id} shares its shard with others and cannot end it; register its type by WithPlacedEntity.");
+        _cell.Host.Ownership.EntityEnded(_cell.Shard.No, _cell.Shard.Epoch);
+    }
+
     /// <summary>Sends the entity a message of its own after a time; a timer of the same name is replaced.</summary>
     /// <param name="name">Name of the timer within the entity.</param>
     /// <param name="due">From now; at least 0.</param>

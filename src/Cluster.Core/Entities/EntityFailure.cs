@@ -32,6 +32,9 @@ public enum FailureKind
 
     /// <summary>The message or its reply is larger than a frame between nodes; a message that is too large took no effect.</summary>
     TooLarge,
+
+    /// <summary>The individually placed entity has ended; the message took no effect.</summary>
+    EntityEnded,
 }
 
 /// <summary>A typed failure of an ask: what, why, and what may have happened.</summary>
@@ -41,11 +44,13 @@ public enum FailureKind
 public sealed record EntityFailure(FailureKind Kind, string Message, bool NoEffect)
 {
     /// <summary>Sending the same command again, with the same id, may succeed.</summary>
-    public bool IsRetryable => Kind is not (FailureKind.UnknownMessage or FailureKind.TooOld or FailureKind.EntityFaulted or FailureKind.TooLarge);
+    public bool IsRetryable => Kind is not (FailureKind.UnknownMessage or FailureKind.TooOld or FailureKind.EntityFaulted or FailureKind.TooLarge or FailureKind.EntityEnded);
 
     internal static EntityFailure MailboxFull(string entity, int limit) => new(FailureKind.MailboxFull, $"The mailbox of {entity} holds {limit} messages; send again later.", true);
 
     internal static EntityFailure Busy(string entity) => new(FailureKind.Busy, $"Too many messages wait for {entity} while its shard moves; send again later.", true);
+
+    internal static EntityFailure Ended(string entity) => new(FailureKind.EntityEnded, $"{entity} has ended; an id is not used again.", true);
 
     internal static EntityFailure Lost(string entity) => new(FailureKind.EntityUnavailable, $"The owner of {entity} went away before it answered; the message may have taken effect.", false);
 

@@ -11,7 +11,7 @@ internal sealed class LocalShard(EntityHost host, EntityType type, AcquiredShard
     /// <summary>Id of a singleton's one entity.</summary>
     public const string SingletonId = "it";
 
-    private readonly ConcurrentDictionary<string, EntityCell> _cells = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, EntityCell> _cells = type.IsPlaced ? new(1, 1, StringComparer.Ordinal) : new(StringComparer.Ordinal);
     private readonly Lock _activation = new();
     private volatile bool _open = true;
     private bool _closed;

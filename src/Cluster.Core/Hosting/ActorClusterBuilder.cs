@@ -83,6 +83,21 @@ public sealed class ActorClusterBuilder
     public ActorClusterBuilder WithEntity<T>(string name, Action<MessageCatalog> messages, int shards = 256, bool externalEffects = false)
         where T : Entity, new() => WithEntity(name, static () => new T(), messages, shards, externalEffects);
 
+    /// <summary>Hosts an entity type whose entities are placed individually, each in a shard of its own: by load instead of by a hash of their ids. For few and heavy ones, such as
+    /// conferences; each costs a row of the store, which its first message makes.</summary>
+    /// <param name="name">Stable name, as of an entity type; it may not become a hashed one later.</param>
+    /// <param name="messages">Registers the messages it takes.</param>
+    /// <param name="externalEffects">As of an entity type.</param>
+    /// <remarks>An entity ends by <see cref="EntityContext.End"/>. Its id is never to be used again.</remarks>
+    /// <exception cref="ArgumentException">A name outside the bounds, or registered twice.</exception>
+    public ActorClusterBuilder WithPlacedEntity<T>(string name, Action<MessageCatalog> messages, bool externalEffects = false)
+        where T : Entity, new()
+    {
+        WithEntity(name, static () => new T(), messages, shards: 1, externalEffects);
+        _types[^1] = _types[^1] with { ShardCount = 0 };
+        return this;
+    }
+
     /// <summary>Hosts a singleton: one entity in the whole cluster, active without a message, on one of its hosts at a time.</summary>
     /// <param name="name">Stable name, as of an entity type.</param>
     /// <param name="messages">Registers the messages it takes; reach it by <see cref="IActorCluster.Singleton"/>.</param>

@@ -290,7 +290,7 @@ internal sealed class ClusterNode(
     private async Task<NodeEffect.Stop> OneLifeAsync(ClusterRow cluster, LinkListener listener)
     {
         var inc = await RetryAsync(_store!.NextIncarnationAsync).ConfigureAwait(false);
-        var rows = await RetryAsync(_store.ReadShardsAsync).ConfigureAwait(false);
+        var rows = (await RetryAsync(() => _store.ReadPictureAsync(inc)).ConfigureAwait(false)).Rows;
         var address = $"{_options.Node.Link[.._options.Node.Link.LastIndexOf(':')]}:{listener.Bound.Port}";
         var draft = new MemberRow
         {

@@ -53,6 +53,12 @@ internal abstract record NodeInput
     /// <summary>A router met an owner that does not know the shard, or has none: it wants fresh rows.</summary>
     public sealed record RouteWanted : NodeInput;
 
+    /// <summary>Routers want to reach individually placed entities and do not know where they are, or whether they are.</summary>
+    public sealed record EntitiesWanted(ImmutableArray<EntityId> Entities) : NodeInput;
+
+    /// <summary>The entity of an individually placed shard has ended.</summary>
+    public sealed record EntityEnded(ShardNo Shard, Epoch Epoch) : NodeInput;
+
     /// <summary>A peer announced that shards moved.</summary>
     public sealed record Moved : NodeInput;
 
@@ -69,7 +75,7 @@ internal sealed class NodeCore
     public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null, WitnessBoard? witnesses = null, Retention? retention = null, long settingsVersion = 0)
     {
         Ownership = new Ownership(draft.Inc, times, types ?? TypeRules.None);
-        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId, settingsVersion);
+        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId, settingsVersion) { Heirs = Ownership.HeirsOf };
         _pruning = new Pruning(retention ?? new Retention(), now => Membership.Missing.IsEmpty && Membership.IsCoordinator(now));
     }
 
@@ -121,6 +127,12 @@ internal sealed class NodeCore
             case NodeInput.RouteWanted:
                 Ownership.Hinted();
                 break;
+            case NodeInput.EntitiesWanted(var entities):
+                Ownership.Wanted(entities);
+                break;
+            case NodeInput.EntityEnded(var shard, var epoch):
+                Ownership.Ended(shard, epoch);
+                break;
             case NodeInput.Moved:
                 // Whoever plans the next hand-offs should not wait for its poll; the others have what they need in the announcement.
                 if (Membership.IsCoordinator(now)) Ownership.Hinted();
@@ -131,7 +143,7 @@ internal sealed class NodeCore
                 _pruning.Answered(answer, now);
                 if (Ownership.Regressed is { } shrunk) Membership.Regressed(shrunk, _effects);
                 // Rows that were asked for before the lease was renewed prove nothing about now.
-                if (answer is { IsOk: true, Call: ControlCall.ReadShards } && Ownership.Regressed is null) Membership.Lease.OwnRowsRead(Ownership.RowsAskedAt);
+                if (answer is { IsOk: true, Call: ControlCall.ReadPicture or ControlCall.ReadOwn or ControlCall.ReadRows } && Ownership.Regressed is null) Membership.Lease.OwnRowsRead(Ownership.RowsAskedAt);
                 break;
             case NodeInput.Drained(var shard, var epoch):
                 Ownership.Drained(shard, epoch);
@@ -153,6 +165,7 @@ internal sealed class NodeCore
                 throw new UnreachableException($"No rule for {input}.");
         }
         if (Membership.View != view) Ownership.Hinted();
+        Membership.OwnPlaced = Ownership.PlacedHere;
         Membership.Tick(now, Ownership.OwnsNothing, Ownership.Awaited, _effects);
         if (Membership.StoreRegressed is not null) return _effects;
         Ownership.Tick(Membership, now, _effects);

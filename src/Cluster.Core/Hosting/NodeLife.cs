@@ -44,6 +44,8 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private volatile bool _stopping;
     private volatile string? _storeFault;
     private int _routeWanted;
+    private readonly ConcurrentQueue<EntityId> _wanted = new(); // Bounded by the outboxes: each asks at most once in its retry interval.
+    private int _entitiesWanted;
     private long _viewShown = -1;
     private ImmutableArray<(long View, ulong Hash)> _recentViews = [];
     private ImmutableArray<Incarnation> _peers = [];
@@ -54,7 +56,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         (_setup, _log, _faults) = (setup, setup.Log, setup.Services.GetService<NodeFaults>());
         // Said with the join, so that whoever places shards gives this node none that it could not start.
         var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
-        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons), ResolverChoice.WitnessesOf(setup.Options),
+        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons) { Placed = [.. setup.Types.Where(t => t.IsPlaced).Select(t => t.Name)] }, ResolverChoice.WitnessesOf(setup.Options),
             new Retention { Logs = setup.Options.Retention.Logs, DownMembers = setup.Options.Retention.DownMembers }, setup.SettingsVersion);
         _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], [], [], []);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit), setup.Log, _faults?.Gate);
@@ -165,6 +167,15 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         if (Interlocked.Exchange(ref _routeWanted, 1) == 0) Tell(new NodeInput.RouteWanted());
     }
 
+    /// <summary>Gathered, so that many that are wanted at once are looked up together.</summary>
+    public void EntityWanted(EntityId entity)
+    {
+        _wanted.Enqueue(entity);
+        if (Interlocked.Exchange(ref _entitiesWanted, 1) == 0) Tell(new NodeInput.EntitiesWanted([]));
+    }
+
+    public void EntityEnded(ShardNo shard, Epoch epoch) => Tell(new NodeInput.EntityEnded(shard, epoch));
+
     /// <summary>By whoever lives the life and by a host that goes without having been stopped, at the same time: it ends once.</summary>
     public ValueTask DisposeAsync()
     {
@@ -211,6 +222,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                     Interlocked.Exchange(ref _routeWanted, 0);
                     Regions.Tick();
                 }
+                if (input is NodeInput.EntitiesWanted) input = TakeWanted();
                 var effects = _core.Handle(input, now);
                 Publish(now);
                 foreach (var effect in effects) Perform(effect);
@@ -222,6 +234,14 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             _log.CoreFailed(cause);
             _ended.TrySetResult(new NodeEffect.Stop(ExitCodes.Invariant, $"The node's core failed: {cause.Message}"));
         }
+    }
+
+    private NodeInput.EntitiesWanted TakeWanted()
+    {
+        Interlocked.Exchange(ref _entitiesWanted, 0); // First: what comes from now on is told of anew.
+        var entities = ImmutableArray.CreateBuilder<EntityId>();
+        while (_wanted.TryDequeue(out var entity)) entities.Add(entity);
+        return new NodeInput.EntitiesWanted(entities.DrainToImmutable());
     }
 
     private void Publish(TimeSpan now)
@@ -329,6 +349,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             case ShardEffect.Routes(var known):
                 Regions.Learn(known);
                 break;
+            case ShardEffect.Found(var rows):
+                Regions.Found(rows);
+                break;
             case ShardEffect.Announce(var moved):
                 foreach (var wire in ToWire(moved)) Broadcast(FrameType.ShardsMoved, wire);
                 break;
@@ -430,7 +453,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     private static Beat ToWire(Heartbeat beat)
     {
-        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk };
+        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed };
         foreach (var entry in beat.Row) wire.Row.Add(new Beat.Types.Reach { Peer = entry.Peer.Value, Up = entry.Up });
         return wire;
     }

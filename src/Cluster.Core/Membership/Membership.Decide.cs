@@ -186,7 +186,7 @@ internal sealed partial class Membership
             }
             if (!component.Contains(row.Inc) || _detector.StoreOk(row.Inc, now)) continue;
             if (!IsStale(row.Inc, now) && !FrozenForLong(row.Inc, now)) continue;
-            if (plan(Snapshot.Members, [row.Inc]).IsEmpty) continue; // It owns nothing: nothing to release.
+            if (plan(Snapshot.Members, [row.Inc]).IsEmpty && PlacedAt(row.Inc) == 0) continue; // It owns nothing: nothing to release.
             var seen = _leases.LeaseSeq(row.Inc);
             Propose([], [new LeaseSeen(row.Inc, seen)], $"{row.Name}{row.Inc} cannot reach the store", effects);
             return;
@@ -223,6 +223,7 @@ internal sealed partial class Membership
             Members = members,
             Releases = releases,
             Targets = plan(after, losing),
+            Heirs = losing.IsEmpty ? [] : Heirs(after, losing, this),
             Reason = reason,
         };
         _pendingInDoubt = false;

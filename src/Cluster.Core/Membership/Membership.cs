@@ -61,6 +61,15 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     /// <summary>Own row of the newest snapshot, the draft before the first.</summary>
     public MemberRow SelfRow => Snapshot?.Find(Self) ?? draft;
 
+    /// <summary>How many individually placed entities this node serves; told in its beats, for placement by load.</summary>
+    public long OwnPlaced { get; set; }
+
+    /// <summary>Who shares the individually placed entities of members that are lost: (members after the change, the lost).</summary>
+    public Func<ImmutableArray<MemberRow>, ImmutableSortedSet<Incarnation>, Membership, ImmutableArray<Incarnation>> Heirs { get; init; } = static (_, _, _) => [];
+
+    /// <summary>How many individually placed entities a member serves, as far as it has told.</summary>
+    public long PlacedAt(Incarnation inc) => inc == Self ? OwnPlaced : _detector.LastBeat(inc)?.Placed ?? 0;
+
     public Lease Lease { get; } = new(times);
 
     /// <summary>Why this node is not up yet, one line per member it waits for.</summary>
@@ -306,7 +315,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         var (mode, storeOk, witnessOk) = (Mode(now), StoreOk(now), witnesses.IsFresh(now));
         foreach (var peer in _peers.Keys)
         {
-            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk);
+            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk, OwnPlaced);
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Control, beat));
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Data, beat));
         }

@@ -19,7 +19,17 @@ internal abstract record ControlCall
 
     public sealed record Acquire(Incarnation Inc, ImmutableArray<LeaseSeen> Stale) : ControlCall;
 
-    public sealed record ReadShards : ControlCall;
+    public sealed record ReadPicture(Incarnation Self) : ControlCall;
+
+    public sealed record ReadOwn(Incarnation Self) : ControlCall;
+
+    public sealed record ReadRows(ImmutableArray<ShardNo> Shards) : ControlCall;
+
+    public sealed record Place(ImmutableArray<ShardPlacement> Placements) : ControlCall;
+
+    public sealed record End(Incarnation Owner, ImmutableArray<(ShardNo Shard, Epoch Epoch)> Shards) : ControlCall;
+
+    public sealed record PruneEnded(TimeSpan Age) : ControlCall;
 
     public sealed record PlanHandoff(ImmutableArray<ShardRetarget> Plans) : ControlCall;
 
@@ -43,7 +53,12 @@ internal abstract record ControlCall
         FindView(var opId) => ControlAnswer.Of(this, await store.FindViewAsync(opId).ConfigureAwait(false)),
         Renew(var inc) => ControlAnswer.Of(this, await store.RenewAsync(inc).ConfigureAwait(false)),
         Acquire(var inc, var stale) => ControlAnswer.Of(this, await store.AcquireAsync(inc, stale).ConfigureAwait(false)),
-        ReadShards => ControlAnswer.Of(this, await store.ReadShardsAsync().ConfigureAwait(false)),
+        ReadPicture(var self) => ControlAnswer.Of(this, await store.ReadPictureAsync(self).ConfigureAwait(false)),
+        ReadOwn(var self) => ControlAnswer.Of(this, await store.ReadOwnAsync(self).ConfigureAwait(false)),
+        ReadRows(var shards) => ControlAnswer.Of(this, await store.ReadShardsAsync(shards).ConfigureAwait(false)),
+        Place(var placements) => ControlAnswer.Of(this, await store.PlaceAsync(placements).ConfigureAwait(false)),
+        End(var owner, var shards) => ControlAnswer.Of(this, await store.EndAsync(owner, shards).ConfigureAwait(false)),
+        PruneEnded(var age) => ControlAnswer.Of(this, await store.PruneEndedAsync(age).ConfigureAwait(false)),
         PlanHandoff(var plans) => ControlAnswer.Of(this, await store.PlanHandoffAsync(plans).ConfigureAwait(false)),
         RevertHandoff(var owner, var shards) => ControlAnswer.Of(this, await store.RevertHandoffAsync(owner, shards).ConfigureAwait(false)),
         Release(var owner, var releases) => ControlAnswer.Of(this, await store.ReleaseAsync(owner, releases).ConfigureAwait(false)),

@@ -31,6 +31,22 @@ public readonly record struct ShardRelease(ShardNo Shard, Epoch Epoch, Incarnati
 /// <param name="Target">The new one.</param>
 public readonly record struct ShardRetarget(ShardNo Shard, Epoch Epoch, Incarnation? Seen, Incarnation Target);
 
+/// <summary>An individually placed entity that somebody wants to reach.</summary>
+/// <param name="Type">Its type, registered with 0 shards.</param>
+/// <param name="Key">Its id.</param>
+/// <param name="Target">Who should acquire its shard if this call makes the row.</param>
+public readonly record struct ShardPlacement(string Type, string Key, Incarnation Target);
+
+/// <summary>What a node reads of the shard rows at every poll. Most rows of placed types are not in it, however many there are.</summary>
+/// <param name="Rows">By number: all rows of hashed types; of placed ones those that are free or being handed off, at most <see cref="UnsettledMax"/>.</param>
+/// <param name="Own">How many rows of placed types the reader owns.</param>
+/// <param name="OwnEpochs">The sum of their epochs.</param>
+public sealed record ShardPicture(ImmutableArray<ShardRow> Rows, long Own, long OwnEpochs)
+{
+    /// <summary>Rows of placed types in one picture; the others come when these are settled.</summary>
+    public const int UnsettledMax = 4_096;
+}
+
 /// <summary>
 /// The part of the store that agreement rests on: members, leases and shard rows. Each call is one transaction, but for an acquire of more
 /// shards than a call's time is made for; each change is a compare-and-set under the row locks named in the protocol, section 0.
@@ -46,7 +62,7 @@ public interface IControlStore
 
     /// <summary>Writes a type and its free shard rows with its first registration; later ones must give the same count.</summary>
     /// <param name="type">The type's name.</param>
-    /// <param name="shardCount">1 to 65,536.</param>
+    /// <param name="shardCount">1 to 65,536; 0 for a type whose entities are placed individually, each in a shard of its own whose row <see cref="PlaceAsync"/> makes.</param>
     /// <param name="exclusive">Its entities act outside the store, so that a taker-over waits for the former owner (protocol 4.5); fixed with the first registration.</param>
     /// <returns>Ok with the count in the store, which the caller compares with its own. Conflict when the type is registered with another <paramref name="exclusive"/>.</returns>
     ValueTask<StoreResult<int>> RegisterTypeAsync(string type, int shardCount, bool exclusive = false);
@@ -89,6 +105,24 @@ public interface IControlStore
 
     /// <summary>Reads all shard rows, by number.</summary>
     ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync();
+
+    /// <summary>Reads what a node needs at every poll.</summary>
+    ValueTask<StoreResult<ShardPicture>> ReadPictureAsync(Incarnation self);
+
+    /// <summary>Reads the rows of placed types that a member owns, by number.</summary>
+    ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadOwnAsync(Incarnation self);
+
+    /// <summary>Finds the rows of individually placed entities, and makes those that are missing: free, epoch 0, aimed at the target given. Of two that make one row the first
+    /// decides, and both find the same. A row that has ended is found as it is.</summary>
+    /// <param name="placements">1 to 4,096 of types that are registered as placed.</param>
+    /// <returns>One row for each, in order. Conflict when a type is not registered as placed; nothing was written.</returns>
+    ValueTask<StoreResult<ImmutableArray<ShardRow>>> PlaceAsync(IReadOnlyList<ShardPlacement> placements);
+
+    /// <summary>The owner tells that the entities of placed shards have ended: no owner, no target, and nobody acquires them again. Returns the shards that ended now.</summary>
+    ValueTask<StoreResult<ImmutableArray<ShardNo>>> EndAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);
+
+    /// <summary>Deletes rows that ended longer ago than <paramref name="age"/> by the store's time, at most 1,000. Returns how many.</summary>
+    ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age);
 
     /// <summary>Reads the rows named, by number; rows that do not exist are missing from the answer.</summary>
     ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync(IReadOnlyCollection<ShardNo> shards);

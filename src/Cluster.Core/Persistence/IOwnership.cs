@@ -43,6 +43,9 @@ internal interface IOwnership
     /// <summary>The store refused a write to this shard: somebody else owns it.</summary>
     void Fenced(ShardNo shard, Epoch epoch);
 
+    /// <summary>The entity of an individually placed shard has ended.</summary>
+    void EntityEnded(ShardNo shard, Epoch epoch);
+
     /// <summary>Something that cannot be is so: stop the node (exit 70 or 78).</summary>
     void Broken(int exitCode, string reason);
 }

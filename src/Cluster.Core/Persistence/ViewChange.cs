@@ -27,6 +27,10 @@ public sealed record ViewChange
     /// <summary>New shared settings; null leaves them. A <see cref="StoreVerdict.Conflict"/> where a member is live after this change: nobody may go by the old ones then (decision 18).</summary>
     public SettingsChange? Settings { get; init; }
 
+    /// <summary>Who shares the rows of placed types that the change frees: each goes to the one at its number modulo their count, however many there are and whoever has read
+    /// them. Nobody: they get no target. A member may stand here more than once.</summary>
+    public ImmutableArray<Incarnation> Heirs { get; init; } = [];
+
     /// <summary>Why, for the log of views.</summary>
     public required string Reason { get; init; }
 }

@@ -10,6 +10,11 @@ internal sealed record TypeRules(ImmutableSortedSet<string> Exclusive, Immutable
     /// <summary>Every type is like the others.</summary>
     public static TypeRules None { get; } = new([], ImmutableSortedDictionary<string, SingletonRule>.Empty);
 
+    /// <summary>Types whose entities are placed individually, each in a shard of its own.</summary>
+    public ImmutableSortedSet<string> Placed { get; init; } = [];
+
+    public bool IsPlaced(string type) => Placed.Contains(type);
+
     public bool IsExclusive(string type) => Exclusive.Contains(type);
 
     public SingletonRule? SingletonOf(string type) => Singletons.GetValueOrDefault(type);

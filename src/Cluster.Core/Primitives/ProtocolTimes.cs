@@ -76,6 +76,9 @@ public sealed record ProtocolTimes
     /// <summary>How long a free row may wait for its target before the sweep chooses another.</summary>
     public TimeSpan SweepPatience { get; init; } = TimeSpan.FromSeconds(3);
 
+    /// <summary>How long the row of an individually placed entity is kept after it ended, so that a late message to it is refused; its id may not be used again before.</summary>
+    public TimeSpan EndedRetention { get; init; } = TimeSpan.FromDays(30);
+
     /// <summary>Between two questions to a witness.</summary>
     public TimeSpan WitnessPeriod { get; init; } = TimeSpan.FromSeconds(2);
 

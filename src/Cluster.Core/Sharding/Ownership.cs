@@ -10,7 +10,7 @@ namespace ActorCluster.Sharding;
 /// <summary>Which shards this node serves, and how they come and go (protocol, section 5).</summary>
 /// <remarks>Not thread-safe. Everything is re-driven from the rows: no step lives only in memory, so no lost reply and no crash strands a shard.
 /// An epoch orders all news of a shard; what is older than what is known is ignored.</remarks>
-internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules types)
+internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, TypeRules types)
 {
     private const int HandoffsAtOnce = 8;
     private const int DrainsAtOnce = 64;
@@ -20,6 +20,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
     private readonly SortedDictionary<ShardNo, (Epoch Epoch, Incarnation? Target, TimeSpan Since)> _free = [];
     private readonly Dictionary<Type, ControlCall> _underWay = [];
     private readonly SortedDictionary<Incarnation, TimeSpan> _wellSince = [];
+    private readonly SortedSet<ShardNo> _moving = []; // Those of the held that are on their way out, or were; the others just serve.
     private readonly HashSet<(ShardNo Shard, Epoch Epoch)> _ending = []; // Only asked, never iterated.
 
     private ImmutableArray<ShardRow> _rows = [];
@@ -33,7 +34,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
     /// <summary>When the newest applied read was asked for; the node's own rows were as it showed at that time or later.</summary>
     public TimeSpan RowsAskedAt { get; private set; }
 
-    /// <summary>All shard rows as last read.</summary>
+    /// <summary>The shard rows as last read: all of hashed types, and those of placed types that are free or on their way.</summary>
     public ImmutableArray<ShardRow> Rows => _rows;
 
     /// <summary>Shards served here, by number.</summary>
@@ -76,7 +77,8 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
         if (_acquireWanted && me.Status == MemberStatus.Up && membership.Lease.IsLive(now)) Call(new ControlCall.Acquire(self, membership.StaleAmong(_rows.Where(r => r.Target == self && r.State == ShardState.Free).Select(r => r.Previous).OfType<Incarnation>(), now)), now, () => _acquireWanted = false, effects);
         var interval = membership.Missing.Length > 0 || me.Status != MemberStatus.Up ? times.PollUnsettled : times.PollCalm;
         if (_readWanted || now >= _nextRead)
-            Call(new ControlCall.ReadShards(), now, () => (_readWanted, _readAsked, _nextRead) = (false, now, now + interval), effects);
+            Call(new ControlCall.ReadPicture(self), now, () => (_readWanted, _readAsked, _nextRead) = (false, now, now + interval), effects);
+        Place(membership, now, effects);
         DriveHandoffs(membership, now, effects);
         if (now >= _nextSweep && membership.IsCoordinator(now)) Sweep(membership, now, effects);
     }
@@ -108,9 +110,23 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
         if (answer.Verdict is StoreVerdict.NotSent or StoreVerdict.InDoubt) _callsFrom = now + times.PollUnsettled;
         switch (answer.Call)
         {
-            case ControlCall.ReadShards when answer.IsOk:
-                Learned(answer.As<ImmutableArray<ShardRow>>(), now, effects);
+            case ControlCall.ReadPicture when answer.IsOk:
+                Learned(answer.As<ShardPicture>(), now, effects);
                 break;
+            case ControlCall.ReadOwn when answer.IsOk:
+                OwnRead(answer.As<ImmutableArray<ShardRow>>(), now, effects);
+                break;
+            case ControlCall.ReadRows when answer.IsOk:
+                Compare(answer.As<ImmutableArray<ShardRow>>(), effects);
+                break;
+            case ControlCall.Place when answer.IsOk:
+                Found(answer.As<ImmutableArray<ShardRow>>(), effects);
+                break;
+            case ControlCall.End end:
+                EndAnswered(end, answer, effects);
+                break;
+            case ControlCall.ReadOwn or ControlCall.ReadRows or ControlCall.Place or ControlCall.PruneEnded:
+                break; // Asked again by whoever still wants it.
             case ControlCall.Acquire when answer.IsOk:
                 Own(answer.As<ImmutableArray<AcquiredShard>>(), effects);
                 break;
@@ -151,7 +167,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
             while (i < rows.Length && rows[i].No.Value < known.No.Value) i++;
             if (i == rows.Length || rows[i].No != known.No)
             {
-                if (known.State != ShardState.Ended) return $"shard {known.No} of {known.Type} is gone";
+                if (!types.IsPlaced(known.Type)) return $"shard {known.No} of {known.Type} is gone";
                 continue;
             }
             if (rows[i].Epoch < known.Epoch) return $"shard {known.No} shows epoch {rows[i].Epoch}, but this node has seen epoch {known.Epoch}";
@@ -160,12 +176,12 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
         return null;
     }
 
-    private void Learned(ImmutableArray<ShardRow> rows, TimeSpan now, List<NodeEffect> effects)
+    private void Learned(ShardPicture picture, TimeSpan now, List<NodeEffect> effects)
     {
+        var rows = picture.Rows;
         Regressed = Shrunk(rows);
         if (Regressed is not null) return; // Nothing is started, stopped or learned from it.
         _rows = rows;
-        RowsAskedAt = _readAsked;
         var start = ImmutableArray.CreateBuilder<AcquiredShard>();
         var lost = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var cleared = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
@@ -179,7 +195,11 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
             {
                 if (row.Epoch < held.Epoch) continue; // The read is older than the acquire.
                 if (row.Owner != self || row.Epoch != held.Epoch) lost.Add((row.No, held.Epoch));
-                else held.HandoffTo = row.State == ShardState.Handoff ? row.Target : null;
+                else
+                {
+                    held.HandoffTo = row.State == ShardState.Handoff ? row.Target : null;
+                    if (held.HandoffTo is not null) _moving.Add(row.No);
+                }
             }
             else if (row.Owner == self)
             {
@@ -187,10 +207,12 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
             }
             if (row.Previous == self && !_held.ContainsKey(row.No) && !_ending.Contains((row.No, row.Epoch))) cleared.Add((row.No, row.Epoch));
         }
+        ForgetSettled(rows);
         Awaited = [.. rows.Where(r => types.IsExclusive(r.Type)).Select(r => r.Previous).OfType<Incarnation>()];
         if (routes.Count > 0) effects.Add(new ShardEffect.Routes(routes.ToImmutable()));
         if (lost.Count > 0) Lose(lost.ToImmutable(), effects);
         if (start.Count > 0) Own(start.ToImmutable(), effects);
+        CompareOwn(picture, now, effects);
         if (cleared.Count > 0) Call(new ControlCall.ClearPrevious(self, cleared.ToImmutable()), now, static () => { }, effects);
     }
 
@@ -204,6 +226,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
         foreach (var shard in fresh)
         {
             _held[shard.No] = new Held { Type = shard.Type, Epoch = shard.Epoch };
+            if (types.IsPlaced(shard.Type)) (PlacedHere, _placedEpochs) = (PlacedHere + 1, _placedEpochs + shard.Epoch.Value);
         }
         var routes = fresh.Select(s => new ShardRoute(s.No, s.Epoch, self)).ToImmutableArray();
         effects.Add(new ShardEffect.Start(fresh));
@@ -215,8 +238,8 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
     {
         foreach (var (shard, epoch) in shards)
         {
-            _held.Remove(shard);
-            _givenUp[shard] = epoch;
+            if (_held.Remove(shard, out var held) && types.IsPlaced(held.Type)) (PlacedHere, _placedEpochs) = (PlacedHere - 1, _placedEpochs - held.Epoch.Value);
+            GiveUp(shard, epoch, held);
             _ending.Add((shard, epoch));
         }
         effects.Add(new ShardEffect.Stop(shards));
@@ -226,15 +249,23 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
     private void DriveHandoffs(Membership.Membership membership, TimeSpan now, List<NodeEffect> effects)
     {
         var leaving = membership.SelfRow.Status == MemberStatus.Leaving;
-        if (!leaving && _held.Values.All(h => h.Phase == Phase.Serving && h.HandoffTo is null)) return;
-        var draining = _held.Values.Count(h => h.Phase != Phase.Serving);
+        // Not all that are held are looked at at each tick: there may be very many.
+        if (leaving) _moving.UnionWith(_held.Keys.Take(DrainsAtOnce));
+        if (_moving.Count == 0) return;
+        var draining = _moving.Count(no => _held.TryGetValue(no, out var h) && h.Phase != Phase.Serving);
         var drain = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var reopen = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var revert = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
+        var end = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         var release = ImmutableArray.CreateBuilder<(ShardNo No, Epoch Epoch, Incarnation? Target)>();
-        foreach (var (no, held) in _held)
+        foreach (var no in _moving.ToArray())
         {
-            var wanted = leaving || MayServe(membership, held.HandoffTo, held.Type);
+            if (!_held.TryGetValue(no, out var held) || (!leaving && held is { Phase: Phase.Serving, HandoffTo: null, HasEnded: false }))
+            {
+                _moving.Remove(no);
+                continue;
+            }
+            var wanted = leaving || held.HasEnded || MayServe(membership, held.HandoffTo, held.Type);
             switch (held.Phase)
             {
                 case Phase.Serving when wanted && draining < DrainsAtOnce:
@@ -250,8 +281,11 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
                     revert.Add((no, held.Epoch)); // The target went down, or does not host the type; we serve on.
                     break;
                 case Phase.Draining or Phase.Drained when !wanted:
-                case Phase.Draining when !leaving && now - held.Since >= times.Handoff:
+                case Phase.Draining when !leaving && !held.HasEnded && now - held.Since >= times.Handoff:
                     revert.Add((no, held.Epoch));
+                    break;
+                case Phase.Drained or Phase.Releasing when held.HasEnded:
+                    end.Add((no, held.Epoch));
                     break;
                 case Phase.Drained or Phase.Releasing:
                     release.Add((no, held.Epoch, held.HandoffTo ?? (leaving && types.SingletonOf(held.Type) is { FailsOverAtShutdown: false } ? self : null)));
@@ -264,6 +298,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
         if (reopen.Count > 0) effects.Add(new ShardEffect.Reopen(reopen.ToImmutable()));
         if (revert.Count > 0) Call(new ControlCall.RevertHandoff(self, revert.ToImmutable()), now, static () => { }, effects);
         if (release.Count > 0) Release(membership, release.ToImmutable(), now, effects);
+        if (end.Count > 0) End(end.ToImmutable(), now, effects);
     }
 
     /// <summary>A release that was sent is final: from here on this epoch is never served again, whatever the reply.</summary>
@@ -272,7 +307,9 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
         var untargeted = shards.Where(s => s.Target is null).Select(s => s.No).ToHashSet();
         var planned = ShardAllocation.Place([.. membership.Snapshot!.Members.Where(m => m.Inc != self)], _rows, [.. _rows.Where(r => untargeted.Contains(r.No))], rules: types)
             .ToDictionary(t => t.Shard, t => t.Target);
-        var releases = shards.Select(s => new ShardRelease(s.No, s.Epoch, s.Target ?? (planned.TryGetValue(s.No, out var t) ? t : null))).ToImmutableArray();
+        var heirs = shards.Any(s => s.Target is null && IsPlaced(s.No)) ? HeirsOf([.. membership.Snapshot.Members.Where(m => m.Inc != self && membership.MayBeGivenShards(m.Inc, _readAsked))], [self], membership) : [];
+        Incarnation? Heir(ShardNo no) => !heirs.IsEmpty && IsPlaced(no) ? heirs[(int)(no.Value % heirs.Length)] : null;
+        var releases = shards.Select(s => new ShardRelease(s.No, s.Epoch, s.Target ?? (planned.TryGetValue(s.No, out var t) ? t : Heir(s.No)))).ToImmutableArray();
         Call(
             new ControlCall.Release(self, releases),
             now,
@@ -281,7 +318,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
                 foreach (var shard in shards)
                 {
                     _held[shard.No].Phase = Phase.Releasing;
-                    _givenUp[shard.No] = shard.Epoch;
+                    GiveUp(shard.No, shard.Epoch, _held[shard.No]);
                 }
             },
             effects);
@@ -319,6 +356,7 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
         var members = all.Where(m => membership.MayBeGivenShards(m.Inc, now)).ToImmutableArray();
         NoteWell(members, membership, now);
         bool IsDown(Incarnation? inc) => inc is { } x && all.Any(m => m.Inc == x && !m.IsLive);
+        SweepPlaced(now, effects);
         if (_rows.Any(r => IsDown(r.Owner))) Call(new ControlCall.RevokeOfDown(), now, static () => { }, effects);
 
         // A type that nobody hosts now waits for a member that does; it must not hold up the others.
@@ -424,5 +462,8 @@ internal sealed class Ownership(Incarnation self, ProtocolTimes times, TypeRules
         public TimeSpan Since { get; set; }
 
         public Incarnation? HandoffTo { get; set; }
+
+        /// <summary>Its entity has said so: drained and then ended, not handed off.</summary>
+        public bool HasEnded { get; set; }
     }
 }

@@ -22,6 +22,9 @@ internal interface INodeLinks
 
     /// <summary>The owner of some shard is unknown: read the rows again.</summary>
     void RouteWanted();
+
+    /// <summary>Where an individually placed entity is served is unknown, or whether it is: look it up, make it if it is new.</summary>
+    void EntityWanted(EntityId entity);
 }
 
 /// <summary>Frame types between nodes; a number is never used for anything else again.</summary>
@@ -63,14 +66,14 @@ internal sealed partial class RegionDriver
             case FrameType.StreamsTaken:
                 foreach (var stream in StreamsTaken.Parser.ParseFrom(payload).Streams)
                 {
-                    if (!_slots.TryGetValue(new ShardNo(stream.Shard), out var slot)) continue;
+                    if (!TryFind(new ShardNo(stream.Shard), out var slot)) continue;
                     lock (slot.Lock) slot.Outbox.Taken(new Epoch(stream.Epoch), stream.UpTo);
                 }
                 _room.Open();
                 break;
             case FrameType.StreamRefused:
                 var refused = StreamRefused.Parser.ParseFrom(payload);
-                if (!_slots.TryGetValue(new ShardNo(refused.Shard), out var of)) break;
+                if (!TryFind(new ShardNo(refused.Shard), out var of)) break;
                 lock (of.Lock) of.Outbox.Refused(new Epoch(refused.Epoch), refused.From, new Epoch(refused.KnownEpoch), MonotonicClock.Now);
                 break;
             case FrameType.Fanout:
@@ -168,7 +171,7 @@ internal sealed partial class RegionDriver
 
     private void Arrived(Incarnation from, in EntityMessageFrame message)
     {
-        if (!_slots.TryGetValue(message.Shard, out var slot))
+        if (!TryFind(message.Shard, out var slot))
         {
             _links.Send(from, FrameType.StreamRefused, new StreamRefused { Shard = message.Shard.Value, Epoch = message.Epoch.Value, From = message.Number }, LinkFlush.Soon);
             return;

@@ -10,7 +10,7 @@ namespace ActorCluster.Sharding;
 
 /// <summary>This node's front door to all entities: finds the shard and its owner, delivers here or sends there, holds what waits while a shard moves.</summary>
 /// <remarks>Thread-safe; one short lock per shard. Order per sender and entity is that of <see cref="Post(Envelope)"/> as long as the sender posts from one thread at a time.</remarks>
-internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFanout
+internal sealed partial class RegionDriver : IFanout
 {
     private static readonly TimeSpan ReviewEvery = TimeSpan.FromSeconds(1);
 
@@ -22,6 +22,8 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     private readonly Incarnation _self;
     private readonly FrozenDictionary<string, Region> _regions;
     private readonly FrozenDictionary<ShardNo, Slot> _slots;
+    private readonly ConcurrentDictionary<ShardNo, Slot> _placed = new();
+    private readonly ConcurrentQueue<Slot> _busy = new();
     private readonly FrozenDictionary<string, IFanoutListener> _listeners;
     private readonly ConcurrentDictionary<long, OutgoingMessage> _awaiting = new();
     private readonly ConcurrentDictionary<Incarnation, PeerStreams> _streams = new();
@@ -49,7 +51,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
             var shards = new Slot[type.ShardCount];
             foreach (var row in rows.Where(r => r.Type == type.Name))
             {
-                var slot = slots[row.No] = new Slot(row.No, type, new ShardOutbox<OutgoingMessage>(row.No, this));
+                var slot = slots[row.No] = new Slot(row.No, type, this);
                 shards[int.Parse(row.Key, CultureInfo.InvariantCulture)] = slot;
             }
             regions[type.Name] = new Region(type, shards, StableHash.OfType(type.Name));
@@ -119,12 +121,14 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
                 _awaiting[outgoing.Correlation] = outgoing;
                 Interlocked.Increment(ref _underWay);
             }
-            kept = slot.Outbox.Post(outgoing, now);
+            kept = !slot.HasEnded && slot.Outbox.Post(outgoing, now);
+            if (kept) Watch(slot);
         }
         if (!kept)
         {
             if (outgoing.Correlation == 0) Interlocked.Increment(ref _tellsDropped);
-            outgoing.Fail(Undelivered.Busy);
+            if (slot.HasEnded) outgoing.Fail(EntityFailure.Ended(outgoing.Target.StoreKey));
+            else outgoing.Fail(Undelivered.Busy);
         }
         else if (_closed)
         {
@@ -153,7 +157,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     {
         foreach (var acquired in shards)
         {
-            if (!_slots.TryGetValue(acquired.No, out var slot)) continue; // Of a type that this node does not host: the store gives it none.
+            if (SlotOf(acquired) is not { } slot) continue; // Of a type that this node does not host: the store gives it none.
             var local = _entities.Start(slot.Type, acquired);
             lock (slot.Lock)
             {
@@ -172,7 +176,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         List<Task>? effects = null;
         foreach (var (no, epoch) in shards)
         {
-            if (!_slots.TryGetValue(no, out var slot)) continue;
+            if (!TryFind(no, out var slot)) continue;
             lock (slot.Lock)
             {
                 if (slot.Serving is { } serving && serving.Epoch == epoch)
@@ -190,7 +194,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     {
         foreach (var (no, epoch) in shards)
         {
-            if (!_slots.TryGetValue(no, out var slot) || _entities.Find(no, epoch) is not { } local) continue;
+            if (!TryFind(no, out var slot) || _entities.Find(no, epoch) is not { } local) continue;
             int intake;
             lock (slot.Lock)
             {
@@ -205,7 +209,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     {
         foreach (var (no, epoch) in shards)
         {
-            if (!_slots.TryGetValue(no, out var slot) || _entities.Find(no, epoch) is not { } local) continue;
+            if (!TryFind(no, out var slot) || _entities.Find(no, epoch) is not { } local) continue;
             lock (slot.Lock)
             {
                 local.Open();
@@ -219,7 +223,12 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     {
         foreach (var route in routes)
         {
-            if (!_slots.TryGetValue(route.Shard, out var slot)) continue;
+            if (!TryFind(route.Shard, out var slot)) continue;
+            if (route.Owner == default)
+            {
+                if (slot.Key is { } key) End(_regions[slot.Type.Name], key);
+                continue;
+            }
             bool moved;
             lock (slot.Lock)
             {
@@ -232,20 +241,20 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
 
     public void LinkUp(Incarnation peer)
     {
-        foreach (var slot in _slots.Values)
+        foreach (var slot in All)
             lock (slot.Lock) slot.Outbox.LinkUp(peer, MonotonicClock.Now);
     }
 
     public void LinkLost(Incarnation peer)
     {
-        foreach (var slot in _slots.Values)
+        foreach (var slot in All)
             lock (slot.Lock) slot.Outbox.LinkLost(peer);
     }
 
     /// <summary>A node went down for good: what it sent will not be continued.</summary>
     public void Forget(Incarnation peer)
     {
-        foreach (var slot in _slots.Values)
+        foreach (var slot in All)
             lock (slot.Lock) slot.Inbox.Forget(peer);
         _streams.TryRemove(peer, out _);
     }
@@ -255,10 +264,14 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     {
         var now = MonotonicClock.Now;
         foreach (var (peer, streams) in _streams) Acknowledge(peer, streams); // What could wait until now, or its link did not take.
-        foreach (var slot in _slots.Values)
+        for (var looks = _busy.Count; looks > 0 && _busy.TryDequeue(out var slot); looks--)
         {
-            if (slot.Outbox.IsEmpty) continue;
-            lock (slot.Lock) slot.Outbox.Tick(now);
+            lock (slot.Lock)
+            {
+                slot.Outbox.Tick(now);
+                slot.IsBusy = !slot.Outbox.IsEmpty;
+                if (slot.IsBusy) _busy.Enqueue(slot);
+            }
         }
         if (now < _nextReview) return;
         _nextReview = now + ReviewEvery;
@@ -276,14 +289,8 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
         foreach (var message in _awaiting.Values) message.Fail(EntityFailure.Lost(message.Target.StoreKey));
     }
 
-    bool IOutboxPort<OutgoingMessage>.Send(Incarnation owner, ShardNo shard, Epoch epoch, long number, OutgoingMessage? message) =>
-        owner == _self ? DeliverHere(shard, epoch, number, message) : SendTo(owner, shard, epoch, number, message);
-
-    void IOutboxPort<OutgoingMessage>.RouteWanted(ShardNo shard) => _links.RouteWanted();
-
-    private bool DeliverHere(ShardNo shard, Epoch epoch, long number, OutgoingMessage? message)
+    private bool DeliverHere(Slot slot, Epoch epoch, long number, OutgoingMessage? message)
     {
-        var slot = _slots[shard];
         if (slot.Serving is not { } local || local.Epoch != epoch) return false;
         // One that is not taken now may go to another node later: it stays among those whose answer is awaited.
         if (message is not null && !local.TryDeliver(message.HandOver())) return false;
@@ -322,7 +329,7 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     {
         if (!_regions.TryGetValue(entity.Type, out var region)) throw new ArgumentException($"Entity type '{entity.Type}' is not registered on this node; add it with WithEntity.");
         entity.Check();
-        return region.Shards[StableHash.ShardOf(region.Hash, entity.Id, region.Shards.Length)];
+        return region.Type.IsPlaced ? PlacedSlot(region, entity.Id) : region.Shards[StableHash.ShardOf(region.Hash, entity.Id, region.Shards.Length)];
     }
 
     /// <summary>Encodes it, here on the caller's stack where its faults belong; false when it failed.</summary>
@@ -351,17 +358,39 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
     /// <param name="Type">The entity type.</param>
     /// <param name="Shards">One for each shard.</param>
     /// <param name="Hash">The type's part of the hash of its entities.</param>
-    private sealed record Region(EntityType Type, Slot[] Shards, ulong Hash);
-
-    private sealed class Slot(ShardNo no, EntityType type, ShardOutbox<OutgoingMessage> outbox)
+    private sealed record Region(EntityType Type, Slot[] Shards, ulong Hash)
     {
+        /// <summary>The individually placed entities that this node serves or has had messages for.</summary>
+        public ConcurrentDictionary<string, Slot> Placed { get; } = new(StringComparer.Ordinal);
+    }
+
+    private sealed class Slot : IOutboxPort<OutgoingMessage>
+    {
+        private readonly RegionDriver _driver;
+
+        public Slot(ShardNo no, EntityType type, RegionDriver driver, string? key = null)
+        {
+            (No, Type, Key, _driver) = (no, type, key, driver);
+            Outbox = new ShardOutbox<OutgoingMessage>(no, this);
+        }
+
         public Lock Lock { get; } = new();
 
-        public ShardNo No { get; } = no;
+        /// <summary>Of an individually placed entity 0 until its row was looked up; nothing is sent before.</summary>
+        public ShardNo No { get; set; }
 
-        public EntityType Type { get; } = type;
+        public EntityType Type { get; }
 
-        public ShardOutbox<OutgoingMessage> Outbox { get; } = outbox;
+        /// <summary>The entity's id if it is placed individually.</summary>
+        public string? Key { get; }
+
+        /// <summary>The individually placed entity has ended: nothing is taken for it any more.</summary>
+        public bool HasEnded { get; set; }
+
+        /// <summary>Its outbox is looked at by the tick.</summary>
+        public bool IsBusy { get; set; }
+
+        public ShardOutbox<OutgoingMessage> Outbox { get; }
 
         public ShardInbox Inbox { get; } = new();
 
@@ -376,6 +405,15 @@ internal sealed partial class RegionDriver : IOutboxPort<OutgoingMessage>, IFano
 
         /// <summary>Set while messages may go straight into it.</summary>
         public volatile LocalShard? Local;
+
+        bool IOutboxPort<OutgoingMessage>.Send(Incarnation owner, ShardNo shard, Epoch epoch, long number, OutgoingMessage? message) =>
+            owner == _driver._self ? _driver.DeliverHere(this, epoch, number, message) : _driver.SendTo(owner, No, epoch, number, message);
+
+        void IOutboxPort<OutgoingMessage>.RouteWanted(ShardNo shard)
+        {
+            if (Key is null) _driver._links.RouteWanted();
+            else _driver._links.EntityWanted(new EntityId(Type.Name, Key));
+        }
     }
 
     /// <summary>The streams of one node that news is owed of.</summary>

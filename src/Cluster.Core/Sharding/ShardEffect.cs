@@ -5,7 +5,7 @@ using ActorCluster.Primitives;
 
 namespace ActorCluster.Sharding;
 
-/// <summary>Where a shard is served, as far as somebody knows.</summary>
+/// <summary>Where a shard is served, as far as somebody knows; the default owner says that its entity has ended.</summary>
 internal readonly record struct ShardRoute(ShardNo Shard, Epoch Epoch, Incarnation Owner);
 
 /// <summary>What ownership wants done on this node.</summary>
@@ -25,6 +25,9 @@ internal static class ShardEffect
 
     /// <summary>Routes that this node learned; the higher epoch wins.</summary>
     public sealed record Routes(ImmutableArray<ShardRoute> Known) : NodeEffect;
+
+    /// <summary>Rows of individually placed entities that were looked up, or made: their numbers, and where they are served. One that has ended is refused from now on.</summary>
+    public sealed record Found(ImmutableArray<ShardRow> Rows) : NodeEffect;
 
     /// <summary>Tell every peer where these shards are served now (H7).</summary>
     public sealed record Announce(ImmutableArray<ShardRoute> Moved) : NodeEffect;

@@ -186,6 +186,21 @@ internal sealed class ShardOutbox<T>(ShardNo shard, IOutboxPort<T> port)
         if (isNews && _pace == Pace.Probing) Flow(all: true);
     }
 
+    /// <summary>What they were sent to is no more: all that wait are failed as the caller says.</summary>
+    public void EndAll(Action<T> fail)
+    {
+        for (var entry = _entries.First; entry is not null;)
+        {
+            var following = entry.Behind;
+            Remove(entry);
+            // What was taken before the end, or may have been, may have taken effect.
+            if (!entry.IsGivenUp && entry.AwaitsReply && entry.MayHaveRun) entry.Fail(Undelivered.Unknown);
+            else if (!entry.IsGivenUp) fail((T)entry);
+            entry = following;
+        }
+        (_pace, _owner) = (Pace.Stopped, null);
+    }
+
     /// <summary>The owner refuses everything from a number on.</summary>
     public void Refused(Epoch epoch, long from, Epoch known, TimeSpan now)
     {

@@ -38,7 +38,7 @@ internal static class StoreChecks
             r => ($"shard {r[0]}", $"its state is {r[1]}, its owner {(r[2] is { } owner ? $"#{owner}" : "nobody")}")),
         new("shard-count", "I1", Restore,
             """
-            SELECT t.type, t.shard_count, count(s.shard_no) FROM shard_type t LEFT JOIN shard s ON s.type=t.type
+            SELECT t.type, t.shard_count, count(s.shard_no) FROM shard_type t LEFT JOIN shard s ON s.type=t.type WHERE t.shard_count>0
             GROUP BY t.type, t.shard_count HAVING count(s.shard_no)<>t.shard_count ORDER BY t.type
             """,
             r => ($"type {r[0]}", $"it has {r[1]} shards for life, but {r[2]} rows")),

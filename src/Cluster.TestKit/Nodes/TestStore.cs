@@ -33,7 +33,7 @@ internal sealed class TestStore(IClusterStore store, PauseGate gate, Func<bool> 
 
     public ValueTask<StoreResult<StoredSettings>> ReadSettingsAsync() => Do(s => s.ReadSettingsAsync());
 
-    public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change) => Do(s => s.ChangeViewAsync(mayTarget() ? change : change with { Targets = [] }));
+    public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change) => Do(s => s.ChangeViewAsync(mayTarget() ? change : change with { Targets = [], Heirs = [] }));
 
     public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => Do(s => s.FindViewAsync(opId));
 
@@ -42,6 +42,16 @@ internal sealed class TestStore(IClusterStore store, PauseGate gate, Func<bool> 
     public ValueTask<StoreResult<bool>> IsSessionGoneAsync(Incarnation inc) => Do(s => s.IsSessionGoneAsync(inc));
 
     public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale) => Do(s => s.AcquireAsync(inc, stale));
+
+    public ValueTask<StoreResult<ShardPicture>> ReadPictureAsync(Incarnation self) => Do(s => s.ReadPictureAsync(self));
+
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadOwnAsync(Incarnation self) => Do(s => s.ReadOwnAsync(self));
+
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> PlaceAsync(IReadOnlyList<ShardPlacement> placements) => Do(s => s.PlaceAsync(placements));
+
+    public ValueTask<StoreResult<ImmutableArray<ShardNo>>> EndAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Do(s => s.EndAsync(owner, shards));
+
+    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => Do(s => s.PruneEndedAsync(age));
 
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => Do(s => s.ReadShardsAsync());
 

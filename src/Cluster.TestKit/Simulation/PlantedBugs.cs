@@ -58,6 +58,7 @@ internal static class PlantedBugs
         Host("stopped before effects have ended", SimMutation.StopsBeforeEffectsEnd, 60, ["I8"], SimFault.Leave, SimFault.RollingRestart),
         Store("an exclusive shard taken at once", ModelMutation.TakeExclusiveAtOnce, 60, ["I8"], SimFault.Cut, SimFault.StoreCutOff),
         Store("acquire keeps the epoch", ModelMutation.AcquireKeepsEpoch, 3, ["I1"], SimFault.Kill, SimFault.RollingRestart),
+        new("a row for each who places", Usual with { StoreMutation = ModelMutation.PlaceAgain, Calls = 8, Nodes = 3 }, 10, ["5.1"]),
         Host("no deduplication", SimMutation.NoDeduplication, 20, ["I4"], SimFault.LostReplies, SimFault.Reset),
         Host("client order ignored", SimMutation.IgnoresClientOrder, 60, ["I6"]),
         Host("fan-out before commit", SimMutation.FanOutBeforeCommit, 3, ["I11"]),

@@ -104,6 +104,7 @@ internal sealed class SimCheckers(SimCluster cluster)
                 World.Violated("I12", $"{call}: shard {row.No} forgets its former owner {free.Previous}, which has not said that it stopped.");
             if (row is { State: ShardState.Free, Previous: { } previous }) _free[row.No] = (row.Epoch, previous);
             else _free.Remove(row.No);
+            if (row.State == ShardState.Ended) cluster.EndedCalls.Add(row.Key);
             if (!_owners.TryGetValue(row.No, out var had) || had.Owner != row.Owner || had.Epoch != row.Epoch) _owners[row.No] = (row.Owner, row.Epoch, World.Now);
             if (row.Owner is { } owner && Database.Find(owner) is { IsLive: false } dead) World.Violated("I13", $"{call}: shard {row.No} is owned by {dead}.");
         }
@@ -276,8 +277,12 @@ internal sealed class SimCheckers(SimCluster cluster)
             for (var i = 1; i < seqs.Length; i++)
                 if (seqs[i] <= seqs[i - 1]) World.Violated("I6", $"{said.Key.Client} said {seqs[i]} in {said.Key.Room} after {seqs[i - 1]}.");
         }
+        foreach (var twins in Database.Shards.GroupBy(r => (r.Type, r.Key)).Where(g => g.Count() > 1))
+            World.Violated("5.1", $"{twins.Key} has {twins.Count()} rows.");
         foreach (var life in cluster.Lives)
         {
+            foreach (var (shard, epoch) in life.Calls.Held)
+                if (Database.Find(shard) is not { } row || row.Owner != life.Inc || row.Epoch != epoch) World.Violated("I15", $"{life.Inc} has shard {shard} epoch {epoch} in memory, which {Database.Find(shard)?.Owner} owns.");
             foreach (var room in cluster.Rooms)
                 if (_delivered.GetValueOrDefault((room, life.Inc)) is var got && got != RowsOf(room).Count)
                     World.Violated("I5", $"{life.Inc} got {room} up to {got}, the journal ends at {RowsOf(room).Count}.");

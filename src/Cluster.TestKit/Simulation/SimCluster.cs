@@ -17,6 +17,8 @@ internal sealed class SimCluster
     private const string MixerType = "mixer";
     private const string ControllerType = "controller";
 
+    public const string CallType = "call";
+
     private readonly SortedDictionary<Incarnation, SimLife> _lives = [];
 
     /// <summary>A cluster without faults whose clients never end, for tests that say themselves what happens to it.</summary>
@@ -43,7 +45,11 @@ internal sealed class SimCluster
         if (plan.ShardsElsewhere > 0) database.RegisterType(ElsewhereType, plan.ShardsElsewhere);
         if (plan.Singleton is not null) database.RegisterType(ControllerType, 1, exclusive: true);
         Types = new TypeRules([ControllerType, MixerType], plan.Singleton is { } mode
-            ? TypeRules.None.Singletons.Add(ControllerType, new SingletonRule(mode, [.. Nodes.Select(n => n.Name)], !plan.KeepsVacancy)) : TypeRules.None.Singletons);
+            ? TypeRules.None.Singletons.Add(ControllerType, new SingletonRule(mode, [.. Nodes.Select(n => n.Name)], !plan.KeepsVacancy)) : TypeRules.None.Singletons)
+        {
+            Placed = plan.Calls > 0 ? [CallType] : [],
+        };
+        if (plan.Calls > 0) database.RegisterType(CallType, 0);
         if (plan.ShardsExclusive > 0) database.RegisterType(MixerType, plan.ShardsExclusive, exclusive: true);
         Checkers = new SimCheckers(this);
         Store = new SimStore(World, database, [.. Nodes.Select(n => new SimRandom(plan.Seed, $"store {n.Name}"))], Checkers.ViewChanging, Checkers.Written) { Conflicts = plan.Buggify ? 0.05 : 0 };
@@ -87,6 +93,12 @@ internal sealed class SimCluster
 
     public SimClient[] Clients { get; }
 
+    /// <summary>The one row of each individually placed entity that somebody has found, by its id.</summary>
+    public SortedDictionary<string, ShardNo> CallRows { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Individually placed entities whose row says that they have ended.</summary>
+    public SortedSet<string> EndedCalls { get; } = new(StringComparer.Ordinal);
+
     /// <summary>Store keys of the rooms in use.</summary>
     public string[] Rooms { get; }
 
@@ -125,7 +137,7 @@ internal sealed class SimCluster
     public void Register(SimLife life) => _lives.Add(life.Inc, life);
 
     /// <summary>The entity types that a node serves; it starts no shard of another.</summary>
-    public ImmutableArray<string> TypesOf(SimNode node) => [.. (Plan.ShardsElsewhere > 0 && node.Index > 0 ? new[] { ElsewhereType } : []), .. (Plan.Singleton is not null ? new[] { ControllerType } : []), .. (Plan.ShardsExclusive > 0 ? new[] { MixerType } : []), RoomType];
+    public ImmutableArray<string> TypesOf(SimNode node) => [.. (Plan.ShardsElsewhere > 0 && node.Index > 0 ? new[] { ElsewhereType } : []), .. (Plan.Singleton is not null ? new[] { ControllerType } : []), .. (Plan.ShardsExclusive > 0 ? new[] { MixerType } : []), RoomType, .. (Plan.Calls > 0 ? new[] { CallType } : [])];
 
     /// <summary>The types whose entities act outside the store.</summary>
     public TypeRules Types { get; }
@@ -147,12 +159,12 @@ internal sealed class SimCluster
     }
 
     /// <summary>Every shard is open on an up member that may write, and the living agree that it is theirs.</summary>
-    public bool AllServed() => Store.Database.Shards.All(row =>
-        row.Owner is { } owner && LifeOf(owner) is { Mode: NodeMode.Serving, Node.IsPaused: false } life && life.Core.Membership.SelfRow.Status == MemberStatus.Up
-        && (life.Rooms.Open.Contains(row.No) || life.Mixers.Open.Contains(row.No)));
+    public bool AllServed() => Store.Database.Shards.All(row => row.State == ShardState.Ended ||
+        (row.Owner is { } owner && LifeOf(owner) is { Mode: NodeMode.Serving, Node.IsPaused: false } life && life.Core.Membership.SelfRow.Status == MemberStatus.Up
+        && (life.Rooms.Open.Contains(row.No) || life.Mixers.Open.Contains(row.No) || life.Calls.Open.Contains(row.No))));
 
     /// <summary>As <see cref="AllServed"/>, by these nodes alone.</summary>
-    public bool AllServedBy(params int[] nodes) => AllServed() && Store.Database.Shards.All(r => nodes.Contains(LifeOf(r.Owner!.Value)!.Node.Index));
+    public bool AllServedBy(params int[] nodes) => AllServed() && Store.Database.Shards.Where(r => r.State != ShardState.Ended).All(r => nodes.Contains(LifeOf(r.Owner!.Value)!.Node.Index));
 
     public bool AllUp() => Nodes.Where(n => n.IsAlive).All(n => n.Life is { } life && life.Core.Membership.SelfRow.Status == MemberStatus.Up);
 

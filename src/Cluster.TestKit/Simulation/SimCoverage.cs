@@ -91,7 +91,7 @@ internal sealed class SimCoverage(SimCluster cluster)
             case ControlCall.Renew:
                 Hit($"4.4 {mode}", answer.IsOk ? "renewed" : "renewal fails");
                 break;
-            case ControlCall.ReadShards when answer.IsOk:
+            case ControlCall.ReadPicture when answer.IsOk:
                 Hit($"4.4 {mode}", "own rows read");
                 break;
             case ControlCall.ReadCluster when answer.IsOk && answer.As<ClusterSnapshot>().Find(life.Inc) is { IsLive: false }:

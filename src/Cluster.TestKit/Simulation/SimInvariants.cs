@@ -27,6 +27,7 @@ internal static class SimInvariants
         ["2.5"] = "A death certificate is of the dead.",
         ["3.6"] = "Who is down and has reached a member that knows it for 12 s without a fault has stopped, also without the store.",
         ["4.4"] = "Who leaves the frozen state has read its own rows.",
+        ["5.1"] = "An individually placed entity has one row, which everybody finds, and none of them is served after its end.",
         ["5.3"] = "A release that was sent is final.",
         ["7.6"] = "A snapshot holds committed state only.",
         ["Exit"] = "No node stops but for having left or been evicted; no core throws.",

@@ -34,6 +34,7 @@ internal sealed class SimLife
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
         Timers = new SimTimers(cluster, this);
+        Calls = new SimCalls(cluster, this);
     }
 
     public SimNode Node { get; }
@@ -49,6 +50,8 @@ internal sealed class SimLife
     public SimMixers Mixers { get; }
 
     public SimTimers Timers { get; }
+
+    public SimCalls Calls { get; }
 
     public bool IsEnded { get; private set; }
 
@@ -72,6 +75,7 @@ internal sealed class SimLife
         Gateway.Vanish();
         Rooms.Vanish();
         Mixers.Vanish();
+        Calls.StopAll();
         _cluster.Network.Close(this);
     }
 
@@ -151,6 +155,7 @@ internal sealed class SimLife
         Rooms.Tick();
         Mixers.Tick();
         Timers.Tick();
+        Calls.Tick();
         if (Clock < _nextDial || Core.Membership.Snapshot is not { } snapshot) return;
         _nextDial = Clock + TimeSpan.FromMilliseconds(200 + Node.Random.Below(100));
         foreach (var member in snapshot.Members)
@@ -228,23 +233,30 @@ internal sealed class SimLife
                 break;
             case ShardEffect.Start(var shards):
                 foreach (var shard in shards) _phases[shard.No] = SimPhase.Serving;
-                Rooms.Start([.. shards.Where(s => !_cluster.Types.IsExclusive(s.Type))]);
+                Rooms.Start([.. shards.Where(s => !_cluster.Types.IsExclusive(s.Type) && !_cluster.Types.IsPlaced(s.Type))]);
+                Calls.Start(shards.Where(s => _cluster.Types.IsPlaced(s.Type)));
                 Mixers.Start([.. shards.Where(s => _cluster.Types.IsExclusive(s.Type))]);
                 break;
             case ShardEffect.Drain(var shards):
                 foreach (var (shard, _) in shards) Becomes(shard, SimPhase.Draining, "drain");
                 Rooms.Drain(shards);
                 Mixers.Drain(shards);
+                Calls.Drain(shards);
                 break;
             case ShardEffect.Reopen(var shards):
                 foreach (var (shard, _) in shards) Becomes(shard, SimPhase.Serving, "reopened");
                 Rooms.Reopen(shards);
                 Mixers.Reopen(shards);
+                Calls.Reopen(shards);
                 break;
             case ShardEffect.Stop(var shards):
                 foreach (var (shard, epoch) in shards) Stopped(shard, epoch);
                 Rooms.Stop(shards);
                 Mixers.Stop(shards);
+                Calls.Stop(shards);
+                break;
+            case ShardEffect.Found(var rows):
+                Calls.Found(rows);
                 break;
             case NodeEffect.Decided(var what):
                 _cluster.World.Trace($"{Inc} decided {what}");
@@ -341,6 +353,7 @@ internal sealed class SimLife
         _cluster.Stopped(this, exitCode, reason);
         Rooms.StopAll();
         Mixers.StopAll();
+        Calls.StopAll();
         Gateway.StopAll();
         IsEnded = true;
         _cluster.Network.Close(this);

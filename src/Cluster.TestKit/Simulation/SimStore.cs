@@ -56,7 +56,7 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
 
     public void Control(SimLife caller, ControlCall call, Action<ControlAnswer> answered)
     {
-        var writes = call is not (ControlCall.ReadCluster or ControlCall.ReadShards or ControlCall.FindView);
+        var writes = call is not (ControlCall.ReadCluster or ControlCall.ReadPicture or ControlCall.ReadOwn or ControlCall.ReadRows or ControlCall.FindView);
         var refused = call is ControlCall.ChangeView && Conflicts > 0 && randoms[caller.Node.Index].Chance(Conflicts);
         Make(caller, call.GetType().Name, writes, () => refused ? new ControlAnswer(call, StoreVerdict.Conflict, null, "simulated") : Execute(caller, call), answered, verdict => new ControlAnswer(call, verdict, null, "simulated"));
     }
@@ -138,7 +138,12 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
             ControlCall.FindView(var opId) => ControlAnswer.Of(call, database.FindView(opId)),
             ControlCall.Renew(var inc) => ControlAnswer.Of(call, database.Renew(inc)),
             ControlCall.Acquire(var inc, var stale) => ControlAnswer.Of(call, database.Acquire(inc, stale)),
-            ControlCall.ReadShards => ControlAnswer.Of(call, database.ReadShards()),
+            ControlCall.ReadPicture(var self) => ControlAnswer.Of(call, database.ReadPicture(self)),
+            ControlCall.ReadOwn(var self) => ControlAnswer.Of(call, database.ReadOwn(self)),
+            ControlCall.ReadRows(var shards) => ControlAnswer.Of(call, database.ReadShards(shards)),
+            ControlCall.Place(var placements) => ControlAnswer.Of(call, database.Place(placements)),
+            ControlCall.End(var owner, var shards) => ControlAnswer.Of(call, database.End(owner, shards, NowUnixMs)),
+            ControlCall.PruneEnded(var age) => ControlAnswer.Of(call, database.PruneEnded(age, NowUnixMs)),
             ControlCall.PlanHandoff(var plans) => ControlAnswer.Of(call, database.PlanHandoff(plans)),
             ControlCall.RevertHandoff(var owner, var shards) => ControlAnswer.Of(call, database.RevertHandoff(owner, shards)),
             ControlCall.Release(var owner, var releases) => ControlAnswer.Of(call, database.Release(owner, releases)),

@@ -27,6 +27,9 @@ public sealed record SimulationOptions
     /// <summary>What is said sets durable timers; null lets the seed choose, on in a quarter of the runs.</summary>
     public bool? Timers { get; init; }
 
+    /// <summary>Individually placed entities that nodes want to reach, each made when it is first wanted; 0 for none.</summary>
+    public int Calls { get; init; }
+
     /// <summary>Rooms that the clients use.</summary>
     public int Rooms { get; init; } = 4;
 

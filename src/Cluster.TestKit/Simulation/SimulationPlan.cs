@@ -54,6 +54,10 @@ public sealed record SimulationPlan
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Timers { get; init; }
 
+    /// <summary>Individually placed entities that nodes want to reach, each made when it is first wanted.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int Calls { get; init; }
+
     /// <summary>Rooms that the clients use.</summary>
     public required int Rooms { get; init; }
 
@@ -105,6 +109,7 @@ public sealed record SimulationPlan
             Singleton = options.Singleton,
             KeepsVacancy = options.KeepsVacancy,
             Timers = options.Timers ?? new SimRandom(seed, "timers").Chance(0.25),
+            Calls = options.Calls,
             Rooms = options.Rooms,
             Clients = options.Clients,
             Mutation = options.Mutation,

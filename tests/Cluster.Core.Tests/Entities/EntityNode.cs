@@ -49,6 +49,8 @@ internal sealed class EntityNode : IOwnership, IAsyncDisposable
 
     public void Broken(int exitCode, string reason) => Ended = (exitCode, reason);
 
+    public void EntityEnded(ShardNo shard, Epoch epoch) { }
+
     /// <summary>A node whose only type is the ledger.</summary>
     public static Task<EntityNode> OfLedgersAsync(ModelDatabase? database = null) => OfAsync("ledger", Ledger.Register, () => new Ledger(), database);
 

@@ -50,7 +50,7 @@ public class OwnershipTests
         _effects.Clear();
         Settle(_ => StoreVerdict.NotSent);
         var calls = _effects.OfType<NodeEffect.Call>().GroupBy(c => c.What.GetType()).ToDictionary(c => c.Key, c => c.Count());
-        Assert.InRange(calls[typeof(ControlCall.ReadShards)], 1, 10);
+        Assert.InRange(calls[typeof(ControlCall.ReadPicture)], 1, 10);
         Assert.InRange(calls[typeof(ControlCall.Release)], 1, 10);
         _effects.Clear();
         Settle();
@@ -195,12 +195,12 @@ public class OwnershipTests
         }
     }
 
-    private static bool IsAnswered(ControlCall call) => call is ControlCall.ReadCluster or ControlCall.ReadShards or ControlCall.Renew or ControlCall.Acquire;
+    private static bool IsAnswered(ControlCall call) => call is ControlCall.ReadCluster or ControlCall.ReadPicture or ControlCall.Renew or ControlCall.Acquire;
 
     private object ValueOf(ControlCall call) => call switch
     {
         ControlCall.ReadCluster => new ClusterSnapshot(new ClusterRow(Guid.Empty, 1, 5, 1, ""), [.. _members.Select(m => m.IsLive ? m with { LeaseSeq = (long)_now.TotalSeconds } : m)]),
-        ControlCall.ReadShards => ImmutableArray.Create([_row, .. _others]),
+        ControlCall.ReadPicture => new ShardPicture([_row, .. _others], 0, 0),
         ControlCall.Renew => new Renewal(1, 5),
         _ => ImmutableArray<AcquiredShard>.Empty,
     };

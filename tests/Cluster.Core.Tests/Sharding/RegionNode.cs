@@ -118,9 +118,13 @@ internal sealed class RegionNode : INodeLinks, IOwnership, IAsyncDisposable
 
     public void RouteWanted() { }
 
+    public void EntityWanted(EntityId entity) { }
+
     public bool IsLive(Incarnation inc) => true;
 
     public void Fenced(ShardNo shard, Epoch epoch) { }
+
+    public void EntityEnded(ShardNo shard, Epoch epoch) { }
 
     public void Broken(int exitCode, string reason) { }
 

@@ -1,0 +1,176 @@
+using System.Collections.Immutable;
+using ActorCluster.Membership;
+using ActorCluster.Persistence;
+using ActorCluster.Placement;
+using ActorCluster.Primitives;
+
+namespace ActorCluster.Sharding;
+
+/// <summary>The shards of individually placed entities: their rows are made when somebody wants to reach one, and there may be a hundred thousand of them.</summary>
+/// <remarks>So no node reads them all (decision 17): each reads those that nobody serves, compares number and epochs of its own, and looks others up as they are wanted.</remarks>
+internal sealed partial class Ownership
+{
+    private const int PlacementsMax = 1024;
+    private const int WantedMax = 100_000;
+    private const int GivenUpMax = 100_000;
+    private const int Shares = 64;
+    private static readonly TimeSpan PlacedSweepEvery = TimeSpan.FromSeconds(5);
+
+    private readonly HashSet<EntityId> _isWanted = []; // Only asked, never iterated.
+    private readonly Queue<EntityId> _wanted = new();
+    private readonly Queue<ShardNo> _givenUpPlaced = new();
+    private readonly Dictionary<Incarnation, (long Told, long Given)> _given = []; // Only asked, never iterated.
+    private long _placedEpochs;
+    private bool _ownDiffers;
+    private TimeSpan _ownAsked;
+    private TimeSpan _nextPlacedSweep;
+
+    /// <summary>How many individually placed entities have their shard here.</summary>
+    public long PlacedHere { get; private set; }
+
+    /// <summary>Routers want to know where these are; more than are looked up at a time wait, and more than may wait are asked for again.</summary>
+    public void Wanted(ImmutableArray<EntityId> entities)
+    {
+        foreach (var entity in entities)
+            if (_wanted.Count < WantedMax && _isWanted.Add(entity)) _wanted.Enqueue(entity);
+    }
+
+    /// <summary>An entity says that it has ended: its shard is drained, then its row says so for good.</summary>
+    public void Ended(ShardNo shard, Epoch epoch)
+    {
+        if (!_held.TryGetValue(shard, out var held) || held.Epoch != epoch || !types.IsPlaced(held.Type)) return;
+        held.HasEnded = true;
+        _moving.Add(shard);
+    }
+
+    /// <summary>Who shares what losing members served. By load as the members tell it, so that a new one gets more.</summary>
+    public ImmutableArray<Incarnation> HeirsOf(ImmutableArray<MemberRow> after, ImmutableSortedSet<Incarnation> losing, Membership.Membership membership)
+    {
+        if (types.Placed.IsEmpty) return [];
+        var hosts = after.Where(m => m.Status == MemberStatus.Up && !losing.Contains(m.Inc) && types.Placed.All(m.Hosts)).OrderBy(m => m.Inc);
+        var lost = losing.Sum(inc => membership.PlacedAt(inc));
+        return LoadPlacement.Deal(hosts, inc => membership.PlacedAt(inc), Shares, Math.Max(1, lost / (double)Shares));
+    }
+
+    private bool IsPlaced(ShardNo no) => _held.TryGetValue(no, out var held) && types.IsPlaced(held.Type);
+
+    private void GiveUp(ShardNo shard, Epoch epoch, Held? held)
+    {
+        _givenUp[shard] = epoch;
+        if (held is null || _held.ContainsKey(shard) || !types.IsPlaced(held.Type)) return;
+        // Of hashed shards there are only so many; of these only those that an old read could still show as owned are kept.
+        _givenUpPlaced.Enqueue(shard);
+        if (_givenUpPlaced.Count > GivenUpMax && _givenUpPlaced.Dequeue() is var old) _givenUp.Remove(old);
+    }
+
+    private void Place(Membership.Membership membership, TimeSpan now, List<NodeEffect> effects)
+    {
+        if (_wanted.Count == 0 || now < _callsFrom || _underWay.ContainsKey(typeof(ControlCall.Place))) return;
+        var batch = new List<EntityId>();
+        while (batch.Count < PlacementsMax && _wanted.TryDequeue(out var next)) batch.Add(next);
+        _isWanted.ExceptWith(batch);
+        var placements = ImmutableArray.CreateBuilder<ShardPlacement>(batch.Count);
+        foreach (var type in batch.GroupBy(e => e.Type).OrderBy(g => g.Key, StringComparer.Ordinal))
+        {
+            var hosts = membership.Snapshot!.Members.Where(m => m.Status == MemberStatus.Up && m.Hosts(type.Key) && membership.MayBeGivenShards(m.Inc, now)).OrderBy(m => m.Inc).ToArray();
+            var heard = hosts.Where(m => m.Inc == self || membership.Detector.IsUp(m.Inc)).ToArray();
+            // Most of them are only looked up, so what is dealt here is not counted until its row turns out to be new.
+            var dealt = LoadPlacement.Deal(heard.Length > 0 ? heard : hosts, inc => LoadOf(inc, membership), type.Count());
+            if (!dealt.IsEmpty) placements.AddRange(type.Select((e, i) => new ShardPlacement(e.Type, e.Id, dealt[i])));
+        }
+        if (placements.Count > 0) Call(new ControlCall.Place(placements.ToImmutable()), now, static () => { }, effects);
+    }
+
+    private double LoadOf(Incarnation inc, Membership.Membership membership)
+    {
+        var told = membership.PlacedAt(inc);
+        var (before, given) = _given.GetValueOrDefault(inc, (told, 0));
+        given = Math.Max(0, given - Math.Max(0, told - before)); // What was given shows in what it tells by now.
+        _given[inc] = (told, given);
+        return told + given;
+    }
+
+    private void Found(ImmutableArray<ShardRow> rows, List<NodeEffect> effects)
+    {
+        var isNews = false;
+        foreach (var row in rows)
+        {
+            if (row is not { State: ShardState.Free, Target: { } target }) continue;
+            isNews |= row.Epoch == default; // Perhaps made just now, by us or by another; its target shall not wait for its poll.
+            _acquireWanted |= target == self;
+            if (row.Epoch == default && _given.TryGetValue(target, out var given)) _given[target] = given with { Given = given.Given + 1 };
+        }
+        effects.Add(new ShardEffect.Found(rows));
+        if (isNews) effects.Add(new NodeEffect.Hint());
+    }
+
+    /// <summary>Number and epochs of the own rows tell whether the store and this node agree. Twice, since a picture may be older than an acquire or a release that has been answered.
+    /// While they differ, the own rows do not count as read: nothing is served from memory on the strength of them, and the frozen state does not end.</summary>
+    private void CompareOwn(ShardPicture picture, TimeSpan now, List<NodeEffect> effects)
+    {
+        var differs = (picture.Own, picture.OwnEpochs) != (PlacedHere, _placedEpochs);
+        if (!differs) RowsAskedAt = _readAsked;
+        else if (_ownDiffers) Call(new ControlCall.ReadOwn(self), now, () => _ownAsked = now, effects);
+        _ownDiffers = differs;
+    }
+
+    private void OwnRead(ImmutableArray<ShardRow> rows, TimeSpan now, List<NodeEffect> effects)
+    {
+        var start = rows.Where(r => !_held.ContainsKey(r.No)).Select(r => new AcquiredShard(r.No, r.Type, r.Key, r.Epoch, r.NextSeq)).ToImmutableArray();
+        if (!start.IsEmpty) Own(start, effects);
+        var owned = rows.Select(r => r.No).ToHashSet();
+        // What is not among them may have been acquired since: their rows say.
+        var missing = _held.Where(h => types.IsPlaced(h.Value.Type) && !owned.Contains(h.Key)).Select(h => h.Key).ToImmutableArray();
+        if (missing.IsEmpty) Compare(rows, effects);
+        else Call(new ControlCall.ReadRows(missing), now, static () => { }, effects);
+    }
+
+    private void Compare(ImmutableArray<ShardRow> rows, List<NodeEffect> effects)
+    {
+        var lost = rows.Where(r => _held.TryGetValue(r.No, out var held) && r.Epoch >= held.Epoch && (r.Owner != self || r.Epoch != held.Epoch)).Select(r => (r.No, _held[r.No].Epoch)).ToImmutableArray();
+        if (!lost.IsEmpty) Lose(lost, effects);
+        if (_ownAsked > RowsAskedAt) RowsAskedAt = _ownAsked;
+    }
+
+    /// <summary>Like a release, it is final once it was sent, and repeated until the store has spoken.</summary>
+    private void End(ImmutableArray<(ShardNo No, Epoch Epoch)> shards, TimeSpan now, List<NodeEffect> effects) => Call(
+        new ControlCall.End(self, shards),
+        now,
+        () =>
+        {
+            foreach (var (no, epoch) in shards)
+            {
+                _held[no].Phase = Phase.Releasing;
+                GiveUp(no, epoch, _held[no]);
+            }
+        },
+        effects);
+
+    private void EndAnswered(ControlCall.End end, ControlAnswer answer, List<NodeEffect> effects)
+    {
+        if (!answer.IsOk) return;
+        var gone = end.Shards.Where(s => _held.TryGetValue(s.Shard, out var held) && held.Epoch == s.Epoch).ToImmutableArray();
+        if (gone.IsEmpty) return;
+        Lose(gone, effects);
+        var ended = gone.Select(s => new ShardRoute(s.Shard, s.Epoch, default)).ToImmutableArray();
+        effects.Add(new ShardEffect.Routes(ended));
+        effects.Add(new ShardEffect.Announce(ended)); // Whoever has written to it need not remember it.
+    }
+
+    /// <summary>Rows of placed types leave the picture when they are settled; how long they were free is of no more interest.</summary>
+    private void ForgetSettled(ImmutableArray<ShardRow> rows)
+    {
+        if (_free.Count == 0 || types.Placed.IsEmpty) return;
+        var free = rows.Where(r => r.State == ShardState.Free).Select(r => r.No).ToHashSet();
+        foreach (var settled in _free.Keys.Where(no => !free.Contains(no)).ToList()) _free.Remove(settled);
+    }
+
+    /// <summary>A row that an eviction had to pass over is not in the picture: the store looks for such ones by itself.</summary>
+    private void SweepPlaced(TimeSpan now, List<NodeEffect> effects)
+    {
+        if (types.Placed.IsEmpty || now < _nextPlacedSweep) return;
+        _nextPlacedSweep = now + PlacedSweepEvery;
+        Call(new ControlCall.RevokeOfDown(), now, static () => { }, effects);
+        Call(new ControlCall.PruneEnded(times.EndedRetention), now, static () => { }, effects);
+    }
+}
