@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using ActorCluster.Persistence;
+using ActorCluster.Primitives;
 
 namespace ActorCluster.TestKit.Simulation;
 
