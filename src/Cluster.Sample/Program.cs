@@ -3,6 +3,7 @@ using System.Security.Claims;
 using ActorCluster.AspNetCore;
 using ActorCluster.Hosting;
 using ActorCluster.Primitives;
+using ActorCluster.Sample;
 using ActorCluster.Sql;
 using Microsoft.Extensions.Options;
 
@@ -21,7 +22,7 @@ if (builder.Configuration["urls"] is null && builder.Configuration["http_ports"]
 
 var data = builder.Configuration["Cluster:Data"] ?? "data";
 builder.Services.AddClusterGateway();
-builder.Services.AddActorCluster(cluster => cluster
+builder.Services.AddActorCluster(cluster => Beside(cluster, builder.Configuration)
     .WithSqlite(string.IsNullOrEmpty(builder.Configuration["Cluster:Store:Postgres"]) ? Path.Combine(data, "cluster.db") : null)
     .Configure(options =>
     {
@@ -62,6 +63,9 @@ catch (IOException taken)
     Environment.ExitCode = ExitCodes.Refused;
 }
 return Environment.ExitCode;
+
+static ActorClusterBuilder Beside(ActorClusterBuilder cluster, IConfiguration configuration) =>
+    configuration[Beacon.Key] is { Length: > 0 } ? cluster.WithSingleton<Beacon>("beacon", static _ => { }) : cluster;
 
 /// <summary>Who the user is, until there is sign-in: the query says so, and only a request from this machine is believed.</summary>
 internal static class SampleIdentity

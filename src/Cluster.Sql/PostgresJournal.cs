@@ -179,9 +179,10 @@ internal static class PostgresJournal
                 n++;
             }
         }
+        var timers = PostgresTimers.ChangesOf(batches);
         return db.Read(
             r => r.GetInt64(0),
-            """
+            $"""
             WITH b AS (SELECT * FROM unnest($1, $2, $3, $4, $5, $6) b(shard_no, epoch, owner_inc, expected, rows, batch_id)),
             l AS MATERIALIZED (SELECT shard_no FROM shard WHERE shard_no=ANY($1) ORDER BY shard_no FOR UPDATE),
             f AS (
@@ -192,10 +193,10 @@ internal static class PostgresJournal
                 INSERT INTO journal(shard_no, shard_seq, entity, entity_seq, epoch, owner_inc, batch_id, client_id, client_seq, kind, payload, result, at)
                 SELECT ($1)[r.i], r.shard_seq, r.entity, r.entity_seq, ($2)[r.i], ($3)[r.i], ($6)[r.i], r.client_id, r.client_seq, r.kind, r.payload, r.result, r.at
                 FROM unnest($7, $8, $9, $10, $11, $12, $13, $14, $15, $16) r(i, shard_seq, entity, entity_seq, client_id, client_seq, kind, payload, result, at)
-                WHERE ($1)[r.i]=ANY(ARRAY(SELECT shard_no FROM f)))
+                WHERE ($1)[r.i]=ANY(ARRAY(SELECT shard_no FROM f))){(timers.Length == 0 ? "" : PostgresTimers.ChangeThose)}
             SELECT shard_no FROM f
             """,
-            shards, epochs, owners, expected, counts, ids, places, seqs, entities, entitySeqs, clients, clientSeqs, kinds, payloads, results, times);
+            [shards, epochs, owners, expected, counts, ids, places, seqs, entities, entitySeqs, clients, clientSeqs, kinds, payloads, results, times, .. timers]);
     }
 
     private static byte[]? Bytes(CommandId? command)
@@ -223,9 +224,9 @@ internal static class PostgresJournal
     }
 
     /// <summary>Holds the row until the commit, so that no other owner writes in between.</summary>
-    private static bool Owns(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner) => db.Scalar<bool>(
+    public static bool Owns(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner) => db.Scalar<bool>(
         "SELECT true FROM shard WHERE shard_no=$1 AND epoch=$2 AND owner_inc=$3 FOR SHARE", shard.Value, epoch.Value, owner.Value) is not null;
 
-    private static StoreResult<T> Fenced<T>(ShardNo shard, Epoch epoch, Incarnation owner) =>
+    public static StoreResult<T> Fenced<T>(ShardNo shard, Epoch epoch, Incarnation owner) =>
         StoreResult.Not<T>(StoreVerdict.Fenced, $"Shard {shard} is not owned by {owner} at epoch {epoch}.");
 }

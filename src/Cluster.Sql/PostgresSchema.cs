@@ -49,6 +49,12 @@ internal static class PostgresSchema
         """,
         // first_seq: next row of the journal at the acquire; NULL in rows of earlier releases, of which nobody knows what was written under them.
         "ALTER TABLE shard_log ADD COLUMN first_seq BIGINT; ALTER TABLE cluster ADD COLUMN forgotten_inc BIGINT NOT NULL DEFAULT 0;",
+        """
+        CREATE TABLE timer(
+            shard_no BIGINT NOT NULL, entity TEXT COLLATE "C" NOT NULL, key TEXT COLLATE "C" NOT NULL, no BIGINT NOT NULL, due_at BIGINT NOT NULL,
+            message TEXT NOT NULL, payload BYTEA NOT NULL, PRIMARY KEY(shard_no, entity, key));
+        CREATE INDEX timer_due ON timer(due_at, shard_no, entity, key);
+        """,
         "CREATE TABLE setting(key TEXT COLLATE \"C\" PRIMARY KEY, value TEXT NOT NULL); ALTER TABLE cluster ADD COLUMN settings_ver BIGINT NOT NULL DEFAULT 0;",
     ];
 

@@ -202,6 +202,21 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
         ReadAsync(Freer(_reads), db => PostgresJournal.Confirm(db, owner, shards));
 
+    /// <inheritdoc />
+    public ValueTask<StoreResult<TimerPage>> ReadTimersAsync(Incarnation owner, long dueBeforeUnixMs, TimerRow? after, int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
+        return ReadAsync(Freer(_reads), db => PostgresTimers.Read(db, owner, dueBeforeUnixMs, after, limit));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<TimerPage>> ReadTimersAsync(ShardNo shard, string entity) => ReadAsync(Freer(_reads), db => PostgresTimers.Read(db, shard, entity));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<bool>> RemoveTimerAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long no) =>
+        WriteAsync(Freer(_journal), db => PostgresTimers.Remove(db, shard, epoch, owner, entity, no));
+
     /// <summary>Closes the connections after the calls under way, within a few call time-outs. Later calls answer NotSent. Twice is harmless.</summary>
     public async ValueTask DisposeAsync()
     {

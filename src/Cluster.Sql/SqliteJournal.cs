@@ -119,7 +119,11 @@ internal static class SqliteJournal
                 .Bind(5, batch.Owner.Value).Bind(6, batch.ExpectedSeq).Run();
             if (raised == 1)
             {
-                for (var i = 0; i < batch.Rows.Length; i++) Insert(db, batch, i);
+                for (var i = 0; i < batch.Rows.Length; i++)
+                {
+                    Insert(db, batch, i);
+                    foreach (var change in batch.Rows[i].Timers) SqliteTimers.Change(db, batch.Shard, batch.Rows[i].Entity, change);
+                }
                 outcome = AppendOutcome.Committed;
             }
         }
@@ -164,10 +168,10 @@ internal static class SqliteJournal
         return Crc32C.Of(snapshot) == (uint)read.GetLong(3) ? snapshot : null;
     }
 
-    private static bool Owns(SqliteSession db, ShardNo shard, Epoch epoch, Incarnation owner) =>
+    public static bool Owns(SqliteSession db, ShardNo shard, Epoch epoch, Incarnation owner) =>
         db.Get("SELECT 1 FROM shard WHERE shard_no=?1 AND epoch=?2 AND owner_inc=?3")
             .Bind(1, shard.Value).Bind(2, epoch.Value).Bind(3, owner.Value).Scalar() is not null;
 
-    private static StoreResult<T> Fenced<T>(ShardNo shard, Epoch epoch, Incarnation owner) =>
+    public static StoreResult<T> Fenced<T>(ShardNo shard, Epoch epoch, Incarnation owner) =>
         StoreResult.Not<T>(StoreVerdict.Fenced, $"Shard {shard} is not owned by {owner} at epoch {epoch}.");
 }

@@ -49,6 +49,12 @@ internal static class SqliteSchema
         "ALTER TABLE shard_type ADD COLUMN exclusive INTEGER NOT NULL DEFAULT 0;",
         // first_seq: next row of the journal at the acquire; NULL in rows of earlier releases, of which nobody knows what was written under them.
         "ALTER TABLE shard_log ADD COLUMN first_seq INTEGER; ALTER TABLE cluster ADD COLUMN forgotten_inc INTEGER NOT NULL DEFAULT 0;",
+        """
+        CREATE TABLE timer(
+            shard_no INTEGER NOT NULL, entity TEXT NOT NULL, key TEXT NOT NULL, no INTEGER NOT NULL, due_at INTEGER NOT NULL,
+            message TEXT NOT NULL, payload BLOB NOT NULL, PRIMARY KEY(shard_no, entity, key)) WITHOUT ROWID;
+        CREATE INDEX timer_due ON timer(due_at, shard_no, entity, key);
+        """,
         "CREATE TABLE setting(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID; ALTER TABLE cluster ADD COLUMN settings_ver INTEGER NOT NULL DEFAULT 0;",
     ];
 

@@ -199,6 +199,22 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
         Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
         ReadAsync(db => SqliteJournal.Confirm(db, owner, shards), urgent: true);
 
+    /// <inheritdoc />
+    public ValueTask<StoreResult<TimerPage>> ReadTimersAsync(Incarnation owner, long dueBeforeUnixMs, TimerRow? after, int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
+        return ReadAsync(db => SqliteTimers.Read(db, owner, dueBeforeUnixMs, after, limit, NowUnixMs), urgent: false);
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<TimerPage>> ReadTimersAsync(ShardNo shard, string entity) =>
+        ReadAsync(db => SqliteTimers.Read(db, shard, entity, NowUnixMs), urgent: false);
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<bool>> RemoveTimerAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long no) =>
+        WriteAsync(db => SqliteTimers.Remove(db, shard, epoch, owner, entity, no), urgent: false);
+
     /// <summary>Ends the threads after what they have begun, within a few call time-outs. Later calls answer NotSent. Twice is harmless.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -108,7 +108,8 @@ public sealed partial class ModelDatabase
             var added = batch.Rows[i];
             _journal.Add(new ModelJournalEntry(batch.Shard, batch.ExpectedSeq + i, batch.Epoch, batch.Owner, batch.BatchId, added));
             if (!_rows.TryGetValue(added.Entity, out var rows)) _rows.Add(added.Entity, rows = []);
-            rows.Add(added.EntitySeq, added);
+            rows.Add(added.EntitySeq, added.Timers.IsEmpty ? added : added with { Timers = [] });
+            foreach (var change in added.Timers) ChangeTimer(batch.Shard, added.Entity, change);
             if (added.Command is { } command) _commands.Add((added.Entity, command));
         }
         return AppendOutcome.Committed;
@@ -133,6 +134,7 @@ public sealed partial class ModelDatabase
         copy._journal.AddRange(_journal);
         foreach (var (entity, rows) in _rows) copy._rows.Add(entity, new SortedDictionary<long, JournalRow>(rows));
         foreach (var (entity, kept) in _snapshots) copy._snapshots.Add(entity, new SortedDictionary<long, EntitySnapshot>(kept));
+        foreach (var (place, timer) in _timers) copy._timers.Add(place, timer);
         copy._commands.UnionWith(_commands);
         copy._damaged.UnionWith(_damaged);
     }

@@ -35,4 +35,7 @@ public enum ModelMutation
 
     /// <summary>A prune does not note the incarnations that it deletes.</summary>
     PruneForgetsNumbers,
+
+    /// <summary>A commit that ends a timer leaves it in the table.</summary>
+    FiringLeavesItsTimer,
 }

@@ -123,6 +123,17 @@ public sealed class ModelStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(
         Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Do(d => d.Confirm(owner, shards));
 
+    /// <inheritdoc />
+    public ValueTask<StoreResult<TimerPage>> ReadTimersAsync(Incarnation owner, long dueBeforeUnixMs, TimerRow? after, int limit) =>
+        Do(d => d.ReadTimers(owner, dueBeforeUnixMs, after, limit, NowUnixMs));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<TimerPage>> ReadTimersAsync(ShardNo shard, string entity) => Do(d => d.ReadTimers(shard, entity, NowUnixMs));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<bool>> RemoveTimerAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long no) =>
+        Do(d => d.RemoveTimer(shard, epoch, owner, entity, no));
+
     /// <summary>Closes this handle; the database stays. Later calls answer <see cref="StoreVerdict.NotSent"/>.</summary>
     public ValueTask DisposeAsync()
     {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
@@ -80,7 +81,12 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
             return Let(_batches[random.Next(Math.Max(0, _batches.Count - 6), _batches.Count)], batch => Keep("resolve", s => s.ResolveAsync(batch)));
         var batches = Enumerable.Range(0, random.Next(1, 4)).Select(_ => Batch()).ToArray();
         _batches.AddRange(batches);
-        return Keep("append", s => s.AppendAsync(batches));
+        return Keep("append", async s =>
+        {
+            var text = StoreText.Of(await s.AppendAsync(batches).ConfigureAwait(false));
+            foreach (var batch in batches) text += $" {StoreText.Of(await s.ReadTimersAsync(batch.Shard, batch.Rows[0].Entity).ConfigureAwait(false))}";
+            return text;
+        });
     }
 
     private ShardBatch Batch()
@@ -88,10 +94,23 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
         var row = AnyShard();
         var entity = string.Create(CultureInfo.InvariantCulture, $"counter/{(Chance(90) ? row.No.Value : 1)}");
         var next = Next(entity) - (Chance(5) ? 1 : 0);
-        var rows = Enumerable.Range(0, random.Next(1, 4)).Select(i => StoreBench.JournalRowOf(entity, next + i));
+        var rows = Enumerable.Range(0, random.Next(1, 4)).Select(i => StoreBench.JournalRowOf(entity, next + i) with { Timers = Timers(next + i) });
         var owner = Chance(90) ? row.Owner ?? AnyMember() : AnyMember();
         return new ShardBatch(row.No, EpochNear(row), owner, row.NextSeq + (Chance(5) ? 1 : 0), NewId(), [.. rows]);
     }
+
+    private ImmutableArray<TimerChange> Timers(long seq) =>
+    [
+        .. Enumerable.Range(0, Math.Max(0, random.Next(5) - 2)).Select(_ => $"k{random.Next(4)}").Distinct()
+            .Select((key, i) => Chance(30) ? TimerConformance.Ended(key) : TimerConformance.Set(key, (seq * 64) + i, random.Next(20))),
+    ];
+
+    private (string, Func<IClusterStore, Task<string>>) ReadTimers(ShardRow row, string entity) => random.Next(3) switch
+    {
+        0 => Let((row.Owner ?? AnyMember(), EpochNear(row), random.Next(1, 12) * 64), t => Keep("remove timer", s => s.RemoveTimerAsync(row.No, t.Item2, t.Item1, entity, t.Item3))),
+        1 => Keep("read timers of an entity", s => s.ReadTimersAsync(row.No, entity)),
+        _ => Let((AnyMember(), random.Next(25), model.Timers.ElementAtOrDefault(random.Next(8)), random.Next(1, 9)), t => Keep("read timers", s => s.ReadTimersAsync(t.Item1, t.Item2, t.Item3, t.Item4))),
+    };
 
     private (string, Func<IClusterStore, Task<string>>) Snapshots()
     {
@@ -107,6 +126,7 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
     private (string, Func<IClusterStore, Task<string>>) Read()
     {
         var entity = string.Create(CultureInfo.InvariantCulture, $"counter/{AnyShard().No.Value}");
+        if (Chance(40)) return ReadTimers(AnyShard(), entity);
         var (from, limit) = (random.Next(1, 5), random.Next(1, 20));
         return random.Next(4) switch
         {

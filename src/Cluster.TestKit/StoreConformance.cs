@@ -16,6 +16,7 @@ public static class StoreConformance
         .. MembershipConformance.Cases,
         .. OwnershipConformance.Cases,
         .. JournalConformance.Cases,
+        .. TimerConformance.Cases,
         .. RecoveryConformance.Cases,
         .. PruneConformance.Cases,
         .. SettingsConformance.Cases,

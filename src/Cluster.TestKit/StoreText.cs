@@ -17,6 +17,10 @@ internal static class StoreText
         JournalRow row => string.Create(
             CultureInfo.InvariantCulture,
             $"{row.Entity}@{row.EntitySeq} {row.Command} {row.Kind} {Convert.ToHexString(row.Payload.Span)} {(row.Result is { } result ? Convert.ToHexString(result.Span) : "none")} {row.AtUnixMs}"),
+        TimerRow timer => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{timer.Shard} {timer.Entity} {timer.Timer.Key} {timer.Timer.No} at {timer.Timer.DueUnixMs} {timer.Timer.Message} {Convert.ToHexString(timer.Timer.Payload.Span)}"),
+        TimerPage page => Of(page.Timers), // Each store has its own clock.
         EntitySnapshot snapshot => string.Create(
             CultureInfo.InvariantCulture, $"{snapshot.Entity}@{snapshot.EntitySeq} {snapshot.Schema} {Convert.ToHexString(snapshot.Payload.Span)}"),
         MemberRow member => $"{member with { Roles = [], Types = null }} lease {member.LeaseSeq} down {member.DownView} {member.DownReason} {member.DownBy} {member.DeadProof} up {member.UpView} roles {Of(member.Roles)} types {Of(member.Types)}",

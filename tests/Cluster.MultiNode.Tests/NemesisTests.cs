@@ -27,6 +27,18 @@ public sealed class NemesisTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void An_effect_of_an_earlier_term_and_two_hosts_of_one_are_overlaps()
+    {
+        var order = new EffectOrder();
+        foreach (var (term, host) in new[] { (1, 1), (1, 1), (3, 2), (3, 2) }) order.Take(term, host);
+        Assert.Equal((4, 2, 0), (order.Effects, order.Terms, order.Overlapping));
+        order.Take(1, 1);
+        order.Take(3, 1);
+        Assert.Equal(2, order.Overlapping);
+        Assert.Equal("Effect 5 was of term 1 on #1, after one of term 3 on #2.", order.Finding);
+    }
+
+    [Fact]
     public void One_seed_is_one_plan()
     {
         static string Of(int seed)

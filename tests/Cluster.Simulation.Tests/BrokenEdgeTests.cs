@@ -1,6 +1,7 @@
 using ActorCluster.Downing;
 using ActorCluster.Primitives;
 using ActorCluster.TestKit.Simulation;
+using static ActorCluster.Tests.SimSteps;
 
 namespace ActorCluster.Tests;
 
@@ -58,17 +59,5 @@ public class BrokenEdgeTests
         cluster.StartInOrder();
         Assert.True(cluster.AllServed() && cluster.AllUp());
         return cluster;
-    }
-
-    private static void Run(SimCluster cluster, double seconds)
-    {
-        cluster.World.RunUntil(cluster.World.Now + TimeSpan.FromSeconds(seconds), () => cluster.World.Violations.Count > 0);
-        Assert.Empty(cluster.World.Violations);
-    }
-
-    private static void Within(double seconds, SimCluster cluster, Func<bool> holds)
-    {
-        var held = cluster.World.RunUntil(cluster.World.Now + TimeSpan.FromSeconds(seconds), () => holds() || cluster.World.Violations.Count > 0);
-        Assert.True(held && cluster.World.Violations.Count == 0, string.Join(Environment.NewLine, cluster.World.Violations.Concat(cluster.World.LastLines.TakeLast(30))));
     }
 }

@@ -3,6 +3,7 @@ using ActorCluster.Downing;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using ActorCluster.TestKit.Simulation;
+using static ActorCluster.Tests.SimSteps;
 
 namespace ActorCluster.Tests;
 
@@ -84,18 +85,6 @@ public class NewcomerTests
     private static bool IsUp(SimCluster cluster, int node) => cluster.Nodes[node].Life?.Core.Membership.SelfRow.Status == MemberStatus.Up;
 
     private static string Blocked(SimCluster cluster, int node) => string.Join('\n', cluster.Nodes[node].Life!.Core.Membership.JoinBlockedBy);
-
-    private static void Run(SimCluster cluster, double seconds)
-    {
-        cluster.World.RunUntil(cluster.World.Now + TimeSpan.FromSeconds(seconds), () => cluster.World.Violations.Count > 0);
-        Assert.Empty(cluster.World.Violations);
-    }
-
-    private static void Within(double seconds, SimCluster cluster, Func<bool> holds)
-    {
-        var held = cluster.World.RunUntil(cluster.World.Now + TimeSpan.FromSeconds(seconds), () => holds() || cluster.World.Violations.Count > 0);
-        Assert.True(held && cluster.World.Violations.Count == 0, string.Join(Environment.NewLine, cluster.World.Violations.Concat(cluster.World.LastLines.TakeLast(30))));
-    }
 
     private sealed class WithoutJoinRules : SplitBrainResolver
     {

@@ -1,6 +1,7 @@
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using ActorCluster.TestKit.Simulation;
+using static ActorCluster.Tests.SimSteps;
 
 namespace ActorCluster.Tests;
 
@@ -218,25 +219,49 @@ public class ScenarioTests
         Recovers(cluster);
     }
 
+    [Theory, MemberData(nameof(Seeds))]
+    public void An_evicted_node_that_does_not_reach_the_store_is_told_by_the_first_peer_that_it_dials(ulong seed)
+    {
+        var cluster = Steady(seed, nodes: 3);
+        cluster.ReachStore(1, false);
+        cluster.Cut([1], [0, 2], cut: true);
+        Run(cluster, 6);
+        Assert.Empty(cluster.Stops); // It was evicted and has heard nothing of it.
+        cluster.Cut([1], [0, 2], cut: false);
+        Within(1, cluster, () => cluster.Stops.GetValueOrDefault(ExitCodes.Evicted) == 1); // Not frozen until the store is back.
+        Recovers(cluster);
+    }
+
+    [Theory, MemberData(nameof(Seeds))]
+    public void A_node_evicted_while_it_stood_still_is_told_by_what_waits_on_its_links(ulong seed)
+    {
+        var cluster = Steady(seed, nodes: 3);
+        cluster.ReachStore(1, false);
+        cluster.Nodes[1].Pause();
+        Run(cluster, 5);
+        cluster.Nodes[1].Resume();
+        Within(2, cluster, () => cluster.Stops.GetValueOrDefault(ExitCodes.Evicted) == 1); // The store call that it still makes ends first.
+        Recovers(cluster);
+    }
+
+    [Theory, MemberData(nameof(Seeds))]
+    public void A_half_open_link_costs_its_owner_nothing_but_time(ulong seed)
+    {
+        var cluster = Steady(seed, nodes: 2, clients: 10);
+        var lost = cluster.Network.Lost;
+        cluster.Network.HalfOpen(closed: 0, open: 1);
+        Run(cluster, 5);
+        Assert.True(cluster.Network.Lost > lost, "Nothing was sent into the half that is gone.");
+        Assert.Empty(cluster.Stops);
+        Recovers(cluster);
+    }
+
     private static SimCluster Steady(ulong seed, int nodes, bool sharedHost = false, int clients = 4, int exclusive = 0)
     {
         var cluster = new SimCluster(seed, new SimulationOptions { Nodes = nodes, SharedHost = sharedHost, Clients = clients, ShardsExclusive = exclusive });
         cluster.StartInOrder();
         Assert.True(cluster.AllServed() && cluster.AllUp(), "The cluster did not come up: " + Lines(cluster));
         return cluster;
-    }
-
-    private static void Within(double seconds, SimCluster cluster, Func<bool> holds)
-    {
-        var from = cluster.World.Now;
-        var held = cluster.World.RunUntil(from + TimeSpan.FromSeconds(seconds), () => holds() || cluster.World.Violations.Count > 0);
-        Assert.True(held && cluster.World.Violations.Count == 0, $"Not within {seconds} s of {from}: {Lines(cluster)}");
-    }
-
-    private static void Run(SimCluster cluster, double seconds)
-    {
-        cluster.World.RunUntil(cluster.World.Now + TimeSpan.FromSeconds(seconds), () => cluster.World.Violations.Count > 0);
-        Assert.True(cluster.World.Violations.Count == 0, Lines(cluster));
     }
 
     private static void Recovers(SimCluster cluster)
@@ -258,6 +283,4 @@ public class ScenarioTests
     {
         foreach (var node in cluster.Nodes) cluster.ReachStore(node.Index, true);
     }
-
-    private static string Lines(SimCluster cluster) => string.Join(Environment.NewLine, cluster.World.Violations.Concat(cluster.World.LastLines.Where(l => !l.Contains("Append", StringComparison.Ordinal)).TakeLast(40)));
 }

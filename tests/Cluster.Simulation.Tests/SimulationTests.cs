@@ -15,7 +15,7 @@ public class SimulationTests(ITestOutputHelper output)
         Assert.Equal(Enum.GetValues<SimFault>(), all.Faults.Keys);
         Assert.Empty(all.Pairs.Keys.Except(SimCoverage.All));
         Assert.InRange(all.Uncovered.Count, 0, SimCoverage.All.Count / 3);
-        Assert.All(["acks", "refusals", "retried", "unmarked reads", "epochs", "evictions", "left", "in doubt", "lost frames", "fenced writes", "effects"], name => Assert.True(all.Reached[name] > 0, name));
+        Assert.All(["acks", "refusals", "retried", "unmarked reads", "epochs", "evictions", "left", "in doubt", "lost frames", "fenced writes", "effects", "timers fired"], name => Assert.True(all.Reached[name] > 0, name));
     }
 
     [Fact]
@@ -33,6 +33,9 @@ public class SimulationTests(ITestOutputHelper output)
     {
         Faults = [SimFault.FullLinks, SimFault.Reset, SimFault.CutChannel, SimFault.Leave],
     }));
+
+    [Fact]
+    public void Timers_fire_once_whatever_becomes_of_their_owners() => Assert.Empty(FailuresOf(6_000, 25, new SimulationOptions { Timers = true }));
 
     [Fact]
     public void The_same_seed_gives_the_same_trace()

@@ -1,6 +1,7 @@
 using ActorCluster.Hosting;
 using ActorCluster.Placement;
 using ActorCluster.TestKit.Simulation;
+using static ActorCluster.Tests.SimSteps;
 
 namespace ActorCluster.Tests;
 
@@ -92,19 +93,4 @@ public class SingletonTests
         Assert.True(cluster.AllServed() && cluster.AllUp(), Lines(cluster));
         return cluster;
     }
-
-    private static void Within(double seconds, SimCluster cluster, Func<bool> holds)
-    {
-        var from = cluster.World.Now;
-        var held = cluster.World.RunUntil(from + TimeSpan.FromSeconds(seconds), () => holds() || cluster.World.Violations.Count > 0);
-        Assert.True(held && cluster.World.Violations.Count == 0, $"Not within {seconds} s of {from}, holder {cluster.Holder}: {Lines(cluster)}");
-    }
-
-    private static void Run(SimCluster cluster, double seconds)
-    {
-        cluster.World.RunUntil(cluster.World.Now + TimeSpan.FromSeconds(seconds), () => cluster.World.Violations.Count > 0);
-        Assert.True(cluster.World.Violations.Count == 0, Lines(cluster));
-    }
-
-    private static string Lines(SimCluster cluster) => string.Join(Environment.NewLine, cluster.World.Violations.Concat(cluster.World.LastLines.TakeLast(40)));
 }

@@ -79,6 +79,7 @@ public class StoreConformanceTests(PostgresServer server)
     [InlineData(ModelMutation.AcquireWithoutMemberCheck)]
     [InlineData(ModelMutation.EvictIgnoresLeaseSeq)]
     [InlineData(ModelMutation.TakeExclusiveAtOnce)]
+    [InlineData(ModelMutation.FiringLeavesItsTimer)]
     public async Task A_planted_bug_is_found_by_a_case_of_its_own_and_by_random_operations(ModelMutation mutation)
     {
         var failing = new List<string>();

@@ -22,6 +22,7 @@ internal sealed class EntityHost : IAsyncDisposable
         (Ownership, Store, Services, Log, MailboxMax, EffectLimit, Gate) = (ownership, store, services, log, limits.MailboxMax, limits.EffectLimit, gate);
         Journal = new JournalDriver(store, ownership, this);
         Loader = new EntityLoader(store);
+        DurableTimers = new TimerDriver(this);
         var interval = TimeSpan.FromMilliseconds(Math.Clamp(limits.PassivateAfter.TotalMilliseconds / 4, 50, 10_000));
         _idleRounds = (int)Math.Ceiling(limits.PassivateAfter / interval) + 1; // The round of the last use is not whole.
         _sweep = new Timer(_ => Passivate(), null, interval, interval);
@@ -54,6 +55,8 @@ internal sealed class EntityHost : IAsyncDisposable
 
     public EntityLoader Loader { get; }
 
+    public TimerDriver DurableTimers { get; }
+
     /// <summary>Pushes to listeners on other nodes; set once, before the first shard starts.</summary>
     public IFanout? Fanout { get; set; }
 
@@ -68,10 +71,14 @@ internal sealed class EntityHost : IAsyncDisposable
         if (_shards.TryGetValue(acquired.No, out var old)) old.Close();
         _shards[acquired.No] = shard;
         shard.Wake();
+        DurableTimers.Acquired();
         return shard;
     }
 
     public LocalShard? Find(ShardNo shard, Epoch epoch) => _shards.TryGetValue(shard, out var found) && found.Epoch == epoch ? found : null;
+
+    /// <summary>The shard under whatever epoch it is served here; null when it is not.</summary>
+    public LocalShard? Find(ShardNo shard) => _shards.GetValueOrDefault(shard);
 
     /// <returns>Completes when no effect of it is under way outside the store.</returns>
     public Task Stop(ShardNo no, Epoch epoch)
@@ -104,6 +111,7 @@ internal sealed class EntityHost : IAsyncDisposable
         Timers.Dispose();
         var effects = Task.WhenAll([.. _shards.Values.Select(s => Stop(s.No, s.Epoch))]);
         EffectsOutlive = await Task.WhenAny(effects, Task.Delay(EffectsMustEnd)).ConfigureAwait(false) != effects;
+        await DurableTimers.DisposeAsync().ConfigureAwait(false);
         await Journal.DisposeAsync().ConfigureAwait(false);
     }
 

@@ -140,6 +140,9 @@ internal sealed class JournalDriver : IAsyncDisposable
             case JournalNews.Committed committed:
                 foreach (var (row, owner) in committed.Rows) owner.RowCommitted(row.EntitySeq);
                 break;
+            case JournalNews.TimersChanged(var shard, var rows):
+                _host.DurableTimers.Committed(shard, rows);
+                break;
             case JournalNews.Fenced(var shard, var epoch):
                 _host.Stop(shard, epoch);
                 _ownership.Fenced(shard, epoch);

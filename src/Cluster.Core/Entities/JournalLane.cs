@@ -29,6 +29,9 @@ internal abstract record JournalNews
     /// <summary>Rows on stable storage, in order.</summary>
     public sealed record Committed(ShardNo Shard, Epoch Epoch, ImmutableArray<(JournalRow Row, IRowOwner Owner)> Rows) : JournalNews;
 
+    /// <summary>Rows on stable storage, some of which set or cancel timers, whether or not anybody still waits for them.</summary>
+    public sealed record TimersChanged(ShardNo Shard, ImmutableArray<JournalRow> Rows) : JournalNews;
+
     /// <summary>The shard has another owner; what waited for it is unknown.</summary>
     public sealed record Fenced(ShardNo Shard, Epoch Epoch) : JournalNews;
 
@@ -117,7 +120,11 @@ internal sealed class JournalLane(Func<Guid> newId)
             log.Batch ??= Form(log); // A batch that is known not to have committed goes again as it was.
             if (log.Batch is null) continue;
             rows += log.Batch.Rows.Length;
-            foreach (var row in log.Batch.Rows) bytes += row.Payload.Length + (row.Result?.Length ?? 0);
+            foreach (var row in log.Batch.Rows)
+            {
+                bytes += row.Payload.Length + (row.Result?.Length ?? 0);
+                foreach (var change in row.Timers) bytes += change.Timer?.Payload.Length ?? 0;
+            }
             batches.Add(log.Batch);
         }
         return batches.Count == 0 ? null : _underWay = new JournalCall.Append(batches.ToImmutable());
@@ -185,6 +192,7 @@ internal sealed class JournalLane(Func<Guid> newId)
     private void Committed(Log log, List<JournalNews> news)
     {
         log.NextSeq = log.Batch!.ExpectedSeq + log.Batch.Rows.Length;
+        if (log.Batch.Rows.Any(static r => !r.Timers.IsEmpty)) news.Add(new JournalNews.TimersChanged(log.Shard, log.Batch.Rows));
         if (log.Owners is { } owners)
         {
             news.Add(new JournalNews.Committed(log.Shard, log.Epoch, [.. log.Batch.Rows.Zip(owners)]));

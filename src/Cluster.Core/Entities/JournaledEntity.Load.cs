@@ -43,6 +43,7 @@ public abstract partial class JournaledEntity<TEvent>
             foreach (var row in page.Value) Replay(row);
             if (page.Value.Length < PageRows) break;
         }
+        if (HasDurableTimers) await LoadTimersAsync(context.Cell).ConfigureAwait(false);
         _committed = _committedSignal = _seq;
         _window.Expire(NowMs());
         await base.StartAsync(context).ConfigureAwait(false);

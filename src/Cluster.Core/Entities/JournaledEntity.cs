@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Immutable;
 using ActorCluster.Persistence;
 
 namespace ActorCluster.Entities;
@@ -24,7 +25,49 @@ public readonly record struct Decision<TEvent>(TEvent? Event, bool HasEvent, obj
 
     /// <summary>Answer without an effect.</summary>
     public static Decision<TEvent> Answer(object reply) => new(default, false, reply);
+
+    internal ImmutableArray<TimerOrder> Timers { get; init; }
+
+    /// <summary>With the event, a timer is set: after <paramref name="delay"/> the entity decides on <paramref name="message"/>, on whichever node it is then.</summary>
+    /// <param name="key">Its name within the entity, 1 to 64 characters; a timer of that name is replaced.</param>
+    /// <param name="delay">By the store's clock, from the decision on; at least 0.</param>
+    /// <param name="message">Registered for the entity's type, no read, at most 16 KiB when encoded.</param>
+    /// <remarks>The timer exists if and only if the event is committed. It fires at most once with an effect: what the firing records and the end of the timer are one commit. A firing
+    /// that fails is repeated. An entity has at most 64 timers; it must say <see cref="JournaledEntity{TEvent}.HasDurableTimers"/>.</remarks>
+    /// <exception cref="ArgumentException">The key, the delay or the message is not as said.</exception>
+    public Decision<TEvent> SetTimer(string key, TimeSpan delay, object message)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        ArgumentOutOfRangeException.ThrowIfLessThan(delay, TimeSpan.Zero);
+        return With(new TimerOrder(key, delay, 0, message));
+    }
+
+    /// <summary>As <see cref="SetTimer(string, TimeSpan, object)"/>, at a time of the store's clock; one that is past fires at once.</summary>
+    public Decision<TEvent> SetTimer(string key, DateTimeOffset due, object message)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        return With(new TimerOrder(key, null, due.ToUnixTimeMilliseconds(), message));
+    }
+
+    /// <summary>With the event, a timer ends without having fired; harmless when there is none of that name.</summary>
+    public Decision<TEvent> CancelTimer(string key) => With(new TimerOrder(key, null, 0, null));
+
+    private Decision<TEvent> With(TimerOrder order)
+    {
+        ArgumentNullException.ThrowIfNull(order.Key, "key");
+        if (order.Key.Length is < 1 or > DurableTimer.KeyCharactersMax || order.Key.Contains('\0', StringComparison.Ordinal))
+            throw new ArgumentException($"Timer key '{order.Key}' has {order.Key.Length} characters; give 1 to {DurableTimer.KeyCharactersMax}, none of them NUL.", "key");
+        if (!HasEvent) throw new InvalidOperationException($"Timer '{order.Key}': a timer is set or cancelled in the commit of an event; record one.");
+        return this with { Timers = Timers.IsDefault ? [order] : Timers.Add(order) };
+    }
 }
+
+/// <summary>What a decision does to a timer.</summary>
+/// <param name="Key">Its name.</param>
+/// <param name="Delay">When it is due, from now; null for <paramref name="DueUnixMs"/>.</param>
+/// <param name="DueUnixMs">When it is due.</param>
+/// <param name="Message">Null to cancel it.</param>
+internal sealed record TimerOrder(string Key, TimeSpan? Delay, long DueUnixMs, object? Message);
 
 /// <summary>An event with its place in the entity's journal.</summary>
 public readonly record struct Recorded<TEvent>(TEvent Event, long Seq, long AtUnixMs);
@@ -83,6 +126,11 @@ public abstract partial class JournaledEntity<TEvent> : Entity, IRowOwner
 
     internal override ValueTask TurnAsync(Envelope envelope)
     {
+        if (envelope.Message is TimerDue due)
+        {
+            Fire(envelope, due);
+            return ValueTask.CompletedTask;
+        }
         var (sink, entity, ownership) = (envelope.Sink, Context.Id, Context.Cell.Host.Ownership);
         var isOvertaken = false;
         if (envelope.Command is { } id)
@@ -192,6 +240,7 @@ public abstract partial class JournaledEntity<TEvent> : Entity, IRowOwner
     {
         var cell = Context.Cell;
         var (happened, seq, at) = (decision.Event!, _seq + 1, NowMs());
+        var timers = ChangesOf(envelope, decision, seq);
         _buffer.ResetWrittenCount();
         var kind = Events.Encode(happened, _buffer);
         ReadOnlyMemory<byte> payload = _buffer.WrittenSpan.ToArray();
@@ -200,7 +249,7 @@ public abstract partial class JournaledEntity<TEvent> : Entity, IRowOwner
         try
         {
             Apply(happened, seq);
-            reply = decision.Reply ?? ReplyFor(happened, seq);
+            reply = envelope.Message is TimerDue ? TimerOutcome.Recorded : decision.Reply ?? ReplyFor(happened, seq);
             result = EncodeReply(envelope, reply);
         }
         catch (Exception cause)
@@ -210,11 +259,12 @@ public abstract partial class JournaledEntity<TEvent> : Entity, IRowOwner
             throw;
         }
         _seq = seq;
+        Note(timers);
         if (envelope.Command is { } id) _window.NoteExecuted(id, seq, at);
         _uncommitted.Enqueue(new Recorded<TEvent>(happened, seq, at));
         if (envelope.Sink is { } sink)
             Owe(reply is not null ? new Owed(seq, sink, reply) : new Owed(seq, sink, null, EntityFailure.Unanswered(cell.Id.StoreKey, envelope.Message.GetType().Name)));
-        if (!cell.Host.Journal.Add(cell.Shard.No, cell.Shard.Epoch, cell.Generation, new JournalRow(cell.Id.StoreKey, seq, envelope.Command, kind, payload, result, at), this))
+        if (!cell.Host.Journal.Add(cell.Shard.No, cell.Shard.Epoch, cell.Generation, new JournalRow(cell.Id.StoreKey, seq, envelope.Command, kind, payload, result, at) { Timers = timers }, this))
             cell.Kill(EntityFailure.Lost, EntityFailure.Lost); // The shard was lost in this very turn: nothing of it will commit.
     }
 

@@ -45,6 +45,9 @@ internal abstract record NodeInput
     /// <summary>The store has forgotten a batch that it had taken.</summary>
     public sealed record Regressed(string What) : NodeInput;
 
+    /// <summary>A peer says that this incarnation is down.</summary>
+    public sealed record ToldDown(Incarnation By) : NodeInput;
+
     /// <summary>A router met an owner that does not know the shard, or has none: it wants fresh rows.</summary>
     public sealed record RouteWanted : NodeInput;
 
@@ -99,6 +102,9 @@ internal sealed class NodeCore
                 break;
             case NodeInput.SecretDiffers(var peer):
                 Membership.SecretDiffers(peer);
+                break;
+            case NodeInput.ToldDown(var by):
+                Membership.ToldDown(by, now, _effects);
                 break;
             case NodeInput.WitnessAnswered(var witness, var ok, var answer):
                 Membership.Witnesses.Answered(witness, ok, answer);

@@ -28,7 +28,9 @@ internal sealed partial class NodeLife
         // Either connection may have carried data; what was under way in it is in doubt, and goes on over the other if that lives.
         Regions.LinkLost(peer);
         var other = channel == LinkChannel.Data ? LinkChannel.Control : LinkChannel.Data;
-        if (_links.IsUp(peer, other)) Regions.LinkUp(peer);
+        if (!_links.IsUp(peer, other)) return;
+        Regions.LinkUp(peer);
+        SendControl(peer, other, FrameType.SentMayBeLost, null); // A half-open connection: the peer has known for long, and answers to what it asked since went into nothing.
     }
 
     void ILinkHandler.Received(Incarnation peer, LinkChannel channel, byte frameType, ReadOnlySpan<byte> payload)
@@ -40,6 +42,13 @@ internal sealed partial class NodeLife
                 break;
             case FrameType.Hint:
                 Tell(new NodeInput.Hinted());
+                break;
+            case FrameType.SentMayBeLost:
+                Regions.LinkLost(peer);
+                Regions.LinkUp(peer);
+                break;
+            case FrameType.YouAreDown:
+                Tell(new NodeInput.ToldDown(peer));
                 break;
             case FrameType.ShardsMoved:
                 Regions.Learn([.. ShardsMoved.Parser.ParseFrom(payload).Routes.Select(r => new ShardRoute(new ShardNo(r.Shard), new Epoch(r.Epoch), new Incarnation(r.Owner)))]);
@@ -59,6 +68,8 @@ internal sealed partial class NodeLife
         if (_published.Mode is NodeMode.Joining) Broken(ExitCodes.StoreMismatch, reason);
         else _log.StoreMismatch(reason);
     }
+
+    void ILinkHandler.ToldDown(Incarnation by) => Tell(new NodeInput.ToldDown(by));
 
     /// <summary>Ends both connections with a peer as TCP does that was not acknowledged for too long.</summary>
     public void GiveUp(Incarnation peer)

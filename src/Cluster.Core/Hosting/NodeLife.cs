@@ -268,6 +268,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var peers = live.Where(m => m.Inc != Self).ToList();
         var gone = _peers.Except(peers.Select(p => p.Inc)).ToList();
         _peers = [.. peers.Select(p => p.Inc)];
+        foreach (var peer in gone) SendControl(peer, LinkChannel.Control, FrameType.YouAreDown, null); // It may not reach the store, and its links end now.
         // The links first: a frame that came after a peer was forgotten would begin its streams anew.
         if (snapshot.Find(Self) is { IsLive: true }) _links.SetPeers([.. peers.Select(p => new LinkPeer(p.Inc, p.Name, p.LinkAddress))]);
         foreach (var peer in gone)

@@ -46,7 +46,7 @@ internal sealed class Handshaker(LinkIdentity self, LinkOptions options, ILinkHa
         socket.Send(new Handshake { Opening = new Opening { Hello = mineBytes } });
 
         var reply = socket.Receive();
-        if (reply.StepCase == Handshake.StepOneofCase.Refused) return RefusedBy(peer, channel, reply.Refused.Reason);
+        if (reply.StepCase == Handshake.StepOneofCase.Refused) return RefusedBy(peer, channel, reply.Refused.Reason, isProved: false);
         if (reply.StepCase != Handshake.StepOneofCase.Answer || HandshakeRules.ReadHello(reply.Answer.Hello) is not { } theirs) throw Unexpected(reply);
 
         if (!HandshakeRules.SharesSecret(options.Secrets, ofDialer: false, mineBytes, reply.Answer.Hello, reply.Answer.Macs))
@@ -73,7 +73,7 @@ internal sealed class Handshaker(LinkIdentity self, LinkOptions options, ILinkHa
         return verdict.StepCase switch
         {
             Handshake.StepOneofCase.Ready => HandshakeEnd.Ready,
-            Handshake.StepOneofCase.Refused => RefusedBy(peer, channel, verdict.Refused.Reason),
+            Handshake.StepOneofCase.Refused => RefusedBy(peer, channel, verdict.Refused.Reason, isProved: true),
             _ => throw Unexpected(verdict),
         };
     }
@@ -130,8 +130,9 @@ internal sealed class Handshaker(LinkIdentity self, LinkOptions options, ILinkHa
         return handler.MayAccept(new Incarnation(theirs.Inc)) ? null : Refused.Types.Reason.Down;
     }
 
-    private HandshakeEnd RefusedBy(LinkPeer peer, LinkChannel channel, Refused.Types.Reason reason)
+    private HandshakeEnd RefusedBy(LinkPeer peer, LinkChannel channel, Refused.Types.Reason reason, bool isProved)
     {
+        if (isProved && reason == Refused.Types.Reason.Down) handler.ToldDown(peer.Inc);
         if (!MayComplain(reason)) return HandshakeEnd.Refused;
         if (reason == Refused.Types.Reason.SecretDiffers) log.SecretDiffers(peer.Name, peer.Address);
         else log.RefusedByPeer(peer.Name, peer.Inc, channel, reason);

@@ -40,6 +40,9 @@ internal interface ILinkHandler
     /// </summary>
     void SecretDiffers(Incarnation peer);
 
+    /// <summary>A peer whose secret was proved says that this incarnation is down. On a dialling thread.</summary>
+    void ToldDown(Incarnation by);
+
     /// <summary>False when that incarnation is down for this node: its connection is refused.</summary>
     bool MayAccept(Incarnation inc);
 }

@@ -42,6 +42,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private bool _leaveWanted;
     private TimeSpan _leaveSince;
     private bool _stopped;
+    private Incarnation? _toldDownBy;
     private TimeSpan _nextLateProbe;
     private TimeSpan? _wallAhead;
     private readonly SortedSet<Incarnation> _provedLate = [];
@@ -204,6 +205,21 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         _detector.Review(now);
     }
 
+    /// <summary>A peer has read that this incarnation is down, which is final (protocol 3.6). The store says why; a node that does not reach it goes by the word of the peer.</summary>
+    public void ToldDown(Incarnation by, TimeSpan now, List<NodeEffect> effects)
+    {
+        if (!SelfRow.IsLive) return;
+        _toldDownBy = by;
+        if (_storeFailed) StopAsTold(effects);
+        else ReadNow(now, effects);
+    }
+
+    private void StopAsTold(List<NodeEffect> effects)
+    {
+        if (_leaveWanted) Stop(ExitCodes.Left, "Left the cluster.", effects);
+        else Stop(ExitCodes.Evicted, $"{_toldDownBy} says that this incarnation is down, and the store does not answer.", effects);
+    }
+
     /// <summary>Somebody says that the store has news.</summary>
     public void Hinted(TimeSpan now, List<NodeEffect> effects) => ReadNow(now, effects);
 
@@ -222,6 +238,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
             case ControlCall.ReadCluster:
                 _reading = false;
                 if (answer.IsOk) Learned(answer.As<ClusterSnapshot>(), now, effects);
+                else if (_toldDownBy is not null) StopAsTold(effects);
                 if (_readAgain) ReadNow(now, effects);
                 break;
             case ControlCall.ChangeView(var change) when change == _pending:

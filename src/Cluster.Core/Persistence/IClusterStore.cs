@@ -165,6 +165,20 @@ public interface IJournalStore
 
     /// <summary>A read that confirms ownership: which of the given (shard, epoch) pairs are owned by <paramref name="owner"/> right now.</summary>
     ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);
+
+    /// <summary>Reads timers of all shards that <paramref name="owner"/> owns, by time, then shard, entity and key (texts byte by byte).</summary>
+    /// <param name="owner">Whose shards.</param>
+    /// <param name="dueBeforeUnixMs">Only those that are due before this time.</param>
+    /// <param name="after">The last one of the page before; null for the first page.</param>
+    /// <param name="limit">Most timers of the answer, 1 to 10,000; fewer mean that there are no more.</param>
+    ValueTask<StoreResult<TimerPage>> ReadTimersAsync(Incarnation owner, long dueBeforeUnixMs, TimerRow? after, int limit);
+
+    /// <summary>Reads an entity's timers, by key.</summary>
+    ValueTask<StoreResult<TimerPage>> ReadTimersAsync(ShardNo shard, string entity);
+
+    /// <summary>Removes a timer that was fired without an effect, if it is still the one with that number. Fenced when the shard has another owner or epoch.</summary>
+    /// <returns>False when it was not there any more.</returns>
+    ValueTask<StoreResult<bool>> RemoveTimerAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long no);
 }
 
 /// <summary>A store: both parts over one database.</summary>

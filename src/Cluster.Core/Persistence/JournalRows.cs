@@ -21,7 +21,11 @@ public sealed record ShardBatch(ShardNo Shard, Epoch Epoch, Incarnation Owner, l
 /// <param name="Result">The encoded reply, so that a repeated command gets the same one; it may be empty. Null when none was kept.</param>
 /// <param name="AtUnixMs">When the entity decided, milliseconds of UTC; information, never compared for safety.</param>
 public sealed record JournalRow(
-    string Entity, long EntitySeq, CommandId? Command, string Kind, ReadOnlyMemory<byte> Payload, ReadOnlyMemory<byte>? Result, long AtUnixMs);
+    string Entity, long EntitySeq, CommandId? Command, string Kind, ReadOnlyMemory<byte> Payload, ReadOnlyMemory<byte>? Result, long AtUnixMs)
+{
+    /// <summary>What happens to the entity's timers in the same commit, each key at most once; not read back with the row.</summary>
+    public ImmutableArray<TimerChange> Timers { get; init; } = [];
+}
 
 /// <summary>What became of one batch of an append that committed.</summary>
 public enum AppendOutcome

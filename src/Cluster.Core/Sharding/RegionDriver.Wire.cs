@@ -30,6 +30,12 @@ internal enum FrameType : byte
     Beat = 1,
     Hint = 2,
     ShardsMoved = 3,
+
+    /// <summary>The receiver's incarnation is down; without content.</summary>
+    YouAreDown = 4,
+
+    /// <summary>The sender has lost the other channel: what it sent there lately may not have arrived, although the receiver lost it long before; without content.</summary>
+    SentMayBeLost = 5,
     EntityMessage = 16,
     EntityReply = 17,
     StreamsTaken = 18,

@@ -102,6 +102,13 @@ internal static class StoreChecks
         new("command-once", "I4", Restore,
             "SELECT entity, client_id, client_seq, count(*) FROM journal WHERE client_id IS NOT NULL GROUP BY entity, client_id, client_seq HAVING count(*)>1 ORDER BY entity, client_seq",
             r => ($"entity {r[0]}", $"command {Convert.ToHexStringLower((byte[])r[1]!)}:{r[2]} took effect {r[3]} times")),
+        // I9: a timer was set by a row of its entity, which is in the timer's number; an entity's newest rows are never truncated.
+        new("timer-set", "I9", Restore,
+            """
+            SELECT t.entity, t.key, t.no, t.shard_no FROM timer t
+            WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.entity=t.entity AND j.shard_no=t.shard_no AND j.entity_seq>=t.no/64) ORDER BY t.entity, t.key
+            """,
+            r => ($"timer {r[1]} of {r[0]}", $"its number is {r[2]}, but the journal of shard {r[3]} has no row that set it")),
         // I10: one history of views.
         new("view-gapless", "I10", Restore,
             "SELECT view, before FROM (SELECT view, lag(view) OVER (ORDER BY view) AS before FROM view_log) v WHERE view<>before+1 ORDER BY view",

@@ -66,6 +66,8 @@ public sealed class TestCluster : IAsyncDisposable
                     $"{node} serves",
                     () => node.HasEnded ? throw new TestClusterException($"{node} cannot start: {node.WhyNotReady}") : node.Mode == NodeMode.Serving).ConfigureAwait(false);
             }
+            // Who decides must know all of them, or the first would get everything after all.
+            await cluster.Until("all nodes see each other", () => HaveMet(cluster.Lives())).ConfigureAwait(false);
             cluster._mayTarget = true;
             await cluster.UntilSettled().ConfigureAwait(false);
             return cluster;
@@ -240,11 +242,19 @@ public sealed class TestCluster : IAsyncDisposable
 
     private bool IsSettled()
     {
-        var lives = _nodes.Where(n => n.IsRunning).Select(n => n.Life).ToList();
-        if (lives.Any(l => l is not { Mode: NodeMode.Serving })) return false;
-        var running = lives.Select(l => l!.Self).ToHashSet();
+        var lives = Lives();
+        var running = lives.Select(l => l?.Self).ToHashSet();
         lock (Database.Gate)
             if (!Database.Shards.All(s => s is { State: ShardState.Owned, Owner: { } owner } && running.Contains(owner))) return false;
+        return HaveMet(lives);
+    }
+
+    private List<NodeLife?> Lives() => [.. _nodes.Where(n => n.IsRunning).Select(n => n.Life)];
+
+    private static bool HaveMet(List<NodeLife?> lives)
+    {
+        if (lives.Any(l => l is not { Mode: NodeMode.Serving })) return false;
+        var running = lives.Select(l => l!.Self).ToHashSet();
         return lives.All(l => l!.Latest is { Missing.IsEmpty: true, Snapshot: { } seen } && seen.Members.Where(m => m.IsLive).All(m => m.Status == MemberStatus.Up) && running.SetEquals(seen.Members.Where(m => m.IsLive).Select(m => m.Inc)));
     }
 

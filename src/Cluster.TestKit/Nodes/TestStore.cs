@@ -76,6 +76,12 @@ internal sealed class TestStore(IClusterStore store, PauseGate gate, Func<bool> 
 
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Do(s => s.ConfirmAsync(owner, shards));
 
+    public ValueTask<StoreResult<TimerPage>> ReadTimersAsync(Incarnation owner, long dueBeforeUnixMs, TimerRow? after, int limit) => Do(s => s.ReadTimersAsync(owner, dueBeforeUnixMs, after, limit));
+
+    public ValueTask<StoreResult<TimerPage>> ReadTimersAsync(ShardNo shard, string entity) => Do(s => s.ReadTimersAsync(shard, entity));
+
+    public ValueTask<StoreResult<bool>> RemoveTimerAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long no) => Do(s => s.RemoveTimerAsync(shard, epoch, owner, entity, no));
+
     public ValueTask DisposeAsync() => store.DisposeAsync();
 
     private async ValueTask<StoreResult<T>> Do<T>(Func<IClusterStore, ValueTask<StoreResult<T>>> call)

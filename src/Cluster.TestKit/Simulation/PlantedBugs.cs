@@ -31,7 +31,7 @@ internal sealed record PlantedBug(string Name, SimulationOptions Options, int Se
 /// <summary>The mutation list of protocol section 8, and one bug for every other checker.</summary>
 internal static class PlantedBugs
 {
-    private static SimulationOptions Usual { get; } = new() { Strategy = "keep-majority", Buggify = false };
+    private static SimulationOptions Usual { get; } = new() { Strategy = "keep-majority", Buggify = false, Timers = false };
 
     private static SimulationOptions Pruning { get; } = Usual with { Buggify = true, Nodes = 3, SharedHost = false };
 
@@ -63,10 +63,16 @@ internal static class PlantedBugs
         Host("fan-out before commit", SimMutation.FanOutBeforeCommit, 3, ["I11"]),
         new("types kept to itself", Usual with { Mutation = SimMutation.KeepsItsTypesToItself, ShardsElsewhere = 4 }, 5, ["I13"]),
         Host("a lost shard stays in memory", SimMutation.KeepsWhatItLost, 5, ["I15"], SimFault.RollingRestart, SimFault.Leave),
+        new("a timer removed before its effect", Usual with { Mutation = SimMutation.RemovesTimersFirst, Timers = true }, 3, ["I9"]),
+        new("timers of an acquired shard left unread", Usual with { Mutation = SimMutation.LeavesTimersUnread, Timers = true, Faults = [SimFault.Kill, SimFault.RollingRestart] }, 10, ["I9"]),
+        new("a timer fires without asking its room", Usual with { Mutation = SimMutation.FiresUnasked, Timers = true, Faults = [SimFault.LostReplies, SimFault.StoreCutOff] }, 60, ["I9"]),
+        new("a firing leaves its timer", Usual with { StoreMutation = ModelMutation.FiringLeavesItsTimer, Timers = true }, 3, ["I9"]),
         Host("a view with the members of the one before", SimMutation.ShowsOldMembers, 3, ["I10", "Exit"]),
         Host("any lock file counts as free", SimMutation.TakesAnyLockForFree, 30, ["2.5"], SimFault.Cut, SimFault.Isolate, SimFault.Reset),
         new("a prune forgets whom a shard waits for", Pruning with { StoreMutation = ModelMutation.PruneForgetsPrevious }, 20, ["I12", "I13"]) { Faults = AwayForLong },
         new("a prune forgets the numbers that were given", Pruning with { StoreMutation = ModelMutation.PruneForgetsNumbers }, 20, ["I10", "4.4"]) { Faults = AwayForLong },
+        new("losses on a half-open link are not told", Usual with { Mutation = SimMutation.KeepsLossesToItself, Nodes = 2, SharedHost = false, Clients = 10 }, 5, ["I13", "I14"]) { Faults = HalfOpen },
+        new("nobody is told that it is down", Usual with { Mutation = SimMutation.TellsNobodyThatItIsDown, Nodes = 3, SharedHost = false }, 3, ["3.6"]) { Faults = EvictedWithoutTheStore },
         new("a node keeps its own lease times", Usual with { Mutation = SimMutation.KeepsItsOwnTimes, Nodes = 3, SharedHost = false }, 20, ["I8", "I12"]) { Faults = static seed => [new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 4_000, Nodes = [0] }, new() { Kind = SimFault.Cut, AtMs = 20_000 + (50 * (long)seed), ForMs = 4_000, Nodes = [0], Others = [1, 2] }] },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
@@ -101,6 +107,20 @@ internal static class PlantedBugs
     [
         new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 10_000, Nodes = [1], Others = [0] },
         new() { Kind = SimFault.StoreCutOff, AtMs = 21_500 + (40 * (long)seed), ForMs = 8_000, Nodes = [1] },
+    ];
+
+    /// <summary>The data channel stays away, so that all is asked over the control channel, and answered into nothing.</summary>
+    private static ImmutableArray<PlannedFault> HalfOpen(ulong seed) =>
+    [
+        new() { Kind = SimFault.HalfOpen, AtMs = 20_000 + (7 * (long)seed), ForMs = 1, Nodes = [0], Others = [1] },
+        new() { Kind = SimFault.CutChannel, AtMs = 20_001 + (7 * (long)seed), ForMs = 4_000, Nodes = [0], Others = [1], Value = 1 },
+    ];
+
+    /// <summary>One is evicted while it reaches nobody; then it reaches the others, but not the store.</summary>
+    private static ImmutableArray<PlannedFault> EvictedWithoutTheStore(ulong seed) =>
+    [
+        new() { Kind = SimFault.StoreCutOff, AtMs = 20_000, ForMs = 25_000, Nodes = [1] },
+        new() { Kind = SimFault.Isolate, AtMs = 20_000 + (20 * (long)seed), ForMs = 6_000, Nodes = [1], Others = [0, 2] },
     ];
 
     private static ImmutableArray<PlannedFault> ReleasesInDoubt(ulong seed) =>

@@ -19,6 +19,9 @@ internal sealed class SimCheckers(SimCluster cluster)
     private (Guid OpId, string What)? _movedLease;
     private (ViewChange Change, ImmutableArray<MemberRow> Before)? _changing;
     private readonly SortedDictionary<ShardNo, (Epoch Epoch, Incarnation Previous)> _free = [];
+    private readonly SortedDictionary<(string Room, string Key), DurableTimer> _timers = []; // As the journal has it.
+    private readonly HashSet<(string Room, long No)> _idleTimers = []; // Only asked, never iterated.
+    private readonly SortedDictionary<Incarnation, TimeSpan> _downSince = [];
     private int _journalSeen;
     private readonly HashSet<Incarnation> _down = []; // Only asked, never iterated.
     private int _shardLogSeen;
@@ -29,6 +32,8 @@ internal sealed class SimCheckers(SimCluster cluster)
     public long Effects { get; private set; }
 
     public long LateEffects { get; private set; }
+
+    public long Fired { get; private set; }
 
     public long UnmarkedReads { get; private set; }
 
@@ -72,6 +77,7 @@ internal sealed class SimCheckers(SimCluster cluster)
             _changing = null;
         }
         if (call == "Renew") CheckSplit();
+        if (call == "Renew") CheckTold();
         for (; _shardLogSeen < Database.ShardLog.Count; _shardLogSeen++)
         {
             var raised = Database.ShardLog[_shardLogSeen];
@@ -96,6 +102,33 @@ internal sealed class SimCheckers(SimCluster cluster)
             if (row.Owner is { } owner && Database.Find(owner) is { IsLive: false } dead) World.Violated("I13", $"{call}: shard {row.No} is owned by {dead}.");
         }
         for (; _journalSeen < Database.Journal.Count; _journalSeen++) Committed(Database.Journal[_journalSeen]);
+        if (cluster.Plan.Timers) CheckTimers(call);
+    }
+
+    /// <summary>A room had nothing to do when a timer was due, and all that it knew had committed.</summary>
+    public void TimerIdle(string room, long no) => _idleTimers.Add((room, no));
+
+    /// <summary>The table is what the journal's rows have made of it, less what ended without an effect (I9).</summary>
+    private void CheckTimers(string call)
+    {
+        var held = Database.Timers.ToDictionary(t => (t.Entity, t.Timer.Key), t => t.Timer.No);
+        foreach (var ((room, key), timer) in _timers.ToArray())
+        {
+            if (held.Remove((room, key), out var no) && no == timer.No) continue;
+            if (!_idleTimers.Contains((room, timer.No))) World.Violated("I9", $"{call}: timer {key} {timer.No} of {room} is gone, and no commit has ended it.");
+            _timers.Remove((room, key));
+        }
+        foreach (var ((room, key), no) in held) World.Violated("I9", $"{call}: timer {key} {no} of {room} is there, and no commit has set it, or one has ended it.");
+    }
+
+    /// <summary>A firing's row ends the timer that it is of, which must still be there; its time must have come.</summary>
+    private void CheckFiring(JournalRow row, CommandId id)
+    {
+        Fired++;
+        var timer = _timers.FirstOrDefault(t => t.Key.Room == row.Entity && t.Value.No == id.Sequence).Value;
+        if (timer is null) World.Violated("I9", $"Timer {id.Sequence} of {row.Entity} took effect, but it was ended before.");
+        else if (timer.DueUnixMs - cluster.Store.NowUnixMs > 5_000 && !cluster.Plan.Faults.Any(f => f.Kind is SimFault.StoreClockJump or SimFault.ClockRate))
+            World.Violated("I9", $"Timer {timer.Key} of {row.Entity} took effect {timer.DueUnixMs - cluster.Store.NowUnixMs} ms before it was due.");
     }
 
     /// <summary>A life ended its frozen state holding a shard: what it lost long before, it must have read by then (4.4).</summary>
@@ -187,6 +220,18 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (component.Count < voters.Count) World.Violated("I17", $"22 s after the last fault began, {string.Join(", ", voters.Select(v => v.Inc))} are all members and do not reach each other.");
     }
 
+    /// <summary>Somebody who is down lives on beside a member that knows it (3.6).</summary>
+    private void CheckTold()
+    {
+        foreach (var row in Database.Members)
+            if (!row.IsLive) _downSince.TryAdd(row.Inc, World.Now);
+        if (World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(12) || cluster.Network is not { Loss: 0, Spikes: 0 } || cluster.Network.Delay != SimNetwork.UsualDelay) return;
+        foreach (var life in cluster.Lives.Where(l => !l.IsEnded && !l.Node.IsPaused && _downSince.TryGetValue(l.Inc, out var since) && World.Now - since >= TimeSpan.FromSeconds(12)))
+            if (cluster.Lives.FirstOrDefault(p => p != life && !p.IsEnded && !p.Node.IsPaused && p.KnowsDown(life.Inc) && life.Core.Membership.Snapshot?.Find(p.Inc) is { IsLive: true }
+                && cluster.Network.AreConnected(p.Node.Index, life.Node.Index)) is { } knows)
+                World.Violated("3.6", $"12 s after the last fault began, {life.Inc} is down and lives, although it reaches {knows.Inc}, which knows it.");
+    }
+
     /// <summary>The journal's order as witness: who was answered before another began stands before it (I7).</summary>
     private void CheckOrder(IEnumerable<SimOp> acked)
     {
@@ -211,6 +256,12 @@ internal sealed class SimCheckers(SimCluster cluster)
             if (op.State == SimOpState.Open) World.Violated("I14", $"{op.Id} {op.Command} to {op.Room} of {op.At}, {op.Attempts} attempts, is still open.");
             if (op is { State: SimOpState.Refused, Attempts: 1 } && _commands.Contains((op.Room, op.Id))) World.Violated("I3", $"{op.Id} was refused, but took effect.");
             if (op is { State: SimOpState.Acked, Seq: > 0, Command: RoomCommand.Say } && !_commands.Contains((op.Room, op.Id))) World.Violated("I3", $"{op.Id} was acknowledged, but the journal does not have it.");
+        }
+        foreach (var late in Database.Timers.Where(t => t.Timer.DueUnixMs < cluster.Store.NowUnixMs - 8_000))
+        {
+            // Whoever met a step of the store's clock waits until the new time has stood.
+            if (Database.Find(late.Shard)?.Owner is { } owner && cluster.LifeOf(owner) is { Timers.IsHeld: true }) continue;
+            World.Violated("I9", $"Timer {late.Timer.Key} {late.Timer.No} of {late.Entity} was due {cluster.Store.NowUnixMs - late.Timer.DueUnixMs} ms ago and has not fired.");
         }
         CheckOrder(all.Where(o => o is { State: SimOpState.Acked, Command: RoomCommand.Say }));
         foreach (var said in all.Where(o => o is { State: SimOpState.Acked, Command: RoomCommand.Say }).GroupBy(o => (o.Id.Client, o.Room)))
@@ -242,6 +293,12 @@ internal sealed class SimCheckers(SimCluster cluster)
         var rows = RowsOf(entry.Row.Entity);
         if (entry.Row.EntitySeq != rows.Count + 1) World.Violated("I5", $"{entry.Row.Entity} has row {entry.Row.EntitySeq} after {rows.Count}.");
         rows.Add(entry.Row);
+        if (entry.Row.Command is { } by && by.Client == DurableTimer.Client) CheckFiring(entry.Row, by);
+        foreach (var (key, timer) in entry.Row.Timers)
+        {
+            if (timer is null) _timers.Remove((entry.Row.Entity, key));
+            else _timers[(entry.Row.Entity, key)] = timer;
+        }
         if (entry.Row.Command is { } id && !_commands.Add((entry.Row.Entity, id))) World.Violated("I4", $"{id} took effect twice in {entry.Row.Entity}.");
     }
 

@@ -21,7 +21,7 @@ internal sealed class SimCluster
 
     /// <summary>A cluster without faults whose clients never end, for tests that say themselves what happens to it.</summary>
     public SimCluster(ulong seed, SimulationOptions options)
-        : this(SimulationPlan.Draw(seed, options) with { Strategy = KeepMajorityName, Buggify = false }, client => PlannedOperation.Draw(seed, client, options.Rooms))
+        : this(SimulationPlan.Draw(seed, options) with { Strategy = KeepMajorityName, Buggify = false, Timers = options.Timers ?? false }, client => PlannedOperation.Draw(seed, client, options.Rooms))
     {
     }
 

@@ -15,7 +15,7 @@ internal sealed class SimCoverage(SimCluster cluster)
     public static ImmutableSortedSet<string> All { get; } =
     [
         .. Pairs("1 none", "joins", "joins over its address", "joins under a dead one's name", "loses the race", "in doubt"),
-        .. Pairs("1 joining", "up", "up past a stale voter", "up past a dead voter", "left", "superseded", "name taken over", "never came up", "loses the race", "in doubt"),
+        .. Pairs("1 joining", "up", "up past a stale voter", "up past a dead voter", "left", "superseded", "dead for a newcomer", "name taken over", "never came up", "loses the race", "in doubt"),
         .. Pairs("1 up", "leaves", "superseded", "name taken over", "stale for a newcomer", "dead for a newcomer", "crashed", "claimed", "claimed by its lease", "claimed undecided", "all down", "released", "loses the race", "in doubt"),
         .. Pairs("1 leaving", "left", "superseded", "stale for a newcomer", "dead for a newcomer", "name taken over", "crashed", "claimed", "claimed by its lease", "claimed undecided", "all down", "released", "loses the race", "in doubt"),
         .. Pairs("1 down", "acquires", "renews", "writes"),

@@ -101,4 +101,7 @@ public enum SimFault
 
     /// <summary>Clients repeat a command at another gateway after 0.2 s.</summary>
     Impatience,
+
+    /// <summary>One end of two nodes' links is gone; the other hears nothing of it for 2 s and sends into nothing.</summary>
+    HalfOpen,
 }

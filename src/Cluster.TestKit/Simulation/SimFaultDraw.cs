@@ -50,7 +50,7 @@ internal static class SimFaultDraw
         {
             SimFault.Kill => ToNode(50, 15_000),
             SimFault.KillBetweenEffects => ToNode(1_000, 15_000, random.Below(12)),
-            SimFault.Pause or SimFault.Suspend => ToNode(10, 60_000),
+            SimFault.Pause or SimFault.Suspend => ToNode(options.ShortestPause.TotalMilliseconds, 60_000),
             SimFault.Cut or SimFault.CutOneWay => ToSides(50, 20_000),
             SimFault.CutChannel => ToSides(50, 20_000, random.Below(2)),
             SimFault.Isolate => ToNode(50, 20_000) with { Others = [.. order.Remove(node).Order()] },
@@ -68,7 +68,7 @@ internal static class SimFaultDraw
             SimFault.HotRoom => Lasting(1_000, 15_000, random.Below(options.Rooms)),
             SimFault.Impatience => Lasting(1_000, 15_000),
             SimFault.SlowNetwork => Lasting(500, 6_000, Spread(20, 1_500)),
-            SimFault.Reset => ToSides(1, 2_000),
+            SimFault.Reset or SimFault.HalfOpen => ToSides(1, 2_000),
             SimFault.FullLinks => ToSides(20, 3_000),
             SimFault.StoreDown => Lasting(100, 15_000) with { Nodes = [.. order.Order()] },
             SimFault.StoreCutOff => ToNode(100, 20_000),

@@ -101,6 +101,9 @@ internal sealed class SimFaults(SimCluster cluster)
             case SimFault.Reset:
                 Lasts(() => cluster.Network.Reset(nodes[0], others[0]), () => cluster.Network.Reset(nodes[0], others[0]));
                 break;
+            case SimFault.HalfOpen:
+                Lasts(() => cluster.Network.HalfOpen(nodes[0], others[0]), () => cluster.Network.HalfOpen(others[0], nodes[0]));
+                break;
             case SimFault.FullLinks:
                 Lasts(() => cluster.Fill(nodes, others, true), () => cluster.Fill(nodes, others, false));
                 break;

@@ -13,6 +13,12 @@ internal abstract record SimFrame
 {
     public sealed record Beat(Heartbeat What, LinkChannel Channel) : SimFrame;
 
+    /// <summary>The receiver is down.</summary>
+    public sealed record Down : SimFrame;
+
+    /// <summary>The sender has lost the other channel, and perhaps what it sent there.</summary>
+    public sealed record SentMayBeLost : SimFrame;
+
     public sealed record Hint : SimFrame;
 
     public sealed record Announce(ImmutableArray<ShardRoute> Moved) : SimFrame;

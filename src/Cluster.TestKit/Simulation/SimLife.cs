@@ -33,6 +33,7 @@ internal sealed class SimLife
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
+        Timers = new SimTimers(cluster, this);
     }
 
     public SimNode Node { get; }
@@ -46,6 +47,8 @@ internal sealed class SimLife
     public SimRooms Rooms { get; }
 
     public SimMixers Mixers { get; }
+
+    public SimTimers Timers { get; }
 
     public bool IsEnded { get; private set; }
 
@@ -77,6 +80,14 @@ internal sealed class SimLife
 
     public void Receive(SimLife from, SimFrame frame) => Node.Happen(this, () => Handle(from, frame));
 
+    /// <summary>As a handshake does: whoever is down for this life is let in no more, and is told why.</summary>
+    public bool RefusesAsDown(SimLife dialler) =>
+        _cluster.Plan.Mutation != SimMutation.TellsNobodyThatItIsDown && KnowsDown(dialler.Inc);
+
+    public bool KnowsDown(Incarnation inc) => Core.Membership.Snapshot?.Find(inc) is { IsLive: false };
+
+    public void ToldDown(SimLife by) => Node.Happen(this, () => Tell(new NodeInput.ToldDown(by.Inc)));
+
     public void ChannelUp(SimLife peer, LinkChannel channel) => Node.Happen(this, () =>
     {
         Tell(new NodeInput.ChannelUp(peer.Inc, channel));
@@ -87,7 +98,12 @@ internal sealed class SimLife
     {
         Tell(new NodeInput.ChannelLost(peer.Inc, channel));
         Gateway.LinkLost(peer.Inc); // What was sent on it may be gone, although the other channel lives.
-        if (_cluster.Network.HasLink(this, peer.Node.Index, LinkChannel.Control) || _cluster.Network.HasLink(this, peer.Node.Index, LinkChannel.Data)) Gateway.LinkUp(peer.Inc);
+        var other = channel == LinkChannel.Data ? LinkChannel.Control : LinkChannel.Data;
+        if (_cluster.Network.HasLink(this, peer.Node.Index, other))
+        {
+            Gateway.LinkUp(peer.Inc);
+            if (_cluster.Plan.Mutation != SimMutation.KeepsLossesToItself) _cluster.Network.Send(this, peer, other, new SimFrame.SentMayBeLost());
+        }
         _nextDial = TimeSpan.Zero;
     });
 
@@ -134,6 +150,7 @@ internal sealed class SimLife
         Gateway.Tick();
         Rooms.Tick();
         Mixers.Tick();
+        Timers.Tick();
         if (Clock < _nextDial || Core.Membership.Snapshot is not { } snapshot) return;
         _nextDial = Clock + TimeSpan.FromMilliseconds(200 + Node.Random.Below(100));
         foreach (var member in snapshot.Members)
@@ -146,6 +163,13 @@ internal sealed class SimLife
         {
             case SimFrame.Beat(var beat, var channel):
                 Tell(new NodeInput.Heard(beat, channel));
+                break;
+            case SimFrame.SentMayBeLost:
+                Gateway.LinkLost(from.Inc);
+                Gateway.LinkUp(from.Inc);
+                break;
+            case SimFrame.Down:
+                Tell(new NodeInput.ToldDown(from.Inc));
                 break;
             case SimFrame.Hint:
                 Tell(new NodeInput.Hinted());
@@ -323,6 +347,8 @@ internal sealed class SimLife
         if (Core.Membership.Snapshot is not { } snapshot || snapshot.Cluster.View == _viewSeen) return;
         if (snapshot.Cluster.View < _viewSeen) _cluster.World.Violated("I10", $"{Inc} went from view {_viewSeen} back to {snapshot.Cluster.View}.");
         _viewSeen = snapshot.Cluster.View;
+        if (_cluster.Plan.Mutation != SimMutation.TellsNobodyThatItIsDown)
+            foreach (var down in snapshot.Members.Where(m => !m.IsLive && m.Inc != Inc)) Send(down.Inc, new SimFrame.Down());
         _cluster.Checkers.ViewApplied(this, snapshot);
     }
 

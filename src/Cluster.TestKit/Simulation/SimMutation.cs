@@ -72,6 +72,21 @@ public enum SimMutation
     /// <summary>No side of a split ever claims.</summary>
     NobodyClaims,
 
+    /// <summary>A timer is removed when it is due, and its effect is recorded then.</summary>
+    RemovesTimersFirst,
+
+    /// <summary>Whoever acquires a shard does not read its timers.</summary>
+    LeavesTimersUnread,
+
+    /// <summary>A timer that is due takes effect without a look at whether the room still has it.</summary>
+    FiresUnasked,
+
+    /// <summary>A node that is down is neither told so on its links nor when it dials.</summary>
+    TellsNobodyThatItIsDown,
+
+    /// <summary>A node that loses one of two channels says nothing of it on the other.</summary>
+    KeepsLossesToItself,
+
     /// <summary>A node goes by its own lease times instead of the cluster's.</summary>
     KeepsItsOwnTimes,
 

@@ -78,13 +78,19 @@ internal sealed class SimNetwork
         }
     }
 
-    public bool HasLink(SimLife from, int to, LinkChannel channel) => to != from.Node.Index && _links[from.Node.Index, to, (int)channel].Joins(from);
+    public bool HasLink(SimLife from, int to, LinkChannel channel) =>
+        to != from.Node.Index && _links[from.Node.Index, to, (int)channel] is var link && (link.Joins(from) || link.Believes?.End == from);
 
     /// <summary>Hands a frame to a link; false when there is none.</summary>
     public bool Send(SimLife from, SimLife? to, LinkChannel channel, SimFrame frame)
     {
         if (to is null || to == from) return false;
         var link = _links[from.Node.Index, to.Node.Index, (int)channel];
+        if (link.Believes is { } believes && believes.End == from && believes.Gone == to)
+        {
+            Lost++; // Nobody is at the other end, and nobody has said so.
+            return true;
+        }
         if (!link.Joins(from) || !link.Joins(to)) return false;
         if (IsCut(from.Node.Index, to.Node.Index, channel) || link.Stalled(from.Node.Index).Count > 0) link.Stalled(from.Node.Index).Enqueue(frame);
         else Carry(link, from.Node.Index, frame);
@@ -100,13 +106,20 @@ internal sealed class SimNetwork
         foreach (var channel in Channels)
         {
             var link = _links[from.Node.Index, to.Index, (int)channel];
-            if (link.IsUp || link.IsDialled || link.Unnoticed > 0 || IsCut(from.Node.Index, to.Index, channel) || IsCut(to.Index, from.Node.Index, channel)) continue;
+            if (link.IsUp || link.Believes?.End == from || link.IsDialled || link.Unnoticed > 0 || IsCut(from.Node.Index, to.Index, channel) || IsCut(to.Index, from.Node.Index, channel)) continue;
             link.IsDialled = true;
             _world.After(link.Random.Exponential(2 * Delay) + TimeSpan.FromMilliseconds(1), () =>
             {
                 link.IsDialled = false;
                 if (link.IsUp || from.IsEnded || from.Node.IsPaused || to is not { IsAlive: true, IsPaused: false, Life: { IsEnded: false } life }) return;
                 if (IsCut(from.Node.Index, to.Index, channel) || IsCut(to.Index, from.Node.Index, channel)) return;
+                if (life.RefusesAsDown(from))
+                {
+                    from.ToldDown(life);
+                    return;
+                }
+                if (from.KnowsDown(life.Inc)) return; // Nobody wants it any more.
+                link.Undeceive(); // As a connection that takes another's place.
                 link.Open(from, life);
                 from.ChannelUp(life, channel);
                 life.ChannelUp(from, channel);
@@ -121,6 +134,25 @@ internal sealed class SimNetwork
             if (_links[a, b, (int)channel].IsUp) Break(_links[a, b, (int)channel]);
     }
 
+    /// <summary>One end of the links is gone and the other does not hear of it: it sends into nothing until its user time-out, or until a new link takes the place.</summary>
+    public void HalfOpen(int closed, int open)
+    {
+        foreach (var channel in Channels)
+        {
+            var link = _links[closed, open, (int)channel];
+            if (!link.IsUp) continue;
+            var (gone, end) = (link.EndAt(closed)!, link.EndAt(open)!);
+            Lost += link.Stalled(closed).Count + link.Stalled(open).Count;
+            link.Shut();
+            var belief = link.Believes = new HalfLink(end, gone, channel);
+            _world.After(UserTimeout, () =>
+            {
+                if (link.Believes == belief) link.Undeceive();
+            });
+            gone.ChannelLost(end, channel);
+        }
+    }
+
     /// <summary>A process or a life has ended: its ends of all links are closed.</summary>
     public void Close(SimLife life)
     {
@@ -131,6 +163,7 @@ internal sealed class SimNetwork
             {
                 var link = _links[life.Node.Index, other, (int)channel];
                 if (link.Joins(life)) Break(link);
+                if (link.Believes?.End == life) link.Believes = null;
             }
         }
     }
@@ -186,6 +219,16 @@ internal sealed class SimNetwork
         }
     }
 
+    /// <summary>A link that only one end believes in.</summary>
+    private sealed class HalfLink(SimLife end, SimLife gone, LinkChannel channel)
+    {
+        public SimLife End => end;
+
+        public SimLife Gone => gone;
+
+        public LinkChannel Channel => channel;
+    }
+
     private sealed class SimLink(int a, int b, LinkChannel channel, ulong seed)
     {
         public SimRandom Random { get; } = new(seed, $"link {a} {b} {channel}");
@@ -208,6 +251,16 @@ internal sealed class SimNetwork
         public bool IsDialled { get; set; }
 
         public int Unnoticed { get; set; }
+
+        /// <summary>The end that does not know of the link's end.</summary>
+        public HalfLink? Believes { get; set; }
+
+        public void Undeceive()
+        {
+            if (Believes is not { } was) return;
+            Believes = null;
+            was.End.ChannelLost(was.Gone, was.Channel);
+        }
 
         /// <summary>Raised at each opening.</summary>
         public long Life { get; private set; }

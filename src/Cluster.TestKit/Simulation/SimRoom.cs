@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using ActorCluster.ChatRooms;
@@ -17,7 +18,9 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
     private readonly List<JournalRow> _rows = [];
     private readonly Queue<RoomRequest> _waiting = new();
     private readonly SortedDictionary<Incarnation, long> _subscribers = [];
-    private readonly SortedDictionary<long, List<(RoomRequest Request, RoomAnswer Answer)>> _held = [];
+    private readonly SortedDictionary<long, List<(Action Committed, Action Dropped)>> _held = [];
+    private readonly SortedDictionary<string, long> _timers = new(StringComparer.Ordinal);
+    private readonly Queue<(TimerRow Due, Action<TimerEnd> Ended)> _due = new();
     private long _committed;
     private bool _confirmed;
     private bool _loading;
@@ -45,10 +48,35 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
                 if (row.Command is { } id) _window.NoteExecuted(id, row.EntitySeq, row.AtUnixMs);
             }
             _committed = _rows.Count;
-            _loaded = true;
-            foreach (var (relay, last) in _subscribers.ToArray()) FanOut(relay, last);
-            while (_waiting.TryDequeue(out var request)) Turn(request);
+            if (cluster.Plan.Timers) LoadTimers();
+            else Loaded();
         });
+    }
+
+    private void LoadTimers()
+    {
+        _loading = true;
+        cluster.Store.Data(life, "ReadTimers", false, () => cluster.Store.Database.ReadTimers(shard, name, cluster.Store.NowUnixMs), page =>
+        {
+            if (_dropped) return;
+            if (page is not { IsOk: true, Value: { } timers })
+            {
+                life.After(TimeSpan.FromMilliseconds(100), LoadTimers);
+                return;
+            }
+            _loading = false;
+            life.Timers.ClockRead(timers.NowUnixMs);
+            foreach (var row in timers.Timers) _timers[row.Timer.Key] = row.Timer.No;
+            Loaded();
+        });
+    }
+
+    private void Loaded()
+    {
+        _loaded = true;
+        foreach (var (relay, last) in _subscribers.ToArray()) FanOut(relay, last);
+        while (_waiting.TryDequeue(out var request)) Turn(request);
+        while (_due.TryDequeue(out var due)) Fire(due.Due, due.Ended);
     }
 
     public void Handle(RoomRequest request)
@@ -73,8 +101,9 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
     {
         _dropped = true;
         RefuseWaiting();
-        foreach (var (request, _) in _held.Values.SelectMany(h => h)) Answer(request, new RoomAnswer(RoomEnd.StoreUnavailable, 0, true, Now));
+        foreach (var (_, dropped) in _held.Values.SelectMany(h => h)) dropped();
         _held.Clear();
+        while (_due.TryDequeue(out var due)) due.Ended(TimerEnd.Again);
     }
 
     public void RowCommitted(long entitySeq)
@@ -84,11 +113,42 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
         while (_held.Count > 0 && _held.First() is var (seq, answers) && seq <= _committed)
         {
             _held.Remove(seq);
-            foreach (var (request, answer) in answers) Answer(request, answer with { At = Now });
+            foreach (var (committed, _) in answers) committed();
         }
         foreach (var (relay, last) in _subscribers.ToArray()) FanOut(relay, last);
         if (_committed % SnapshotEvery == 0) SaveSnapshot();
     }
+
+    /// <summary>A timer of the room is due: its effect and its end are one row.</summary>
+    public void Fire(TimerRow due, Action<TimerEnd> ended)
+    {
+        if (!_loaded)
+        {
+            _due.Enqueue((due, ended));
+            Load();
+            return;
+        }
+        var timer = due.Timer;
+        var hasIt = _timers.GetValueOrDefault(timer.Key, -1) == timer.No || cluster.Plan.Mutation == SimMutation.FiresUnasked;
+        if (!hasIt || timer.No / DurableTimer.PerEntityMax % 5 == 0) // Some have nothing to do when their time comes.
+        {
+            if (hasIt) _timers.Remove(timer.Key);
+            Hold(_rows.Count, () =>
+            {
+                if (hasIt) cluster.Checkers.TimerIdle(name, timer.No);
+                RemoveTimer(due, ended);
+            }, () => ended(TimerEnd.Again));
+            return;
+        }
+        if (cluster.Plan.Mutation == SimMutation.RemovesTimersFirst) RemoveTimer(due, static _ => { });
+        var row = Take(new RoomEvent.Said("timer", timer.Key), timer.Command, [new TimerChange(timer.Key, null)]);
+        Hold(row.EntitySeq, () => ended(TimerEnd.Gone), () => ended(TimerEnd.Again));
+        if (!host.Add(shard, epoch, row, this)) Drop();
+    }
+
+    private void RemoveTimer(TimerRow due, Action<TimerEnd> ended) => cluster.Store.Data(
+        life, "RemoveTimer", true, () => cluster.Store.Database.RemoveTimer(shard, epoch, life.Inc, name, due.Timer.No),
+        removed => ended(removed.IsOk || removed.Verdict == StoreVerdict.Fenced ? TimerEnd.Gone : TimerEnd.Again));
 
     private void Turn(RoomRequest request)
     {
@@ -156,11 +216,8 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
 
     private void Happened(RoomRequest request, CommandId id, RoomEvent happened)
     {
-        var seq = _rows.Count + 1L;
-        var row = new JournalRow(name, seq, id, happened.GetType().Name, Encode(happened), Encoding.UTF8.GetBytes(seq.ToString(CultureInfo.InvariantCulture)), life.Node.WallUnixMs);
-        _room.Apply(happened, seq);
-        _rows.Add(row);
-        _window.NoteExecuted(id, seq, row.AtUnixMs);
+        var row = Take(happened, id, cluster.Plan.Timers && happened is RoomEvent.Said ? TimersOf(id, _rows.Count + 1L) : []);
+        var seq = row.EntitySeq;
         var answer = new RoomAnswer(RoomEnd.Done, seq, false, Now);
         if (cluster.Plan.Mutation == SimMutation.FanOutBeforeCommit)
             foreach (var relay in _subscribers.Keys) host.Reply(relay, new SimFrame.FanOut(name, shard, epoch, [row]));
@@ -169,15 +226,43 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
         if (!host.Add(shard, epoch, row, this)) Drop();
     }
 
-    private void Hold(long seq, RoomRequest request, RoomAnswer answer)
+    /// <summary>The turn's effect on memory.</summary>
+    private JournalRow Take(RoomEvent happened, CommandId id, ImmutableArray<TimerChange> timers)
+    {
+        var seq = _rows.Count + 1L;
+        var row = new JournalRow(name, seq, id, happened.GetType().Name, Encode(happened), Encoding.UTF8.GetBytes(seq.ToString(CultureInfo.InvariantCulture)), life.Node.WallUnixMs) { Timers = timers };
+        _room.Apply(happened, seq);
+        _rows.Add(row);
+        _window.NoteExecuted(id, seq, row.AtUnixMs);
+        foreach (var (key, timer) in timers)
+        {
+            if (timer is null) _timers.Remove(key);
+            else _timers[key] = timer.No;
+        }
+        return row;
+    }
+
+    /// <summary>One message in three sets one of four timers, one in seven ends one.</summary>
+    private ImmutableArray<TimerChange> TimersOf(CommandId id, long seq)
+    {
+        var key = string.Create(CultureInfo.InvariantCulture, $"t{id.Sequence % 4}");
+        if (id.Sequence % 7 == 0) return [new TimerChange(key, null)];
+        if (id.Sequence % 3 != 0) return [];
+        return [new TimerChange(key, new DurableTimer(key, DurableTimer.Number(seq, 0), life.Timers.NowUnixMs + (id.Sequence * 7919 % 12_000), "remind.v1", new byte[] { 1 }))];
+    }
+
+    private void Hold(long seq, RoomRequest request, RoomAnswer answer) => Hold(
+        seq, () => Answer(request, answer with { At = Now }), () => Answer(request, new RoomAnswer(RoomEnd.StoreUnavailable, 0, true, Now)));
+
+    private void Hold(long seq, Action committed, Action dropped)
     {
         if (seq <= _committed)
         {
-            Answer(request, answer);
+            committed();
             return;
         }
         if (!_held.TryGetValue(seq, out var answers)) _held.Add(seq, answers = []);
-        answers.Add((request, answer));
+        answers.Add((committed, dropped));
     }
 
     private void Answer(RoomRequest request, RoomAnswer answer) => host.Reply(request.Gateway, new SimFrame.Answer(request.Id, answer));

@@ -31,6 +31,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
             _lane.Open(shard.No, shard.Epoch, life.Inc, shard.NextSeq);
             _served[shard.No] = new Served(shard.Epoch);
             cluster.World.Trace($"{life.Inc} serves shard {shard.No} epoch {shard.Epoch}");
+            life.Timers.Acquired();
         }
     }
 
@@ -160,6 +161,15 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
         else RoomOf(served, shard, request.Room).Handle(request);
     }
 
+    /// <summary>False when the timer's shard is not served here.</summary>
+    public bool Fire(TimerRow due, Action<TimerEnd> ended)
+    {
+        if (!_served.TryGetValue(due.Shard, out var served)) return false;
+        if (!served.IsOpen || life.Mode is NodeMode.Frozen or NodeMode.Fenced) ended(TimerEnd.Again);
+        else RoomOf(served, due.Shard, due.Entity).Fire(due, ended);
+        return true;
+    }
+
     private SimRoom RoomOf(Served served, ShardNo shard, string name)
     {
         if (!served.Rooms.TryGetValue(name, out var room))
@@ -222,6 +232,9 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
             {
                 case JournalNews.Committed(_, _, var rows):
                     foreach (var (row, owner) in rows) owner.RowCommitted(row.EntitySeq);
+                    break;
+                case JournalNews.TimersChanged(var shard, var rows):
+                    life.Timers.Committed(shard, rows);
                     break;
                 case JournalNews.Fenced(var shard, var epoch):
                     cluster.FencedWrites++;

@@ -35,7 +35,7 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
     /// <summary>Calls that took effect, or never will, and whose answer was lost.</summary>
     public long InDoubtCalls { get; private set; }
 
-    private long NowUnixMs => EpochUnixMs + (long)(world.Now + ClockOffset).TotalMilliseconds;
+    public long NowUnixMs => EpochUnixMs + (long)(world.Now + ClockOffset).TotalMilliseconds;
 
     public void Reach(int node, bool reaches)
     {

@@ -99,6 +99,7 @@ public static class Simulation
             ["left"] = cluster.Stops.GetValueOrDefault(ExitCodes.Left),
             ["effects"] = cluster.Checkers.Effects,
             ["late effects"] = cluster.Checkers.LateEffects,
+            ["timers fired"] = cluster.Checkers.Fired,
             ["fenced writes"] = cluster.FencedWrites,
             ["in doubt"] = cluster.Store.InDoubtCalls,
             ["lost frames"] = cluster.Network.Lost,

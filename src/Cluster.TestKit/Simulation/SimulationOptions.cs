@@ -24,6 +24,9 @@ public sealed record SimulationOptions
     /// <summary>The singleton's place is kept for a host that stops in good order.</summary>
     public bool KeepsVacancy { get; init; }
 
+    /// <summary>What is said sets durable timers; null lets the seed choose, on in a quarter of the runs.</summary>
+    public bool? Timers { get; init; }
+
     /// <summary>Rooms that the clients use.</summary>
     public int Rooms { get; init; } = 4;
 
@@ -44,6 +47,9 @@ public sealed record SimulationOptions
 
     /// <summary>Kinds of faults to draw from; empty draws from all.</summary>
     public ImmutableArray<SimFault> Faults { get; init; } = [];
+
+    /// <summary>Pauses and suspensions last from this to a minute; up to a minute, default 10 ms.</summary>
+    public TimeSpan ShortestPause { get; init; } = TimeSpan.FromMilliseconds(10);
 
     /// <summary>A bug in the simulated host.</summary>
     public SimMutation Mutation { get; init; }

@@ -50,6 +50,10 @@ public sealed record SimulationPlan
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool KeepsVacancy { get; init; }
 
+    /// <summary>What is said sets durable timers.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Timers { get; init; }
+
     /// <summary>Rooms that the clients use.</summary>
     public required int Rooms { get; init; }
 
@@ -100,6 +104,7 @@ public sealed record SimulationPlan
             ShardsExclusive = options.ShardsExclusive,
             Singleton = options.Singleton,
             KeepsVacancy = options.KeepsVacancy,
+            Timers = options.Timers ?? new SimRandom(seed, "timers").Chance(0.25),
             Rooms = options.Rooms,
             Clients = options.Clients,
             Mutation = options.Mutation,

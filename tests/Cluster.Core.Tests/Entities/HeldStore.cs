@@ -22,6 +22,8 @@ internal sealed class HeldStore(ModelStore inner) : IJournalStore
 
     public int SnapshotsSaved { get; private set; }
 
+    public int TimerReads { get; private set; }
+
     public int Resolves { get; private set; }
 
     public Func<StoreVerdict>? OnRead { get; set; }
@@ -102,6 +104,17 @@ internal sealed class HeldStore(ModelStore inner) : IJournalStore
         if (OnConfirm?.Invoke() is { } verdict and not StoreVerdict.Ok) return StoreResult.Not<ImmutableArray<ShardNo>>(verdict, "away");
         return await inner.ConfirmAsync(owner, shards);
     }
+
+    public ValueTask<StoreResult<TimerPage>> ReadTimersAsync(Incarnation owner, long dueBeforeUnixMs, TimerRow? after, int limit)
+    {
+        TimerReads++;
+        return inner.ReadTimersAsync(owner, dueBeforeUnixMs, after, limit);
+    }
+
+    public ValueTask<StoreResult<TimerPage>> ReadTimersAsync(ShardNo shard, string entity) => inner.ReadTimersAsync(shard, entity);
+
+    public ValueTask<StoreResult<bool>> RemoveTimerAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long no) =>
+        inner.RemoveTimerAsync(shard, epoch, owner, entity, no);
 
     private static TaskCompletionSource Done()
     {

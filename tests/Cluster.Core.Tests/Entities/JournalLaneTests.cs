@@ -141,6 +141,16 @@ public class JournalLaneTests
         Assert.True(_lane.IsClear(Shard, new Epoch(5)));
     }
 
+    [Fact]
+    public void Timers_that_commit_are_told_of_whether_or_not_anybody_waits_for_their_rows()
+    {
+        Assert.True(_lane.Add(Shard, Epoch, 0, Row(1) with { Timers = [new TimerChange("k", null)] }, _owner));
+        var append = Next<JournalCall.Append>();
+        _lane.Abandon(Shard, Epoch);
+        _lane.Appended(append, StoreResult.Ok<ImmutableArray<AppendOutcome>>([AppendOutcome.Committed]), _news);
+        Assert.Equal("k", Assert.Single(Assert.IsType<JournalNews.TimersChanged>(Assert.Single(_news)).Rows[0].Timers).Key);
+    }
+
     private void Add(long seq) => Assert.True(_lane.Add(Shard, Epoch, 0, Row(seq), _owner));
 
     private static JournalRow Row(long seq) => new("room/a", seq, null, "Said", default, default, 0);

@@ -86,7 +86,7 @@ internal sealed class Ledger : JournaledEntity<long>
         public object Decode(ReadOnlySpan<byte> bytes) => new Total(bytes.IsEmpty ? 0 : BinaryPrimitives.ReadInt64LittleEndian(bytes));
     }
 
-    private sealed class LongEvents : IEventCodec<long>
+    internal sealed class LongEvents : IEventCodec<long>
     {
         public string Encode(long happened, IBufferWriter<byte> into)
         {

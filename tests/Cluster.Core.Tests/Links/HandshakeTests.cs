@@ -89,6 +89,7 @@ public class HandshakeTests
         await using var younger = new LinkNode(2);
         younger.Transport.SetPeers([older.Peer]);
         await younger.SeesAsync("to n1#1 was refused there: Down");
+        await younger.SeesAsync("#1 says that it is down");
         Assert.Empty(older.Events);
     }
 

@@ -43,6 +43,8 @@ internal sealed class LinkNode : ILinkHandler, ILogger, ILinkFilter, IAsyncDispo
     /// <summary>What a received frame does besides being written down; when set, frames are not written down.</summary>
     public Action<LinkChannel, byte, byte[]>? OnFrame { get; set; }
 
+    public void ToldDown(Incarnation by) => Note($"{by} says that it is down");
+
     public void SecretDiffers(Incarnation peer) => Note($"secret of {peer} differs");
 
     public string[] Events

@@ -26,6 +26,16 @@ internal sealed record NemesisReport
     public long Lost { get; init; }
     public long Duplicates { get; init; }
     public long OutOfOrder { get; init; }
+
+    /// <summary>What the singleton did outside the store.</summary>
+    public long SingletonEffects { get; init; }
+
+    /// <summary>How many hosts it did that on, one after the other.</summary>
+    public long SingletonTerms { get; init; }
+
+    /// <summary>Effects of a term after one of a later term.</summary>
+    public long OverlappingEffects { get; init; }
+
     public long MaxRecoveryMs { get; init; }
 
     /// <summary>Everything that must not be and is none of the three above.</summary>
@@ -46,7 +56,7 @@ internal sealed record NemesisReport
     public ScenarioResult? Scenario { get; init; }
 
     [JsonIgnore]
-    public bool IsClean => Lost == 0 && Duplicates == 0 && OutOfOrder == 0 && Violations == 0 && Acknowledged > 0;
+    public bool IsClean => Lost == 0 && Duplicates == 0 && OutOfOrder == 0 && OverlappingEffects == 0 && Violations == 0 && Acknowledged > 0 && SingletonEffects > 0;
 }
 
 internal static class NemesisJson

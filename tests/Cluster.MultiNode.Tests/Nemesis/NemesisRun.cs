@@ -31,9 +31,11 @@ internal sealed class NemesisRun : IAsyncDisposable
     private int _violations;
     private ScenarioResult? _scenario;
 
-    private NemesisRun(NemesisOptions options, string folder, NemesisNetwork network, Arena arena)
+    private readonly EffectSink _sink;
+
+    private NemesisRun(NemesisOptions options, string folder, NemesisNetwork network, Arena arena, EffectSink sink)
     {
-        (_options, _folder, _network, Arena) = (options, folder, network, arena);
+        (_options, _folder, _network, Arena, _sink) = (options, folder, network, arena, sink);
     }
 
     public Arena Arena { get; }
@@ -49,7 +51,7 @@ internal sealed class NemesisRun : IAsyncDisposable
             foreach (var finding in report.Findings) await Console.Error.WriteLineAsync($"nemesis: {finding}");
             Console.WriteLine(options.Json
                 ? NemesisJson.OneLine(report)
-                : string.Create(CultureInfo.InvariantCulture, $"{report.Faults} faults in {report.Seconds:0} s (seed {report.Seed}): {report.Acknowledged} of {report.Sent} messages acknowledged, {report.Lost} lost, {report.Duplicates} duplicates, {report.OutOfOrder} out of order, longest recovery {report.MaxRecoveryMs} ms, {report.Violations} violations."));
+                : string.Create(CultureInfo.InvariantCulture, $"{report.Faults} faults in {report.Seconds:0} s (seed {report.Seed}): {report.Acknowledged} of {report.Sent} messages acknowledged, {report.Lost} lost, {report.Duplicates} duplicates, {report.OutOfOrder} out of order, {report.SingletonEffects} effects of the singleton in {report.SingletonTerms} terms, {report.OverlappingEffects} overlapping, longest recovery {report.MaxRecoveryMs} ms, {report.Violations} violations."));
             return report.IsClean ? 0 : 1;
         }
     }
@@ -61,8 +63,9 @@ internal sealed class NemesisRun : IAsyncDisposable
         try
         {
             var nodes = new List<SampleNode>();
-            for (var i = 0; i < options.Nodes; i++) nodes.Add(NodeAt(i, options.Nodes, folder, network));
-            var run = new NemesisRun(options, folder, network, new(network, nodes, store));
+            var sink = await EffectSink.MakeAsync(folder);
+            for (var i = 0; i < options.Nodes; i++) nodes.Add(NodeAt(i, options.Nodes, folder, network, sink));
+            var run = new NemesisRun(options, folder, network, new(network, nodes, store), sink);
             for (var i = 0; i < nodes.Count; i++)
             {
                 await run.Arena.StartAsync(i);
@@ -81,9 +84,10 @@ internal sealed class NemesisRun : IAsyncDisposable
     {
         foreach (var node in Arena.Nodes) await node.DisposeAsync();
         await Arena.Store.DisposeAsync();
+        await _sink.DisposeAsync();
     }
 
-    private static SampleNode NodeAt(int index, int count, string folder, NemesisNetwork network)
+    private static SampleNode NodeAt(int index, int count, string folder, NemesisNetwork network, EffectSink sink)
     {
         var (name, place) = (string.Create(CultureInfo.InvariantCulture, $"node{index + 1}"), network[index]);
         var data = Directory.CreateDirectory(Path.Combine(folder, name)).FullName;
@@ -92,7 +96,7 @@ internal sealed class NemesisRun : IAsyncDisposable
             $"--urls={place.Listen.GetLeftPart(UriPartial.Authority)}", $"--Cluster:Node:Name={name}", $"--Cluster:Node:Link={place.Link}", $"--Cluster:Node:Clients={place.Clients.GetLeftPart(UriPartial.Authority)}",
             $"--Cluster:Hosts={string.Join(',', Enumerable.Range(1, count).Select(i => $"node{i}"))}", "--Cluster:AllowPlaintext=true",
             $"--Cluster:Store:Postgres=Host={place.StoreHost};Port={place.StorePort};Username=chat;Database=postgres", $"--Cluster:Data={data}", $"--Cluster:Secret={SampleCluster.Secret}",
-            "--Cluster:Times:RebalanceDelay=00:00:02",
+            "--Cluster:Times:RebalanceDelay=00:00:02", $"--Sample:Beacon={sink.Path}",
         ], place.Within);
     }
 
@@ -279,6 +283,9 @@ internal sealed class NemesisRun : IAsyncDisposable
         foreach (var node in Arena.Nodes.Reverse())
             if (await node.StopAsync() is var code && code != 0) Violate($"{node.Name} answered SIGTERM with {code?.ToString(CultureInfo.InvariantCulture) ?? "nothing"}.");
 
+        await _sink.DisposeAsync();
+        if (_sink.Order.Finding is { } overlap) _findings.Add(overlap);
+
         await using var store = await Arena.Store.OpenAsync();
         var result = HistoryChecker.Check(crowd.Histories, crowd.Observed, JournalReader.Read(store));
         foreach (var broken in await StoreAudit.RunAsync(store)) Violate(broken);
@@ -298,6 +305,9 @@ internal sealed class NemesisRun : IAsyncDisposable
             Lost = result.Lost,
             Duplicates = result.Duplicated,
             OutOfOrder = result.OutOfOrder,
+            SingletonEffects = _sink.Order.Effects,
+            SingletonTerms = _sink.Order.Terms,
+            OverlappingEffects = _sink.Order.Overlapping,
             MaxRecoveryMs = _done.Count == 0 ? 0 : _done.Max(d => d.RecoveryMs),
             Violations = _violations,
             Findings = _findings,

@@ -3,7 +3,7 @@ using ActorCluster.Persistence;
 namespace ActorCluster.Sql.Tests.Operations;
 
 /// <summary>
-/// A cluster that has lived: member 1 owned four shards and wrote, was evicted, member 2 took over, wrote on, took snapshots and truncated. Two rooms.
+/// A cluster that has lived: member 1 owned four shards and wrote, was evicted, member 2 took over, wrote on, set a timer, took snapshots and truncated. Two rooms.
 /// </summary>
 public static class ClusterHistory
 {
@@ -28,7 +28,9 @@ public static class ClusterHistory
             Reason = "eviction",
         }));
         var second = new Owner(store, inc, Ok(await store.AcquireAsync(inc)));
-        Committed(await second.AppendAsync(second.Batch(0, 4, rows: 2)));
+        var last = second.Batch(0, 4, rows: 2);
+        var remind = new DurableTimer("remind", (5 * DurableTimer.PerEntityMax) + 1, 1_900_000_000_000, "remind.v1", new byte[] { 0, 1 });
+        Committed(await second.AppendAsync(last with { Rows = last.Rows.SetItem(1, last.Rows[1] with { Timers = [new TimerChange("remind", remind)] }) }));
         var (shard, epoch) = (second.Shards[0].No, second.Shards[0].Epoch);
         foreach (var seq in new[] { 3, 4 })
             Assert.True(Ok(await store.SaveSnapshotAsync(shard, epoch, inc, new EntitySnapshot($"room/{shard}", seq, "room.v1", new byte[seq]))));

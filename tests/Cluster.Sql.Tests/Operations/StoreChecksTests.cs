@@ -32,6 +32,8 @@ public class StoreChecksTests(PostgresServer server)
         ("snapshot-committed", "UPDATE snapshot SET entity_seq=6 WHERE entity_seq=4", "snapshot 6 of room/1"),
         ("snapshot-sound", "UPDATE snapshot SET payload=crc32c.payload FROM (SELECT payload FROM snapshot WHERE entity_seq=3) crc32c WHERE entity_seq=4", "snapshot 4 of room/1"),
         ("command-once", "UPDATE journal SET client_seq=4 WHERE entity='room/1' AND entity_seq=5", "entity room/1"),
+        ("timer-set", "UPDATE timer SET no=no+6400", "timer remind of room/1"),
+        ("timer-set", "UPDATE timer SET shard_no=2", "timer remind of room/1"),
         ("view-gapless", "UPDATE view_log SET view=9 WHERE view=2", "view 9"),
         ("view-newest", "UPDATE cluster SET view=1", "cluster"),
         ("number-newest", "UPDATE cluster SET next_inc=2", "cluster"),

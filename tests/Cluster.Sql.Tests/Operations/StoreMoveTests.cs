@@ -37,7 +37,8 @@ public class StoreMoveTests(PostgresServer server)
         var (code, said, error) = await StoreVerbsTests.Run("move", "--from", $"sqlite:{folder.File()}", "--to", address);
         Assert.Equal((0, ""), (code, error));
         Assert.Matches(@"journal +8 rows  [0-9a-f]{32}", said);
-        Assert.Contains("of 9 tables; both sides have the same counts and hashes", said, StringComparison.Ordinal);
+        Assert.Matches(@"timer +1 rows  [0-9a-f]{32}", said);
+        Assert.Contains("of 10 tables; both sides have the same counts and hashes", said, StringComparison.Ordinal);
         Assert.Equal(before, HashOf(folder.File()));
         Assert.Equal(0, (await StoreVerbsTests.Run("check", "--store", address)).Code);
 
@@ -50,6 +51,7 @@ public class StoreMoveTests(PostgresServer server)
         {
             Assert.Equal(await Rows(old, room), await Rows(moved, room));
             Assert.Equal(await Snapshot(old, room), await Snapshot(moved, room));
+            Assert.Equal(await Timers(old, room), await Timers(moved, room));
         }
         Assert.Equal(StoreVerdict.Conflict, (await moved.RegisterTypeAsync("conference", 3, exclusive: false)).Verdict);
 
@@ -168,9 +170,9 @@ public class StoreMoveTests(PostgresServer server)
             session.Execute(
                 """
                 INSERT INTO journal(shard_no, shard_seq, entity, entity_seq, epoch, owner_inc, batch_id, kind, payload, result, at, has_result)
-                WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<60000)
-                SELECT 3, i, 'room/3', i, 2, 2, x'00112233445566778899AABBCCDDEEFF', 'said.v1', zeroblob(400), x'', 0, 0 FROM n;
-                UPDATE shard SET next_seq=60001 WHERE shard_no=3
+                WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<240000)
+                SELECT 3, i, 'room/3', i, 2, 2, x'00112233445566778899AABBCCDDEEFF', 'said.v1', zeroblob(100), x'', 0, 0 FROM n;
+                UPDATE shard SET next_seq=240001 WHERE shard_no=3
                 """);
         }
         await using var watching = new NpgsqlConnection($"{server.ConnectionString};Pooling=false");
@@ -180,7 +182,7 @@ public class StoreMoveTests(PostgresServer server)
             // Stopped in the middle first, so that it is known where it was when it is killed.
             while (Copied() is null or < 1_000) Assert.False(moving.HasExited, "The move ended before it was seen.");
             Signal(moving, "STOP");
-            Assert.InRange(Copied() ?? -1, 1_000, 59_999);
+            Assert.InRange(Copied() ?? -1, 1_000, 239_999);
             Signal(moving, "KILL");
             await moving.WaitForExitAsync();
             Assert.Equal(137, moving.ExitCode);
@@ -191,7 +193,7 @@ public class StoreMoveTests(PostgresServer server)
 
         var (code, said, error) = await StoreVerbsTests.Run("move", "--from", $"sqlite:{folder.File()}", "--to", address);
         Assert.Equal((0, ""), (code, error));
-        Assert.Matches(@"journal +60005 rows", said);
+        Assert.Matches(@"journal +240005 rows", said);
         Assert.Equal(0, (await StoreVerbsTests.Run("check", "--store", address)).Code);
 
         long? Copied()
@@ -228,6 +230,9 @@ public class StoreMoveTests(PostgresServer server)
         Assert.Equal(ExitCodes.Refused, code);
         Assert.Contains(words, error, StringComparison.Ordinal);
     }
+
+    private static async Task<string[]> Timers(IClusterStore store, string room) =>
+        [.. ClusterHistory.Ok(await store.ReadTimersAsync(new ShardNo(1), room)).Timers.Select(t => $"{t.Timer.Key} {t.Timer.No} {t.Timer.DueUnixMs} {t.Timer.Message} {Convert.ToHexString(t.Timer.Payload.Span)}")];
 
     private (string Schema, string Address) Target()
     {
