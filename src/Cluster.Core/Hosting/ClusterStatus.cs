@@ -46,7 +46,8 @@ public sealed record WitnessStatusLine(string Witness, bool Seen, string Answer,
 /// <param name="From">Node name.</param>
 /// <param name="To">Node name.</param>
 /// <param name="Seconds">Since this node knows of it.</param>
-public sealed record BrokenLinkLine(string From, string To, double Seconds);
+/// <param name="RelayedThrough">Name of the node that takes this node's frames to the other end; null where this node is neither end, or the link is not given up yet.</param>
+public sealed record BrokenLinkLine(string From, string To, double Seconds, string? RelayedThrough);
 
 /// <summary>Shards of one type at one node.</summary>
 /// <param name="Type">Entity type.</param>

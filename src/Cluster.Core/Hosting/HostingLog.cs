@@ -71,6 +71,12 @@ internal static partial class HostingLog
     [LoggerMessage(1022, LogLevel.Information, "{One} and {Other} reach each other again, or one of them is gone")]
     public static partial void EdgeMended(this ILogger log, Incarnation one, Incarnation other);
 
+    [LoggerMessage(1024, LogLevel.Information, "No link reaches {Peer}: its frames go through {Relay}")]
+    public static partial void Relayed(this ILogger log, Incarnation peer, Incarnation relay);
+
+    [LoggerMessage(1025, LogLevel.Information, "Frames for {Peer} go through nobody any more")]
+    public static partial void RelayedNoMore(this ILogger log, Incarnation peer);
+
     [LoggerMessage(1012, LogLevel.Information, "Rejoining as a new incarnation in {Wait}")]
     public static partial void Rejoining(this ILogger log, TimeSpan wait);
 }

@@ -23,6 +23,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private readonly LeaseWatch _leases = new(times);
     private readonly DowningDecision _downing = new(resolver, times);
     private readonly IndirectDecision _indirect = new(resolver, times);
+    private readonly RelayRoutes _relays = new();
     private readonly SortedDictionary<Incarnation, PeerState> _peers = [];
 
     private TimeSpan _started;
@@ -71,6 +72,9 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
 
     /// <summary>Members of this node's component that do not reach each other.</summary>
     public ImmutableArray<BrokenEdge> BrokenEdges => _indirect.Broken;
+
+    /// <summary>Members that this node reaches through another one, with that one.</summary>
+    public ImmutableSortedDictionary<Incarnation, Incarnation> Relays => _relays.Current;
 
     /// <summary>
     /// What the store has forgotten: it shows less than it did, so nothing that it says is trusted and nothing is written. Only a recovery ends it, and with it this
@@ -146,6 +150,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         NoteOwnPace(now);
         _detector.Review(now);
         Beat(now, effects);
+        ChooseRelays(now, effects);
         if (StoreRegressed is not null)
         {
             Read(now, effects); // A recovery shows in the generation.
@@ -298,6 +303,16 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Control, beat));
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Data, beat));
         }
+    }
+
+    /// <summary>A link that stands carries what is for its peer, however silent it is: TCP ends it soon. Beats are never relayed, or a broken edge would look whole.</summary>
+    private void ChooseRelays(TimeSpan now, List<NodeEffect> effects)
+    {
+        var cutOff = _peers.Where(p => p.Value.ChannelsUp == 0 && !_detector.IsUp(p.Key) && !_detector.IsCrashEvident(p.Key)).Select(p => p.Key).ToImmutableSortedSet();
+        if (cutOff.IsEmpty && _relays.Current.IsEmpty) return;
+        var relays = Snapshot!.Members.Where(m => m.IsVoter && _peers.TryGetValue(m.Inc, out var peer) && peer.ChannelsUp != 0 && _detector.IsUp(m.Inc))
+            .OrderBy(m => (_detector.LastBeat(m.Inc)?.Health ?? 0, m.UpView, m.Inc)).Select(m => m.Inc).ToList();
+        _relays.Review(cutOff, relays, (via, to) => Reachability.Says(RowOf(via, now), to) == true, effects);
     }
 
     private void Renew(TimeSpan now, List<NodeEffect> effects)

@@ -64,6 +64,7 @@ internal static class PlantedBugs
         Host("a view with the members of the one before", SimMutation.ShowsOldMembers, 3, ["I10", "Exit"]),
         Host("any lock file counts as free", SimMutation.TakesAnyLockForFree, 30, ["2.5"], SimFault.Cut, SimFault.Isolate, SimFault.Reset),
         new("losses on a half-open link are not told", Usual with { Mutation = SimMutation.KeepsLossesToItself, Nodes = 2, SharedHost = false, Clients = 10 }, 5, ["I13", "I14"]) { Faults = HalfOpen },
+        new("beats go through others", Usual with { Mutation = SimMutation.RelaysBeats, Nodes = 3 }, 3, ["2.6"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
         new("nobody is told that it is down", Usual with { Mutation = SimMutation.TellsNobodyThatItIsDown, Nodes = 3, SharedHost = false }, 3, ["3.6"]) { Faults = EvictedWithoutTheStore },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];

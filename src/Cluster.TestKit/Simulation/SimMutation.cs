@@ -78,6 +78,9 @@ public enum SimMutation
     /// <summary>A node that loses one of two channels says nothing of it on the other.</summary>
     KeepsLossesToItself,
 
+    /// <summary>Beats go through other nodes too.</summary>
+    RelaysBeats,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }
