@@ -24,6 +24,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private readonly DowningDecision _downing = new(resolver, times);
     private readonly IndirectDecision _indirect = new(resolver, times);
     private readonly RelayRoutes _relays = new();
+    private readonly SortedDictionary<Incarnation, int> _channels = [];
     private readonly SortedDictionary<Incarnation, PeerState> _peers = [];
 
     private TimeSpan _started;
@@ -175,21 +176,25 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         if (beat.View > View) ReadNow(now, effects);
     }
 
+    /// <summary>A younger peer may be linked before its row is read here; its links count from then on.</summary>
     public void ChannelUp(Incarnation peer, LinkChannel channel)
     {
-        if (!_peers.TryGetValue(peer, out var state)) return;
-        state.ChannelsUp |= 1 << (int)channel;
-        state.SecretDiffers = false;
+        _channels[peer] = _channels.GetValueOrDefault(peer) | (1 << (int)channel);
+        if (_peers.TryGetValue(peer, out var state)) state.SecretDiffers = false;
     }
 
     public void ChannelLost(Incarnation peer, LinkChannel channel, TimeSpan now, List<NodeEffect> effects)
     {
+        var left = _channels.GetValueOrDefault(peer) & ~(1 << (int)channel);
+        if (left == 0) _channels.Remove(peer);
+        else _channels[peer] = left;
         if (!_peers.TryGetValue(peer, out var state)) return;
-        state.ChannelsUp &= ~(1 << (int)channel);
-        if (state.ChannelsUp == 0) state.NextProbe = now; // Crash or cut: the probes tell them apart.
-        if (_peers.Values.All(p => p.ChannelsUp == 0)) Lease.Doubt(now); // Who wakes from a standstill finds all its links broken.
+        if (left == 0) state.NextProbe = now; // Crash or cut: the probes tell them apart.
+        if (!_peers.Keys.Any(IsLinked)) Lease.Doubt(now); // Who wakes from a standstill finds all its links broken.
         ProbeTheLost(now, effects);
     }
+
+    private bool IsLinked(Incarnation peer) => _channels.ContainsKey(peer);
 
     public void SecretDiffers(Incarnation peer)
     {
@@ -198,7 +203,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
 
     public void LinkProbed(Incarnation peer, bool gone, TimeSpan now)
     {
-        if (_peers.TryGetValue(peer, out var state) && state.ChannelsUp != 0) gone = false;
+        if (IsLinked(peer)) gone = false;
         _detector.Probed(peer, gone);
         _detector.Review(now);
     }
@@ -308,9 +313,9 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     /// <summary>A link that stands carries what is for its peer, however silent it is: TCP ends it soon. Beats are never relayed, or a broken edge would look whole.</summary>
     private void ChooseRelays(TimeSpan now, List<NodeEffect> effects)
     {
-        var cutOff = _peers.Where(p => p.Value.ChannelsUp == 0 && !_detector.IsUp(p.Key) && !_detector.IsCrashEvident(p.Key)).Select(p => p.Key).ToImmutableSortedSet();
+        var cutOff = _peers.Keys.Where(p => !IsLinked(p) && !_detector.IsUp(p) && !_detector.IsCrashEvident(p)).ToImmutableSortedSet();
         if (cutOff.IsEmpty && _relays.Current.IsEmpty) return;
-        var relays = Snapshot!.Members.Where(m => m.IsVoter && _peers.TryGetValue(m.Inc, out var peer) && peer.ChannelsUp != 0 && _detector.IsUp(m.Inc))
+        var relays = Snapshot!.Members.Where(m => m.IsVoter && IsLinked(m.Inc) && _detector.IsUp(m.Inc))
             .OrderBy(m => (_detector.LastBeat(m.Inc)?.Health ?? 0, m.UpView, m.Inc)).Select(m => m.Inc).ToList();
         _relays.Review(cutOff, relays, (via, to) => Reachability.Says(RowOf(via, now), to) == true, effects);
     }
@@ -409,7 +414,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     {
         foreach (var (inc, peer) in _peers)
         {
-            if (peer.ChannelsUp != 0 || now < peer.NextProbe) continue;
+            if (IsLinked(inc) || now < peer.NextProbe) continue;
             if (Snapshot!.Find(inc) is not { } row) continue;
             peer.NextProbe = now + times.Heartbeat;
             effects.Add(new NodeEffect.ProbeLink(row));
@@ -439,8 +444,6 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
 
     private sealed class PeerState
     {
-        public int ChannelsUp { get; set; }
-
         public TimeSpan NextProbe { get; set; }
 
         public bool SecretDiffers { get; set; }

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using ActorCluster.Membership;
 using ActorCluster.Primitives;
 
