@@ -27,6 +27,39 @@ public class BrokenEdgeTests
     }
 
     [Theory, MemberData(nameof(Seeds))]
+    public void Row_3f_what_the_two_ask_of_each_other_goes_through_the_third(ulong seed)
+    {
+        var cluster = Started(seed, 3, BrokenEdgeRule.EvictMin, clients: 12);
+        cluster.Cut([0], [1], cut: true);
+        Run(cluster, 5); // The links end after 2 s, and what was sent in them is sent again.
+        var (from, before) = (cluster.World.Now, cluster.Lives.Sum(l => l.TakenThroughOthers));
+        Run(cluster, 12);
+        var until = cluster.World.Now - TimeSpan.FromSeconds(1);
+        Assert.InRange(cluster.Lives.Sum(l => l.TakenThroughOthers) - before, 50, long.MaxValue);
+        var asked = cluster.Clients.SelectMany(c => c.History).Where(o => o.At >= from && o.At < until).ToList();
+        Assert.All(asked, op => Assert.True(op is { State: SimOpState.Acked or SimOpState.Refused, Attempts: 1 }, $"{op.Id} of {op.At}: {op.State} after {op.Attempts} attempts."));
+        Assert.Empty(cluster.Stops);
+    }
+
+    [Theory, MemberData(nameof(Seeds))]
+    public void The_relay_changes_when_it_goes_and_nothing_is_lost(ulong seed)
+    {
+        var cluster = Started(seed, 5, BrokenEdgeRule.EvictMin, clients: 12);
+        cluster.Cut([3], [4], cut: true);
+        Within(5, cluster, () => RelayOf(cluster, 3, 4) >= 0);
+        var first = RelayOf(cluster, 3, 4);
+        cluster.Nodes[first].Kill();
+        Within(6, cluster, () => RelayOf(cluster, 3, 4) is >= 0 and var second && second != first);
+        Within(6, cluster, () => cluster.AllServed());
+        cluster.HealAll();
+        Within(20, cluster, () => cluster.AllUp() && cluster.AllServed() && cluster.Lives.All(l => l.Core.Membership.Relays.IsEmpty));
+        foreach (var client in cluster.Clients) client.IsDone = true;
+        Run(cluster, 8);
+        cluster.Checkers.AtEnd();
+        Assert.Empty(cluster.World.Violations);
+    }
+
+    [Theory, MemberData(nameof(Seeds))]
     public void One_that_lacks_most_of_the_others_goes_alone_and_comes_back_when_the_network_is_whole(ulong seed)
     {
         var cluster = Lossy(seed, BrokenEdgeRule.EvictMin);
@@ -53,9 +86,13 @@ public class BrokenEdgeTests
         return cluster;
     }
 
-    private static SimCluster Started(ulong seed, int nodes, BrokenEdgeRule rule)
+    /// <summary>The place of the node through which one reaches another; -1 while there is none.</summary>
+    private static int RelayOf(SimCluster cluster, int from, int to) =>
+        cluster.Nodes[to].Life is { } other && cluster.Nodes[from].Life is { } life && life.Core.Membership.Relays.TryGetValue(other.Inc, out var relay) && cluster.LifeOf(relay) is { } through ? through.Node.Index : -1;
+
+    private static SimCluster Started(ulong seed, int nodes, BrokenEdgeRule rule, int clients = 2)
     {
-        var cluster = new SimCluster(seed, new SimulationOptions { Nodes = nodes, SharedHost = false, Clients = 2 }) { Resolver = new KeepMajority { BrokenEdges = rule } };
+        var cluster = new SimCluster(seed, new SimulationOptions { Nodes = nodes, SharedHost = false, Clients = clients }) { Resolver = new KeepMajority { BrokenEdges = rule } };
         cluster.StartInOrder();
         Assert.True(cluster.AllServed() && cluster.AllUp());
         return cluster;

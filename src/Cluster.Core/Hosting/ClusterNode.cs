@@ -109,8 +109,13 @@ internal sealed class ClusterNode(
             [.. builder.Singletons.Select(s => StatusOf(s.Key, s.Value))],
             latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0,
             [.. (latest?.Witnesses ?? []).Select(w => new WitnessStatusLine(w.Witness.Text, w.IsFresh, w.Answer, w.AskedAt is { } at ? Math.Round((MonotonicClock.Now - at).TotalSeconds, 1) : null))],
-            [.. (latest?.BrokenEdges ?? []).Select(e => new BrokenLinkLine(names.GetValueOrDefault(e.A, e.A.ToString()), names.GetValueOrDefault(e.B, e.B.ToString()), Math.Round((MonotonicClock.Now - e.Since).TotalSeconds, 1)))],
+            [.. (latest?.BrokenEdges ?? []).Select(e => new BrokenLinkLine(NameOf(e.A), NameOf(e.B), Math.Round((MonotonicClock.Now - e.Since).TotalSeconds, 1), RelayOf(e)))],
             new SettingsStatus(_governing.Version, [.. _governing.Differences.Select(d => new SettingDifferenceLine(d.Key, d.Here, d.There))]));
+
+        string NameOf(Incarnation inc) => names.GetValueOrDefault(inc, inc.ToString());
+
+        string? RelayOf(Downing.BrokenEdge edge) =>
+            (edge.A == _life?.Self || edge.B == _life?.Self) && latest!.Relays.TryGetValue(edge.A == _life!.Self ? edge.B : edge.A, out var relay) ? NameOf(relay) : null;
 
         SingletonStatus StatusOf(string name, SingletonRule rule)
         {

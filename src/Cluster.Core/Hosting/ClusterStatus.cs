@@ -47,7 +47,8 @@ public sealed record WitnessStatusLine(string Witness, bool Seen, string Answer,
 /// <param name="From">Node name.</param>
 /// <param name="To">Node name.</param>
 /// <param name="Seconds">Since this node knows of it.</param>
-public sealed record BrokenLinkLine(string From, string To, double Seconds);
+/// <param name="RelayedThrough">Name of the node that takes this node's frames to the other end; null where this node is neither end, or the link is not given up yet.</param>
+public sealed record BrokenLinkLine(string From, string To, double Seconds, string? RelayedThrough);
 
 /// <summary>The settings that the cluster shares, as this node goes by them.</summary>
 /// <param name="Version">Their version in the store, 0 before it was read.</param>

@@ -77,6 +77,12 @@ internal static partial class HostingLog
     [LoggerMessage(1024, LogLevel.Warning, "{Key} is '{Here}' here, but '{Cluster}' in the cluster, which counts. Give this node the cluster's value, or change the cluster's: actorcluster settings set")]
     public static partial void SettingDiffers(this ILogger log, string key, string here, string cluster);
 
+    [LoggerMessage(1028, LogLevel.Information, "No link reaches {Peer}: its frames go through {Relay}")]
+    public static partial void Relayed(this ILogger log, Incarnation peer, Incarnation relay);
+
+    [LoggerMessage(1029, LogLevel.Information, "Frames for {Peer} go through nobody any more")]
+    public static partial void RelayedNoMore(this ILogger log, Incarnation peer);
+
     [LoggerMessage(1012, LogLevel.Information, "Rejoining as a new incarnation in {Wait}")]
     public static partial void Rejoining(this ILogger log, TimeSpan wait);
 }

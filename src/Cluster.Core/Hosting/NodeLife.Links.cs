@@ -20,6 +20,7 @@ internal sealed partial class NodeLife
     {
         Tell(new NodeInput.ChannelUp(peer, channel));
         Regions.LinkUp(peer);
+        DoubtRelays();
     }
 
     void ILinkHandler.ChannelLost(Incarnation peer, LinkChannel channel, ChannelLoss how)
@@ -28,9 +29,12 @@ internal sealed partial class NodeLife
         // Either connection may have carried data; what was under way in it is in doubt, and goes on over the other if that lives.
         Regions.LinkLost(peer);
         var other = channel == LinkChannel.Data ? LinkChannel.Control : LinkChannel.Data;
-        if (!_links.IsUp(peer, other)) return;
-        Regions.LinkUp(peer);
-        SendControl(peer, other, FrameType.SentMayBeLost, null); // A half-open connection: the peer has known for long, and answers to what it asked since went into nothing.
+        if (_links.IsUp(peer, other))
+        {
+            Regions.LinkUp(peer);
+            SendControl(peer, other, FrameType.SentMayBeLost, null); // A half-open connection: the peer has known for long, and answers to what it asked since went into nothing.
+        }
+        DoubtRelays();
     }
 
     void ILinkHandler.Received(Incarnation peer, LinkChannel channel, byte frameType, ReadOnlySpan<byte> payload)
@@ -46,6 +50,9 @@ internal sealed partial class NodeLife
             case FrameType.SentMayBeLost:
                 Regions.LinkLost(peer);
                 Regions.LinkUp(peer);
+                break;
+            case FrameType.Relayed:
+                Relayed(peer, channel, payload);
                 break;
             case FrameType.YouAreDown:
                 Tell(new NodeInput.ToldDown(peer));

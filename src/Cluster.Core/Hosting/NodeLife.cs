@@ -58,7 +58,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
         _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons) { Placed = [.. setup.Types.Where(t => t.IsPlaced).Select(t => t.Name)] }, ResolverChoice.WitnessesOf(setup.Options),
             new Retention { Logs = setup.Options.Retention.Logs, DownMembers = setup.Options.Retention.DownMembers }, setup.SettingsVersion);
-        _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], [], [], []);
+        _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], [], [], [], ImmutableSortedDictionary<Incarnation, Incarnation>.Empty);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit), setup.Log, _faults?.Gate);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
         Entities.Fanout = Regions;
@@ -160,7 +160,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     }
 
     public bool Send(Incarnation peer, FrameType type, ReadOnlySpan<byte> frame, LinkFlush flush) =>
-        _links.Send(peer, LinkChannel.Data, (byte)type, frame, flush) == LinkSend.Sent;
+        SendTo(peer, LinkChannel.Data, type, frame, flush);
 
     public void RouteWanted()
     {
@@ -253,7 +253,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View;
         _published = new Published(
             mode, membership.Lease.Deadline, membership.Lease.IsTrusted, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
-            before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.Witnesses.States(now), membership.BrokenEdges, membership.StoreRegressed);
+            before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.Witnesses.States(now), membership.BrokenEdges, membership.Relays, membership.StoreRegressed);
         if (membership.StoreRegressed is { } lost && before.StoreRegressed is null) _log.StoreRegressed(lost);
         foreach (var witness in _published.Witnesses.Where(w => w.AskedAt is not null))
         {
@@ -309,6 +309,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 break;
             case NodeEffect.Beat(var to, var channel, var beat):
                 SendControl(to, channel, FrameType.Beat, ToWire(beat));
+                break;
+            case NodeEffect.Relay(var to, var via):
+                ChangeWay(to, via);
                 break;
             case NodeEffect.Hint:
                 Broadcast(FrameType.Hint, null);
@@ -431,7 +434,8 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     private void Broadcast(FrameType type, IMessage? message)
     {
-        foreach (var peer in _peers) SendControl(peer, LinkChannel.Control, type, message);
+        var bytes = message is null ? [] : message.ToByteArray();
+        foreach (var peer in _peers) SendTo(peer, LinkChannel.Control, type, bytes, LinkFlush.Now);
     }
 
     private void SendControl(Incarnation to, LinkChannel channel, FrameType type, IMessage? message)
@@ -462,5 +466,5 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     internal sealed record Published(
         NodeMode Mode, TimeSpan Deadline, bool IsTrusted, TimeSpan At, TimeSpan RowsAt, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
         ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, ImmutableArray<Incarnation> Fit, ImmutableArray<WitnessState> Witnesses,
-        ImmutableArray<BrokenEdge> BrokenEdges, string? StoreRegressed = null);
+        ImmutableArray<BrokenEdge> BrokenEdges, ImmutableSortedDictionary<Incarnation, Incarnation> Relays, string? StoreRegressed = null);
 }

@@ -23,6 +23,8 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private readonly LeaseWatch _leases = new(times);
     private readonly DowningDecision _downing = new(resolver, times);
     private readonly IndirectDecision _indirect = new(resolver, times);
+    private readonly RelayRoutes _relays = new();
+    private readonly SortedDictionary<Incarnation, int> _channels = [];
     private readonly SortedDictionary<Incarnation, PeerState> _peers = [];
 
     private TimeSpan _started;
@@ -80,6 +82,9 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
 
     /// <summary>Members of this node's component that do not reach each other.</summary>
     public ImmutableArray<BrokenEdge> BrokenEdges => _indirect.Broken;
+
+    /// <summary>Members that this node reaches through another one, with that one.</summary>
+    public ImmutableSortedDictionary<Incarnation, Incarnation> Relays => _relays.Current;
 
     /// <summary>
     /// What the store has forgotten: it shows less than it did, so nothing that it says is trusted and nothing is written. Only a recovery ends it, and with it this
@@ -155,6 +160,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         NoteOwnPace(now);
         _detector.Review(now);
         Beat(now, effects);
+        ChooseRelays(now, effects);
         if (StoreRegressed is not null)
         {
             Read(now, effects); // A recovery shows in the generation.
@@ -179,21 +185,25 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         if (beat.View > View) ReadNow(now, effects);
     }
 
+    /// <summary>A younger peer may be linked before its row is read here; its links count from then on.</summary>
     public void ChannelUp(Incarnation peer, LinkChannel channel)
     {
-        if (!_peers.TryGetValue(peer, out var state)) return;
-        state.ChannelsUp |= 1 << (int)channel;
-        state.SecretDiffers = false;
+        _channels[peer] = _channels.GetValueOrDefault(peer) | (1 << (int)channel);
+        if (_peers.TryGetValue(peer, out var state)) state.SecretDiffers = false;
     }
 
     public void ChannelLost(Incarnation peer, LinkChannel channel, TimeSpan now, List<NodeEffect> effects)
     {
+        var left = _channels.GetValueOrDefault(peer) & ~(1 << (int)channel);
+        if (left == 0) _channels.Remove(peer);
+        else _channels[peer] = left;
         if (!_peers.TryGetValue(peer, out var state)) return;
-        state.ChannelsUp &= ~(1 << (int)channel);
-        if (state.ChannelsUp == 0) state.NextProbe = now; // Crash or cut: the probes tell them apart.
-        if (_peers.Values.All(p => p.ChannelsUp == 0)) Lease.Doubt(now); // Who wakes from a standstill finds all its links broken.
+        if (left == 0) state.NextProbe = now; // Crash or cut: the probes tell them apart.
+        if (!_peers.Keys.Any(IsLinked)) Lease.Doubt(now); // Who wakes from a standstill finds all its links broken.
         ProbeTheLost(now, effects);
     }
+
+    private bool IsLinked(Incarnation peer) => _channels.ContainsKey(peer);
 
     public void SecretDiffers(Incarnation peer)
     {
@@ -203,7 +213,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     public void LinkProbed(Incarnation peer, bool gone, TimeSpan now, List<NodeEffect> effects)
     {
         if (!_peers.TryGetValue(peer, out var state)) return;
-        if (state.ChannelsUp != 0) gone = false;
+        if (IsLinked(peer)) gone = false;
         _detector.Probed(peer, gone);
         _detector.Review(now);
         // Asked once the link is gone, so that both halves of the evidence are of one time.
@@ -321,6 +331,16 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         }
     }
 
+    /// <summary>A link that stands carries what is for its peer, however silent it is: TCP ends it soon. Beats are never relayed, or a broken edge would look whole.</summary>
+    private void ChooseRelays(TimeSpan now, List<NodeEffect> effects)
+    {
+        var cutOff = _peers.Keys.Where(p => !IsLinked(p) && !_detector.IsUp(p) && !_detector.IsCrashEvident(p)).ToImmutableSortedSet();
+        if (cutOff.IsEmpty && _relays.Current.IsEmpty) return;
+        var relays = Snapshot!.Members.Where(m => m.IsVoter && IsLinked(m.Inc) && _detector.IsUp(m.Inc))
+            .OrderBy(m => (_detector.LastBeat(m.Inc)?.Health ?? 0, m.UpView, m.Inc)).Select(m => m.Inc).ToList();
+        _relays.Review(cutOff, relays, (via, to) => Reachability.Says(RowOf(via, now), to) == true, effects);
+    }
+
     private void Renew(TimeSpan now, List<NodeEffect> effects)
     {
         if (Snapshot?.Find(Self) is not { IsLive: true } || !Lease.IsDue(now)) return;
@@ -426,7 +446,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     {
         foreach (var (inc, peer) in _peers)
         {
-            if (peer.ChannelsUp != 0 || now < peer.NextProbe) continue;
+            if (IsLinked(inc) || now < peer.NextProbe) continue;
             if (Snapshot!.Find(inc) is not { } row) continue;
             peer.NextProbe = now + times.Heartbeat;
             effects.Add(new NodeEffect.ProbeLink(row));
@@ -456,8 +476,6 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
 
     private sealed class PeerState
     {
-        public int ChannelsUp { get; set; }
-
         public TimeSpan NextProbe { get; set; }
 
         public bool SessionAsked { get; set; }

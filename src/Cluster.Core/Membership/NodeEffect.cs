@@ -26,6 +26,9 @@ internal abstract record NodeEffect
     /// <summary>Ask a witness and bring back what it says, also that it says nothing.</summary>
     public sealed record AskWitness(Witness Whom) : NodeEffect;
 
+    /// <summary>From now on a peer is reached through another member, or directly again when there is none. What was under way to it is in doubt.</summary>
+    public sealed record Relay(Incarnation To, Incarnation? Via) : NodeEffect;
+
     /// <summary>Tell every peer that the store has news.</summary>
     public sealed record Hint : NodeEffect;
 

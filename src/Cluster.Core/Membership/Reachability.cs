@@ -48,7 +48,8 @@ internal static class Reachability
         return (byA ?? byB ?? false) && (byB ?? byA ?? false);
     }
 
-    private static bool? Says(ImmutableArray<ReachEntry>? row, Incarnation of)
+    /// <summary>What a row says of a member: up, not up, or null when the row does not count or its writer does not know that member.</summary>
+    public static bool? Says(ImmutableArray<ReachEntry>? row, Incarnation of)
     {
         if (row is not { } entries) return null;
         foreach (var entry in entries)

@@ -44,6 +44,9 @@ internal enum FrameType : byte
     StreamsTaken = 18,
     StreamRefused = 19,
     Fanout = 20,
+
+    /// <summary>A frame for a member that its sender has no link to (<see cref="RelayFrame"/>).</summary>
+    Relayed = 21,
 }
 
 /// <summary>What the regions of two nodes say to each other.</summary>

@@ -73,6 +73,7 @@ internal static class PlantedBugs
         new("a prune forgets whom a shard waits for", Pruning with { StoreMutation = ModelMutation.PruneForgetsPrevious }, 20, ["I12", "I13"]) { Faults = AwayForLong },
         new("a prune forgets the numbers that were given", Pruning with { StoreMutation = ModelMutation.PruneForgetsNumbers }, 20, ["I10", "4.4"]) { Faults = AwayForLong },
         new("losses on a half-open link are not told", Usual with { Mutation = SimMutation.KeepsLossesToItself, Nodes = 2, SharedHost = false, Clients = 10 }, 5, ["I13", "I14"]) { Faults = HalfOpen },
+        new("beats go through others", Usual with { Mutation = SimMutation.RelaysBeats, Nodes = 3 }, 3, ["2.6"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
         new("nobody is told that it is down", Usual with { Mutation = SimMutation.TellsNobodyThatItIsDown, Nodes = 3, SharedHost = false }, 3, ["3.6"]) { Faults = EvictedWithoutTheStore },
         new("any session counts as gone", Usual with { Mutation = SimMutation.TakesAnySessionForGone, Nodes = 2, SharedHost = false }, 3, ["2.5"])
         {

@@ -84,6 +84,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         }
         if (call == "Renew") CheckSplit();
         if (call == "Renew") CheckTold();
+        if (call == "Renew") CheckEdges();
         for (; _shardLogSeen < Database.ShardLog.Count; _shardLogSeen++)
         {
             var raised = Database.ShardLog[_shardLogSeen];
@@ -225,6 +226,15 @@ internal sealed class SimCheckers(SimCluster cluster)
         var component = new HashSet<int> { voters[0].Node.Index };
         while (voters.FirstOrDefault(v => !component.Contains(v.Node.Index) && component.Any(c => cluster.Network.AreConnected(c, v.Node.Index))) is { } next) component.Add(next.Node.Index);
         if (component.Count < voters.Count) World.Violated("I17", $"22 s after the last fault began, {string.Join(", ", voters.Select(v => v.Inc))} are all members and do not reach each other.");
+    }
+
+    /// <summary>Whoever is reached through others only is not heard (2.6).</summary>
+    private void CheckEdges()
+    {
+        if (World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(15)) return;
+        foreach (var life in cluster.Lives)
+            if (cluster.Lives.FirstOrDefault(p => life.Core.Membership.Detector.IsUp(p.Inc) && !cluster.Network.AreConnected(life.Node.Index, p.Node.Index)) is { } other)
+                World.Violated("2.6", $"{life.Inc} takes {other.Inc} for connected, which no link has reached for 15 s.");
     }
 
     /// <summary>Somebody who is down lives on beside a member that knows it (3.6).</summary>

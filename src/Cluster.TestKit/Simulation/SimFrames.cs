@@ -19,6 +19,9 @@ internal abstract record SimFrame
     /// <summary>The sender has lost the other channel, and perhaps what it sent there.</summary>
     public sealed record SentMayBeLost : SimFrame;
 
+    /// <summary>A frame for a node that its origin has no link to.</summary>
+    public sealed record Relayed(Incarnation Origin, Incarnation Destination, SimFrame What) : SimFrame;
+
     public sealed record Hint : SimFrame;
 
     public sealed record Announce(ImmutableArray<ShardRoute> Moved) : SimFrame;

@@ -25,6 +25,7 @@ internal static class SimInvariants
         ["I15"] = "A life that lost a shard has nothing of it in memory.",
         ["I17"] = "Of the components of a split that all reach the store, one at most stays.",
         ["2.5"] = "A death certificate is of the dead.",
+        ["2.6"] = "15 s after the last fault began nobody takes a member that no link reaches for connected.",
         ["3.6"] = "Who is down and has reached a member that knows it for 12 s without a fault has stopped, also without the store.",
         ["4.4"] = "Who leaves the frozen state has read its own rows.",
         ["5.1"] = "An individually placed entity has one row, which everybody finds, and none of them is served after its end.",

@@ -19,6 +19,7 @@ internal sealed class SimLife
     private readonly MemberRow _draft;
     private TimeSpan _nextDial;
     private readonly SortedDictionary<ShardNo, SimPhase> _phases = [];
+    private readonly SortedDictionary<Incarnation, Incarnation> _relays = [];
     private long _viewSeen;
     private NodeMode _mode = NodeMode.Joining;
     private ClusterSnapshot? _shown;
@@ -82,7 +83,7 @@ internal sealed class SimLife
     /// <summary>Lets time pass for this life; lost when the life ends, late when its process stands still.</summary>
     public void After(TimeSpan delay, Action happens) => _cluster.World.After(delay, () => Node.Happen(this, happens));
 
-    public void Receive(SimLife from, SimFrame frame) => Node.Happen(this, () => Handle(from, frame));
+    public void Receive(SimLife from, SimFrame frame) => Node.Happen(this, () => Handle(from.Inc, frame));
 
     /// <summary>As a handshake does: whoever is down for this life is let in no more, and is told why.</summary>
     public bool RefusesAsDown(SimLife dialler) =>
@@ -96,6 +97,7 @@ internal sealed class SimLife
     {
         Tell(new NodeInput.ChannelUp(peer.Inc, channel));
         Gateway.LinkUp(peer.Inc);
+        DoubtRelays();
     });
 
     public void ChannelLost(SimLife peer, LinkChannel channel) => Node.Happen(this, () =>
@@ -108,14 +110,22 @@ internal sealed class SimLife
             Gateway.LinkUp(peer.Inc);
             if (_cluster.Plan.Mutation != SimMutation.KeepsLossesToItself) _cluster.Network.Send(this, peer, other, new SimFrame.SentMayBeLost());
         }
+        DoubtRelays();
         _nextDial = TimeSpan.Zero;
     });
 
+    /// <summary>Messages taken that came through a third node.</summary>
+    public long TakenThroughOthers { get; private set; }
+
+    /// <summary>Sends by the way that a peer is reached by.</summary>
+    public bool Send(Incarnation to, SimFrame frame) =>
+        _relays.TryGetValue(to, out var relay) ? SendOnLink(relay, new SimFrame.Relayed(Inc, to, frame)) : SendOnLink(to, frame);
+
     /// <summary>Sends on the data channel, or on the control channel while that is gone.</summary>
-    public bool Send(Incarnation to, SimFrame frame)
+    private bool SendOnLink(Incarnation to, SimFrame frame)
     {
         if (IsEnded || _cluster.LifeOf(to) is not { } peer || peer == this) return false;
-        if (frame is SimFrame.Deliver or SimFrame.Taken or SimFrame.Refused && _cluster.Network.IsFull(Node.Index, peer.Node.Index)) return false;
+        if ((frame is SimFrame.Relayed relayed ? relayed.What : frame) is SimFrame.Deliver or SimFrame.Taken or SimFrame.Refused && _cluster.Network.IsFull(Node.Index, peer.Node.Index)) return false;
         return _cluster.Network.Send(this, peer, LinkChannel.Data, frame) || _cluster.Network.Send(this, peer, LinkChannel.Control, frame);
     }
 
@@ -162,7 +172,7 @@ internal sealed class SimLife
             if (member.IsLive && member.Inc != Inc && _cluster.LifeOf(member.Inc) is { } peer) _cluster.Network.Dial(this, peer.Node);
     }
 
-    private void Handle(SimLife from, SimFrame frame)
+    private void Handle(Incarnation from, SimFrame frame)
     {
         switch (frame)
         {
@@ -170,11 +180,14 @@ internal sealed class SimLife
                 Tell(new NodeInput.Heard(beat, channel));
                 break;
             case SimFrame.SentMayBeLost:
-                Gateway.LinkLost(from.Inc);
-                Gateway.LinkUp(from.Inc);
+                Gateway.LinkLost(from);
+                Gateway.LinkUp(from);
+                break;
+            case SimFrame.Relayed relayed:
+                Relayed(from, relayed);
                 break;
             case SimFrame.Down:
-                Tell(new NodeInput.ToldDown(from.Inc));
+                Tell(new NodeInput.ToldDown(from));
                 break;
             case SimFrame.Hint:
                 Tell(new NodeInput.Hinted());
@@ -184,14 +197,52 @@ internal sealed class SimLife
                 Tell(new NodeInput.Moved());
                 break;
             case SimFrame.Deliver deliver:
-                Rooms.Arrived(from.Inc, deliver);
+                Rooms.Arrived(from, deliver);
                 break;
             case SimFrame.Subscribe subscribe:
-                Rooms.Subscribed(from.Inc, subscribe);
+                Rooms.Subscribed(from, subscribe);
                 break;
             default:
                 Gateway.Handle(frame);
                 break;
+        }
+    }
+
+    private void Relayed(Incarnation from, SimFrame.Relayed frame)
+    {
+        if (frame.What is SimFrame.Beat or SimFrame.Down && _cluster.Plan.Mutation != SimMutation.RelaysBeats) return;
+        switch (RelayRoutes.Judge(Inc, from, frame.Origin, frame.Destination, inc => Core.Membership.Snapshot?.Find(inc) is { IsLive: true }))
+        {
+            case RelayVerdict.Deliver:
+                if (frame.What is SimFrame.Deliver) TakenThroughOthers++;
+                Handle(frame.Origin, frame.What);
+                break;
+            case RelayVerdict.Forward:
+                SendOnLink(frame.Destination, frame);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void ChangeWay(Incarnation to, Incarnation? via)
+    {
+        _cluster.World.Trace($"{Inc} reaches {to} {(via is null ? "by itself or not at all" : $"through {via}")}");
+        Gateway.LinkLost(to);
+        if (via is { } relay) _relays[to] = relay;
+        else _relays.Remove(to);
+        Gateway.LinkUp(to);
+        Send(to, new SimFrame.SentMayBeLost());
+    }
+
+    private void DoubtRelays()
+    {
+        if (_cluster.Plan.Mutation == SimMutation.KeepsLossesToItself) return;
+        foreach (var peer in _relays.Keys.ToArray())
+        {
+            Gateway.LinkLost(peer);
+            Gateway.LinkUp(peer);
+            Send(peer, new SimFrame.SentMayBeLost());
         }
     }
 
@@ -206,7 +257,11 @@ internal sealed class SimLife
                 _cluster.Store.Control(this, call, answer => Answered(answer));
                 break;
             case NodeEffect.Beat(var to, var channel, var beat):
-                _cluster.Network.Send(this, _cluster.LifeOf(to), channel, new SimFrame.Beat(beat, channel));
+                if (_cluster.Plan.Mutation == SimMutation.RelaysBeats) Send(to, new SimFrame.Beat(beat, channel));
+                else _cluster.Network.Send(this, _cluster.LifeOf(to), channel, new SimFrame.Beat(beat, channel));
+                break;
+            case NodeEffect.Relay(var peer, var via):
+                ChangeWay(peer, via);
                 break;
             case NodeEffect.ProbeLink(var peer):
                 ProbeLink(peer);

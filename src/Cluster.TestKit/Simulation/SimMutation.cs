@@ -93,6 +93,9 @@ public enum SimMutation
     /// <summary>A node goes by its own lease times instead of the cluster's.</summary>
     KeepsItsOwnTimes,
 
+    /// <summary>Beats go through other nodes too.</summary>
+    RelaysBeats,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }

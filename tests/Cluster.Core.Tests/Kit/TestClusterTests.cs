@@ -92,6 +92,29 @@ public class TestClusterTests
     }
 
     [Fact]
+    public async Task Two_nodes_that_a_third_reaches_both_ask_each_other_through_it()
+    {
+        await using var cluster = await StartAsync(3);
+        var (node1, node2) = (cluster["node1"], cluster["node2"]);
+        var (on1, on2) = (OwnedBy(cluster, node1), OwnedBy(cluster, node2));
+
+        cluster.Cut(node1, node2);
+        await cluster.Until("node1 reaches node2 through node3", () => node1.Status().BrokenLinks.Any(l => l.RelayedThrough == "node3"));
+        await cluster.Until("node2 reaches node1 through node3", () => node2.Status().BrokenLinks.Any(l => l.RelayedThrough == "node3"));
+        Assert.DoesNotContain(cluster["node3"].Status().BrokenLinks, l => l.RelayedThrough is not null);
+        for (var i = 1; i <= 20; i++)
+        {
+            Assert.Equal(i, await node1.Entity<Tally>(on2).AskAsync(new Hit()));
+            Assert.Equal(i, await node2.Entity<Tally>(on1).AskAsync(new Hit()));
+        }
+        Assert.All(new[] { node1, node2 }, node => Assert.Equal(NodeMode.Serving, node.Mode));
+
+        cluster.Heal();
+        await cluster.Until("nothing is relayed any more", () => node1.Status().BrokenLinks.IsEmpty && node2.Status().BrokenLinks.IsEmpty);
+        Assert.Equal(21, await node1.Entity<Tally>(on2).AskAsync(new Hit()));
+    }
+
+    [Fact]
     public async Task A_node_without_the_store_freezes_and_serves_again_when_it_is_healed()
     {
         await using var cluster = await StartAsync(2);
