@@ -43,7 +43,7 @@ say "Benchmarks: each once, small and without thresholds, so that none is found 
 bench="dotnet bench/Cluster.Bench/bin/Release/net10.0/Cluster.Bench.dll"
 rows=$($bench list) && [ -n "$rows" ] || fail "the bench does not list its rows."
 for row in $rows; do
-  case $row in gateway) size="--callers 50" ;; *) size="" ;; esac
+  case $row in gateway) size="--callers 50" ;; rehome*) size="--entities 2000" ;; *) size="" ;; esac
   line=$(timeout --kill-after=5 60 $bench "$row" --seconds 1 --runs 1 $size --json 2>"$results/bench")
   if [ $? = 0 ] && [[ $line == "{\"bench\":\"$row\",\"value\":"[1-9]* || $line == "{\"bench\":\"$row\",\"value\":0."* ]]; then
     passed=$((passed + 1))

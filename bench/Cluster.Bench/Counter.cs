@@ -44,4 +44,5 @@ internal sealed class Counter : Entity
 [JsonSerializable(typeof(Note))]
 [JsonSerializable(typeof(Count))]
 [JsonSerializable(typeof(int))]
+[JsonSerializable(typeof(Nodes.Hosted))]
 internal sealed partial class BenchJson : JsonSerializerContext;

@@ -3,12 +3,14 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using ActorCluster.Bench.Nodes;
 using ActorCluster.Entities;
-using ActorCluster.Hosting;
 
 namespace ActorCluster.Bench;
 
 /// <summary>The command of the persist row; its text becomes the event.</summary>
 internal sealed record Enter(ReadOnlyMemory<byte> Text) : IRequest<Entered>;
+
+/// <summary>The question that records nothing.</summary>
+internal sealed record Look : IRequest<Entered>;
 
 /// <summary>How many entries the ledger has now.</summary>
 internal sealed record Entered(long Entries);
@@ -28,14 +30,9 @@ internal sealed class Ledger : JournaledEntity<ReadOnlyMemory<byte>>
 
     protected override string? SnapshotSchema => "ledger.v1";
 
-    public static void Register(MessageCatalog messages) => messages.Add(typeof(Enter), "enter.v1", new EnterCodec(), new EnteredCodec());
-
-    /// <summary>Hosts ledgers, over that database if one is named.</summary>
-    public static void Host(ActorClusterBuilder cluster, string? postgres)
-    {
-        cluster.WithEntity<Ledger>("ledger", Register, Shards);
-        if (postgres is not null) cluster.Configure(options => (options.Store.Sqlite, options.Store.Postgres) = ("", postgres));
-    }
+    public static void Register(MessageCatalog messages) => messages
+        .Add(typeof(Enter), "enter.v1", new EnterCodec(), new EnteredCodec())
+        .Add(typeof(Look), "look.v1", new LookCodec(), new EnteredCodec());
 
     protected internal override ValueTask ActivateAsync()
     {
@@ -43,7 +40,9 @@ internal sealed class Ledger : JournaledEntity<ReadOnlyMemory<byte>>
         return ValueTask.CompletedTask;
     }
 
-    protected override Decision<ReadOnlyMemory<byte>> Decide(object message) => Decision<ReadOnlyMemory<byte>>.Record(((Enter)message).Text);
+    protected override Decision<ReadOnlyMemory<byte>> Decide(object message) => message is Look
+        ? Decision<ReadOnlyMemory<byte>>.Answer(new Entered(_entries))
+        : Decision<ReadOnlyMemory<byte>>.Record(((Enter)message).Text);
 
     protected override void Apply(ReadOnlyMemory<byte> happened, long seq) => _entries++;
 
@@ -75,6 +74,13 @@ internal sealed class Ledger : JournaledEntity<ReadOnlyMemory<byte>>
         public void Encode(object message, IBufferWriter<byte> into) => into.Write(((Enter)message).Text.Span);
 
         public object Decode(ReadOnlySpan<byte> bytes) => new Enter(bytes.ToArray());
+    }
+
+    private sealed class LookCodec : IMessageCodec
+    {
+        public void Encode(object message, IBufferWriter<byte> into) { }
+
+        public object Decode(ReadOnlySpan<byte> bytes) => new Look();
     }
 
     private sealed class EnteredCodec : IMessageCodec

@@ -15,6 +15,8 @@ var rows = new Dictionary<string, Func<BenchOptions, TempFolder, Task<Figure>>>(
     ["fan-out"] = FanOut.RunAsync,
     ["failover"] = Failover.SqliteAsync,
     ["failover-postgres"] = Failover.PostgresAsync,
+    ["rehome"] = Rehome.SqliteAsync,
+    ["rehome-postgres"] = Rehome.PostgresAsync,
     ["gateway"] = Gateway.RunAsync,
 };
 

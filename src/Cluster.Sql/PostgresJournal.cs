@@ -62,14 +62,31 @@ internal static class PostgresJournal
     public static StoreResult<ImmutableArray<JournalRow>> ReadJournal(PostgresSession db, string entity, long fromSeq, int limit)
     {
         var rows = db.Read(
-            r => new JournalRow(
-                entity, r.GetInt64(0), r.IsDBNull(1) ? null : new CommandId(new ClientId(BinaryPrimitives.ReadUInt128BigEndian(r.GetFieldValue<byte[]>(1))), r.GetInt64(2)),
-                r.GetString(3), r.GetFieldValue<byte[]>(4), r.IsDBNull(5) ? null : (ReadOnlyMemory<byte>?)r.GetFieldValue<byte[]>(5), r.GetInt64(6)),
+            r => ReadRow(r, entity),
             """
             SELECT entity_seq, client_id, client_seq, kind, payload, result, at FROM journal
             WHERE entity=$1 AND entity_seq>=$2 ORDER BY entity_seq LIMIT $3
             """, entity, fromSeq, limit);
         return StoreResult.Ok(rows.ToImmutableArray());
+    }
+
+    /// <summary>Two statements for all of them.</summary>
+    public static StoreResult<ImmutableArray<EntityRecord>> Load(PostgresSession db, IReadOnlyList<string> entities, int limit)
+    {
+        var snapshots = new Dictionary<string, EntitySnapshot>(StringComparer.Ordinal);
+        db.Read(
+            r => r.GetString(4) is var entity && Verified(r, entity) is { } sound && snapshots.TryAdd(entity, sound),
+            "SELECT entity_seq, schema, payload, crc32c, entity FROM snapshot WHERE entity=ANY($1) ORDER BY entity, entity_seq DESC", (object)entities.ToArray());
+        var rows = db.Read(
+            r => (Place: (int)r.GetInt64(7) - 1, Row: ReadRow(r, entities[(int)r.GetInt64(7) - 1])),
+            """
+            SELECT j.entity_seq, j.client_id, j.client_seq, j.kind, j.payload, j.result, j.at, e.place
+            FROM unnest($1, $2) WITH ORDINALITY e(entity, after, place) CROSS JOIN LATERAL
+                (SELECT * FROM journal WHERE entity=e.entity AND entity_seq>e.after ORDER BY entity_seq LIMIT $3) j
+            ORDER BY e.place, j.entity_seq
+            """, entities.ToArray(), entities.Select(e => snapshots.TryGetValue(e, out var s) ? s.EntitySeq : 0).ToArray(), limit);
+        var of = rows.ToLookup(r => r.Place, r => r.Row);
+        return StoreResult.Ok(entities.Select((e, place) => new EntityRecord(snapshots.GetValueOrDefault(e), [.. of[place]])).ToImmutableArray());
     }
 
     public static StoreResult<bool> SaveSnapshot(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot)
@@ -195,6 +212,10 @@ internal static class PostgresJournal
         batch.Rows.Select(r => r.Entity).ToArray(), batch.Rows.Select(r => r.EntitySeq).ToArray()) is not null;
 
     private static bool HasTwins(ShardBatch batch) => batch.Rows.DistinctBy(r => (r.Entity, r.EntitySeq)).Count() != batch.Rows.Length;
+
+    private static JournalRow ReadRow(NpgsqlDataReader read, string entity) => new(
+        entity, read.GetInt64(0), read.IsDBNull(1) ? null : new CommandId(new ClientId(BinaryPrimitives.ReadUInt128BigEndian(read.GetFieldValue<byte[]>(1))), read.GetInt64(2)),
+        read.GetString(3), read.GetFieldValue<byte[]>(4), read.IsDBNull(5) ? null : (ReadOnlyMemory<byte>?)read.GetFieldValue<byte[]>(5), read.GetInt64(6));
 
     private static EntitySnapshot? Verified(NpgsqlDataReader read, string entity)
     {

@@ -171,6 +171,13 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     }
 
     /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<EntityRecord>>> LoadAsync(IReadOnlyList<string> entities, int limit)
+    {
+        ArgumentNullException.ThrowIfNull(entities);
+        return ReadAsync(Freer(_reads), db => PostgresJournal.Load(db, entities, limit));
+    }
+
+    /// <inheritdoc />
     public ValueTask<StoreResult<bool>> SaveSnapshotAsync(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot)
     {
         ArgumentNullException.ThrowIfNull(snapshot);

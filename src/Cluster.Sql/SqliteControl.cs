@@ -8,6 +8,9 @@ namespace ActorCluster.Sql;
 /// <summary>The statements of <see cref="IControlStore"/> except the view change, each run inside a transaction that the caller opened.</summary>
 internal static class SqliteControl
 {
+    /// <summary>Rows that one call moves at most, so that none takes long; a renewal waits for the call before it.</summary>
+    public const int SliceRows = 4_096;
+
     private const long DownMembersShownMs = 7L * 24 * 60 * 60 * 1000;
 
     private const string ShardColumns = "shard_no, type, key, epoch, owner_inc, target_inc, prev_inc, state, next_seq";
@@ -78,7 +81,7 @@ internal static class SqliteControl
             (prev_inc IS NULL OR EXISTS (SELECT 1 FROM shard_type t WHERE t.type=shard.type AND t.exclusive=0)
                 OR EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.dead_proof=1))
             """, null);
-        foreach (var seen in stale) Take("prev_inc=?2 AND EXISTS (SELECT 1 FROM member m WHERE m.inc=?2 AND m.lease_seq=?3)", seen);
+        foreach (var seen in stale.TakeWhile(_ => acquired.Count < SliceRows)) Take("prev_inc=?2 AND EXISTS (SELECT 1 FROM member m WHERE m.inc=?2 AND m.lease_seq=?3)", seen);
         foreach (var shard in acquired)
         {
             db.Get("INSERT INTO shard_log(shard_no, epoch, owner_inc, view) SELECT ?1, ?2, ?3, view FROM cluster WHERE id=1")
@@ -90,11 +93,12 @@ internal static class SqliteControl
         {
             var update = db.Get(
                 $"""
-                UPDATE shard SET epoch=epoch+1, owner_inc=?1, prev_inc=NULL, state='owned' WHERE target_inc=?1 AND state='free'
-                    AND EXISTS (SELECT 1 FROM member WHERE inc=?1 AND (types IS NULL OR instr(types, char(10) || shard.type || char(10)) > 0))
-                    AND {where}
+                UPDATE shard SET epoch=epoch+1, owner_inc=?1, prev_inc=NULL, state='owned' WHERE shard_no IN (
+                    SELECT shard_no FROM shard WHERE target_inc=?1 AND state='free'
+                        AND EXISTS (SELECT 1 FROM member WHERE inc=?1 AND (types IS NULL OR instr(types, char(10) || shard.type || char(10)) > 0))
+                        AND {where} LIMIT ?4)
                 RETURNING shard_no, type, key, epoch, next_seq
-                """).Bind(1, inc.Value);
+                """).Bind(1, inc.Value).Bind(4, SliceRows - acquired.Count);
             if (previous is { } seen) update.Bind(2, seen.Inc.Value).Bind(3, seen.LeaseSeq);
             while (update.Step())
                 acquired.Add(new AcquiredShard(new ShardNo(update.GetLong(0)), update.GetText(1), update.GetText(2), new Epoch(update.GetLong(3)), update.GetLong(4)));
@@ -153,8 +157,8 @@ internal static class SqliteControl
     public static StoreResult<int> RevokeOfDown(SqliteSession db) => StoreResult.Ok(db.Get(
         """
         UPDATE shard SET prev_inc=owner_inc, owner_inc=NULL, target_inc=NULL, state='free'
-        WHERE owner_inc IN (SELECT inc FROM member WHERE status='down')
-        """).Run());
+        WHERE shard_no IN (SELECT shard_no FROM shard WHERE owner_inc IN (SELECT inc FROM member WHERE status='down') LIMIT ?1)
+        """).Bind(1, SliceRows).Run());
 
     public static StoreResult<ImmutableArray<ShardNo>> Retarget(SqliteSession db, IReadOnlyCollection<ShardRetarget> retargets) => Changed(
         retargets, r => r.Shard,

@@ -58,6 +58,17 @@ internal static class SqliteJournal
         return StoreResult.Ok(rows.DrainToImmutable());
     }
 
+    public static StoreResult<ImmutableArray<EntityRecord>> Load(SqliteSession db, IReadOnlyList<string> entities, int limit)
+    {
+        var records = ImmutableArray.CreateBuilder<EntityRecord>(entities.Count);
+        foreach (var entity in entities)
+        {
+            var snapshot = ReadSnapshot(db, entity).Value;
+            records.Add(new EntityRecord(snapshot, ReadJournal(db, entity, (snapshot?.EntitySeq ?? 0) + 1, limit).Value));
+        }
+        return StoreResult.Ok(records.MoveToImmutable());
+    }
+
     public static StoreResult<bool> SaveSnapshot(SqliteSession db, ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot)
     {
         if (!Owns(db, shard, epoch, owner)) return Fenced<bool>(shard, epoch, owner);

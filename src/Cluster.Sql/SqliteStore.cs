@@ -93,8 +93,18 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => WriteAsync(db => SqliteControl.Renew(db, inc, NowUnixMs));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null) =>
-        WriteAsync(db => SqliteControl.Acquire(db, inc, stale ?? []));
+    public async ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null)
+    {
+        // Each row is whole by itself, and what a slice in doubt took is found among the own rows.
+        var acquired = ImmutableArray.CreateBuilder<AcquiredShard>();
+        while (true)
+        {
+            var slice = await WriteAsync(db => SqliteControl.Acquire(db, inc, stale ?? [])).ConfigureAwait(false);
+            if (!slice.IsOk) return acquired.Count == 0 ? slice : StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.InDoubt, slice.Reason!);
+            acquired.AddRange(slice.Value);
+            if (slice.Value.Length < SqliteControl.SliceRows) return StoreResult.Ok(acquired.OrderBy(s => s.No).ToImmutableArray());
+        }
+    }
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(SqliteControl.ReadShards, urgent: true);
@@ -105,15 +115,15 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> PlanHandoffAsync(IReadOnlyCollection<ShardRetarget> plans) =>
-        WriteAsync(db => SqliteControl.PlanHandoff(db, plans));
+        SliceAsync(plans, SqliteControl.PlanHandoff);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RevertHandoffAsync(
-        Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => WriteAsync(db => SqliteControl.RevertHandoff(db, owner, shards));
+        Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => SliceAsync(shards, (db, some) => SqliteControl.RevertHandoff(db, owner, some));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ReleaseAsync(Incarnation owner, IReadOnlyCollection<ShardRelease> releases) =>
-        WriteAsync(db => SqliteControl.Release(db, owner, releases));
+        SliceAsync(releases, (db, some) => SqliteControl.Release(db, owner, some));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<int>> ClearPreviousAsync(Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
@@ -124,7 +134,7 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>
-        WriteAsync(db => SqliteControl.Retarget(db, retargets));
+        SliceAsync(retargets, SqliteControl.Retarget);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches)
@@ -154,6 +164,13 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
         return ReadAsync(db => SqliteJournal.ReadJournal(db, entity, fromSeq, limit), urgent: false);
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<EntityRecord>>> LoadAsync(IReadOnlyList<string> entities, int limit)
+    {
+        ArgumentNullException.ThrowIfNull(entities);
+        return ReadAsync(db => SqliteJournal.Load(db, entities, limit), urgent: false);
     }
 
     /// <inheritdoc />
@@ -299,6 +316,20 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
             session.Dispose();
             throw;
         }
+    }
+
+    /// <summary>Orders that each hold for themselves: many of them need no long call.</summary>
+    private async ValueTask<StoreResult<ImmutableArray<ShardNo>>> SliceAsync<T>(IReadOnlyCollection<T> orders, Func<SqliteSession, IReadOnlyCollection<T>, StoreResult<ImmutableArray<ShardNo>>> operation)
+    {
+        if (orders.Count <= SqliteControl.SliceRows) return await WriteAsync(db => operation(db, orders)).ConfigureAwait(false);
+        var changed = ImmutableArray.CreateBuilder<ShardNo>();
+        foreach (var some in orders.Chunk(SqliteControl.SliceRows))
+        {
+            var slice = await WriteAsync(db => operation(db, some)).ConfigureAwait(false);
+            if (!slice.IsOk) return changed.Count == 0 ? slice : StoreResult.Not<ImmutableArray<ShardNo>>(StoreVerdict.InDoubt, slice.Reason!);
+            changed.AddRange(slice.Value);
+        }
+        return StoreResult.Ok(changed.DrainToImmutable());
     }
 
     private ValueTask<StoreResult<T>> WriteAsync<T>(Func<SqliteSession, StoreResult<T>> operation, bool urgent = true, bool takesSavepoint = true) =>

@@ -139,6 +139,19 @@ internal static class JournalConformance
             })
                 Verdict(StoreVerdict.Fenced, refused, "Only the owner at its epoch writes snapshots.");
         })),
+        ("Entities are loaded together, each from its newest sound snapshot and the rows after it", open => RunAsync(open, async b =>
+        {
+            var a = await b.MemberAsync().ConfigureAwait(false);
+            var shards = await b.AcquireAllAsync(a).ConfigureAwait(false);
+            foreach (var (shard, entity, rows) in new[] { (shards[0], "counter/x", 5), (shards[1], "counter/y", 2) })
+                Equal(AppendOutcome.Committed, await b.AppendAsync(b.Batch(shard, a, 1, entity, 1) with { Rows = [.. Enumerable.Range(1, rows).Select(i => JournalRowOf(entity, i))] }).ConfigureAwait(false), "Appended.");
+            Ok(await b.Store.SaveSnapshotAsync(shards[0].No, shards[0].Epoch, a, new EntitySnapshot("counter/x", 3, "state.v1", new byte[] { 3 })).ConfigureAwait(false), "SaveSnapshotAsync");
+            var loaded = Ok(await b.Store.LoadAsync(["counter/y", "counter/none", "counter/x"], 10).ConfigureAwait(false), "LoadAsync");
+            Sequence([(0L, "1,2"), (0L, ""), (3L, "4,5")], loaded.Select(l => (l.Snapshot?.EntitySeq ?? 0, string.Join(',', l.Rows.Select(r => r.EntitySeq)))), "In the order asked for.");
+            Equal(StoreText.Of(JournalRowOf("counter/y", 2)), StoreText.Of(loaded[0].Rows[1]), "As written.");
+            var few = Ok(await b.Store.LoadAsync(["counter/x", "counter/y"], 1).ConfigureAwait(false), "LoadAsync");
+            Sequence(["4", "1"], few.Select(l => string.Join(',', l.Rows.Select(r => r.EntitySeq))), "No more of each than asked for.");
+        })),
         ("Truncation stays below the older snapshot, in slices, and is fenced", open => RunAsync(open, async b =>
         {
             var (a, shard) = await OwnerAsync(b).ConfigureAwait(false);

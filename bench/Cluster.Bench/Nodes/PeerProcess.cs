@@ -11,7 +11,6 @@ namespace ActorCluster.Bench.Nodes;
 internal sealed class PeerProcess : IAsyncDisposable
 {
     public const string Command = "--serve";
-    private const string WithLedgers = "ledgers";
 
     private readonly Process _process;
 
@@ -22,20 +21,18 @@ internal sealed class PeerProcess : IAsyncDisposable
     /// <summary>Where the raw echo listens.</summary>
     public IPEndPoint Echo { get; }
 
-    /// <summary>What happened in the node's life, if it hosts ledgers.</summary>
+    /// <summary>What happened in the node's life, if it tells of it.</summary>
     public ConcurrentQueue<Step> Steps { get; } = new();
 
     /// <summary>Starts it; it has joined when this returns.</summary>
     /// <param name="folder">Of the cluster.</param>
     /// <param name="name">Of the node.</param>
-    /// <param name="withLedgers">It hosts ledgers beside counters, and tells its steps.</param>
-    /// <param name="postgres">Connection string of the store of nodes with ledgers, instead of a file in the folder.</param>
-    public static async Task<PeerProcess> StartAsync(string folder, string name, bool withLedgers = false, string? postgres = null)
+    /// <param name="hosts">What it hosts beside counters; then it tells its steps.</param>
+    public static async Task<PeerProcess> StartAsync(string folder, string name, Hosted? hosts = null)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardInput = true };
         foreach (var argument in new[] { typeof(PeerProcess).Assembly.Location, Command, folder, name }) start.ArgumentList.Add(argument);
-        if (withLedgers) start.ArgumentList.Add(WithLedgers);
-        if (postgres is not null) start.ArgumentList.Add(postgres);
+        if (hosts is not null) start.ArgumentList.Add(hosts.ToLine());
         var process = Process.Start(start) ?? throw new InvalidOperationException("dotnet did not start.");
         string? line;
         do line = await process.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(60)).ConfigureAwait(false);
@@ -53,11 +50,10 @@ internal sealed class PeerProcess : IAsyncDisposable
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen();
         new Thread(() => RawEcho.Serve(listener)) { IsBackground = true }.Start();
-        var withLedgers = more.Contains(WithLedgers);
-        if (withLedgers) Ledger.Tell = step => Console.WriteLine(step.ToLine());
-        await using var node = await (withLedgers
-            ? BenchNode.StartAsync(folder, name, c => Ledger.Host(c, more.Length > 1 ? more[1] : null), new StepLog(Ledger.Tell!))
-            : BenchNode.StartAsync(folder, name)).ConfigureAwait(false);
+        var hosts = more is [var line] ? Hosted.FromLine(line) : null;
+        Action<Step> tell = step => Console.WriteLine(step.ToLine());
+        if (hosts is { TellsOfLoads: true }) Ledger.Tell = tell;
+        await using var node = await (hosts is null ? BenchNode.StartAsync(folder, name) : BenchNode.StartAsync(folder, name, hosts.SetUp, new StepLog(tell))).ConfigureAwait(false);
         Console.WriteLine($"ready {((IPEndPoint)listener.LocalEndPoint!).Port}");
         await Console.In.ReadToEndAsync().ConfigureAwait(false);
     }

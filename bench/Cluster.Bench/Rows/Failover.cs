@@ -41,12 +41,13 @@ internal static class Failover
     {
         var mine = new ConcurrentQueue<Step>();
         Ledger.Tell = mine.Enqueue;
-        await using var node = await BenchNode.StartAsync(folder.Path, "node1", c => Ledger.Host(c, postgres), new StepLog(mine.Enqueue)).ConfigureAwait(false);
-        await using var survivor = await PeerProcess.StartAsync(folder.Path, "node2", withLedgers: true, postgres).ConfigureAwait(false);
+        var hosts = new Hosted(postgres, Ledger.Shards, TellsOfLoads: true, Balances: true);
+        await using var node = await BenchNode.StartAsync(folder.Path, "node1", hosts.SetUp, new StepLog(mine.Enqueue)).ConfigureAwait(false);
+        await using var survivor = await PeerProcess.StartAsync(folder.Path, "node2", hosts).ConfigureAwait(false);
         var (times, all, close) = (new List<double>(), new List<Dictionary<string, double>>(), Window.Open(survivor.Id));
         for (var run = 0; run < runs; run++)
         {
-            await using var victim = await PeerProcess.StartAsync(folder.Path, "node3", withLedgers: true, postgres).ConfigureAwait(false);
+            await using var victim = await PeerProcess.StartAsync(folder.Path, "node3", hosts).ConfigureAwait(false);
             var id = await EntityOfAsync(node, run).ConfigureAwait(false);
             mine.Clear();
             survivor.Steps.Clear();

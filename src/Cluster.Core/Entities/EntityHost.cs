@@ -21,6 +21,7 @@ internal sealed class EntityHost : IAsyncDisposable
     {
         (Ownership, Store, Services, Log, MailboxMax, EffectLimit, Gate) = (ownership, store, services, log, limits.MailboxMax, limits.EffectLimit, gate);
         Journal = new JournalDriver(store, ownership, this);
+        Loader = new EntityLoader(store);
         DurableTimers = new TimerDriver(this);
         var interval = TimeSpan.FromMilliseconds(Math.Clamp(limits.PassivateAfter.TotalMilliseconds / 4, 50, 10_000));
         _idleRounds = (int)Math.Ceiling(limits.PassivateAfter / interval) + 1; // The round of the last use is not whole.
@@ -51,6 +52,8 @@ internal sealed class EntityHost : IAsyncDisposable
     public EntityTimers Timers { get; } = new();
 
     public JournalDriver Journal { get; }
+
+    public EntityLoader Loader { get; }
 
     public TimerDriver DurableTimers { get; }
 

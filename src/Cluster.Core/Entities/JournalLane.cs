@@ -53,6 +53,7 @@ internal sealed class JournalLane(Func<Guid> newId)
     private const int ExitRegressed = 78;
 
     private readonly SortedDictionary<ShardNo, Log> _logs = [];
+    private readonly SortedDictionary<ShardNo, Log> _inDoubt = []; // A look at all shards before each commit would cost more than the commit where there are very many.
     private readonly Queue<Log> _ready = new();
     private JournalCall? _underWay;
 
@@ -62,6 +63,7 @@ internal sealed class JournalLane(Func<Guid> newId)
     public void Open(ShardNo shard, Epoch epoch, Incarnation owner, long nextSeq)
     {
         if (_logs.TryGetValue(shard, out var old)) Drop(old);
+        _inDoubt.Remove(shard);
         _logs[shard] = new Log(shard, epoch, owner) { NextSeq = nextSeq };
     }
 
@@ -71,6 +73,7 @@ internal sealed class JournalLane(Func<Guid> newId)
         if (!_logs.TryGetValue(shard, out var log) || log.Epoch != epoch) return;
         Drop(log);
         _logs.Remove(shard);
+        _inDoubt.Remove(shard);
     }
 
     /// <summary>Gives up what waits, but keeps the shard: a batch in doubt must still be resolved before the shard's entities are loaded anew.
@@ -106,7 +109,7 @@ internal sealed class JournalLane(Func<Guid> newId)
     public JournalCall? Next()
     {
         if (_underWay is not null) return null;
-        foreach (var log in _logs.Values.Where(l => l.InDoubt))
+        foreach (var log in _inDoubt.Values)
             return _underWay = new JournalCall.Resolve(log.Batch!);
         var batches = ImmutableArray.CreateBuilder<ShardBatch>();
         int rows = 0, bytes = 0;
@@ -134,7 +137,7 @@ internal sealed class JournalLane(Func<Guid> newId)
         {
             if (LogOf(call.Batches[i]) is not { } log) continue; // Closed meanwhile.
             if (result.IsOk) Outcome(log, result.Value[i], news);
-            else if (result.Verdict == StoreVerdict.InDoubt) log.InDoubt = log.WasInDoubt = true;
+            else if (result.Verdict == StoreVerdict.InDoubt) Doubt(log);
             else if (log.Owners is null && !log.WasInDoubt) Forget(log); // Nothing was written, and nobody waits for it any more.
             else Ready(log); // Nothing was written: the identical batch goes again.
         }
@@ -151,6 +154,7 @@ internal sealed class JournalLane(Func<Guid> newId)
                 break;
             case BatchResolution.NotCommitted:
                 log.InDoubt = false;
+                _inDoubt.Remove(log.Shard);
                 Ready(log);
                 break;
             case BatchResolution.Fenced:
@@ -174,7 +178,7 @@ internal sealed class JournalLane(Func<Guid> newId)
                 Committed(log, news);
                 break;
             case AppendOutcome.Unexpected:
-                log.InDoubt = log.WasInDoubt = true;
+                Doubt(log);
                 break;
             default:
                 // Nothing of the batch is written, and its speculation rests on a command that must not run again.
@@ -198,9 +202,16 @@ internal sealed class JournalLane(Func<Guid> newId)
         Forget(log);
     }
 
+    private void Doubt(Log log)
+    {
+        log.InDoubt = log.WasInDoubt = true;
+        _inDoubt[log.Shard] = log;
+    }
+
     private void Forget(Log log)
     {
         (log.Batch, log.InDoubt, log.WasInDoubt) = (null, false, false);
+        _inDoubt.Remove(log.Shard);
         if (log.Waiting.Count > 0) Ready(log);
     }
 

@@ -32,10 +32,11 @@ public abstract partial class JournaledEntity<TEvent>
         while (context.Cell.Host.Journal.HasOrphans(shard.No, shard.Epoch))
             await Task.Delay(OrphanPause).ConfigureAwait(false);
 
-        var snapshot = await store.ReadSnapshotAsync(entity).ConfigureAwait(false);
-        if (!snapshot.IsOk) throw new EntityException(EntityFailure.StoreAway(entity, noEffect: true));
-        if (snapshot.Value is { } found) Restore(found);
-        while (true)
+        var loaded = await context.Cell.Host.Loader.LoadAsync(entity).ConfigureAwait(false);
+        if (!loaded.IsOk) throw new EntityException(EntityFailure.StoreAway(entity, noEffect: true));
+        if (loaded.Value!.Snapshot is { } found) Restore(found);
+        foreach (var row in loaded.Value.Rows) Replay(row);
+        while (loaded.Value.Rows.Length == EntityLoader.FirstRows)
         {
             var page = await store.ReadJournalAsync(entity, _seq + 1, PageRows).ConfigureAwait(false);
             if (!page.IsOk) throw new EntityException(EntityFailure.StoreAway(entity, noEffect: true));

@@ -117,6 +117,24 @@ public interface IJournalStore
     /// <summary>Reads an entity's committed rows from a sequence on, in order, at most <paramref name="limit"/> (1 to 10,000).</summary>
     ValueTask<StoreResult<ImmutableArray<JournalRow>>> ReadJournalAsync(string entity, long fromSeq, int limit);
 
+    /// <summary>Reads what entities are loaded from, in one call: for each its newest verified snapshot and its first rows after that.</summary>
+    /// <param name="entities">Store keys, 1 to 1,000.</param>
+    /// <param name="limit">At most so many rows of each, 1 to 10,000.</param>
+    /// <returns>One for each entity, in order.</returns>
+    async ValueTask<StoreResult<ImmutableArray<EntityRecord>>> LoadAsync(IReadOnlyList<string> entities, int limit)
+    {
+        var records = ImmutableArray.CreateBuilder<EntityRecord>(entities.Count);
+        foreach (var entity in entities)
+        {
+            var snapshot = await ReadSnapshotAsync(entity).ConfigureAwait(false);
+            if (!snapshot.IsOk) return StoreResult.Not<ImmutableArray<EntityRecord>>(snapshot.Verdict, snapshot.Reason!);
+            var rows = await ReadJournalAsync(entity, (snapshot.Value?.EntitySeq ?? 0) + 1, limit).ConfigureAwait(false);
+            if (!rows.IsOk) return StoreResult.Not<ImmutableArray<EntityRecord>>(rows.Verdict, rows.Reason!);
+            records.Add(new EntityRecord(snapshot.Value, rows.Value));
+        }
+        return StoreResult.Ok(records.MoveToImmutable());
+    }
+
     /// <summary>Writes a snapshot, keeps the two newest. Fenced when the shard has another owner or epoch.</summary>
     ValueTask<StoreResult<bool>> SaveSnapshotAsync(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot);
 

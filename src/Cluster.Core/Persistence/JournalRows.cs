@@ -62,6 +62,11 @@ public enum BatchResolution
     Broken,
 }
 
+/// <summary>What an entity is loaded from.</summary>
+/// <param name="Snapshot">Its newest verified snapshot, null when there is none.</param>
+/// <param name="Rows">The first rows after it, in order.</param>
+public sealed record EntityRecord(EntitySnapshot? Snapshot, ImmutableArray<JournalRow> Rows);
+
 /// <summary>An entity's committed state.</summary>
 /// <param name="Entity">Store key of the entity.</param>
 /// <param name="EntitySeq">The last row that the state contains.</param>

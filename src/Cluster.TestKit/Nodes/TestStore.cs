@@ -64,6 +64,8 @@ internal sealed class TestStore(IClusterStore store, PauseGate gate, Func<bool> 
 
     public ValueTask<StoreResult<ImmutableArray<JournalRow>>> ReadJournalAsync(string entity, long fromSeq, int limit) => Do(s => s.ReadJournalAsync(entity, fromSeq, limit));
 
+    public ValueTask<StoreResult<ImmutableArray<EntityRecord>>> LoadAsync(IReadOnlyList<string> entities, int limit) => Do(s => s.LoadAsync(entities, limit));
+
     public ValueTask<StoreResult<bool>> SaveSnapshotAsync(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot) => Do(s => s.SaveSnapshotAsync(shard, epoch, owner, snapshot));
 
     public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq) => Do(s => s.TruncateAsync(shard, epoch, owner, entity, belowSeq));
