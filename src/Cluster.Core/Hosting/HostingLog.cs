@@ -59,7 +59,7 @@ internal static partial class HostingLog
     [LoggerMessage(1017, LogLevel.Debug, "The lock file of {Peer} is free")]
     public static partial void LockFree(this ILogger log, Incarnation peer);
 
-    [LoggerMessage(1024, LogLevel.Debug, "The store has lost the session of {Peer}")]
+    [LoggerMessage(1026, LogLevel.Debug, "The store has lost the session of {Peer}")]
     public static partial void SessionGone(this ILogger log, Incarnation peer);
 
     [LoggerMessage(1018, LogLevel.Debug, "Asks for a view change: {Reason}")]

@@ -96,7 +96,7 @@ public class TestClusterTests
     {
         await using var cluster = await StartAsync(3);
         var (node1, node2) = (cluster["node1"], cluster["node2"]);
-        var (on1, on2) = (OwnedBy(cluster, node1), OwnedBy(cluster, node2));
+        var (on1, on2) = (await OwnedByAsync(cluster, node1), await OwnedByAsync(cluster, node2));
 
         cluster.Cut(node1, node2);
         await cluster.Until("node1 reaches node2 through node3", () => node1.Status().BrokenLinks.Any(l => l.RelayedThrough == "node3"));
