@@ -13,6 +13,7 @@ internal sealed class EntityHost : IAsyncDisposable
     public static readonly TimeSpan EffectsMustEnd = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<ShardNo, LocalShard> _shards = new();
+    private readonly ConcurrentDictionary<Task, byte> _ending = new();
     private readonly int _idleRounds;
     private readonly Timer _sweep;
     private int _round;
@@ -86,7 +87,10 @@ internal sealed class EntityHost : IAsyncDisposable
         if (Find(no, epoch) is not { } shard || !_shards.TryRemove(new KeyValuePair<ShardNo, LocalShard>(no, shard))) return Task.CompletedTask;
         Journal.Close(no, epoch);
         shard.Close();
-        return shard.Effects?.Ended ?? Task.CompletedTask;
+        if (shard.Effects?.Ended is not { IsCompleted: false } effects) return Task.CompletedTask;
+        _ending[effects] = default; // The rows may tell of an eviction before the view does: a life that ends then waits for these too.
+        _ = effects.ContinueWith(static (ended, all) => ((ConcurrentDictionary<Task, byte>)all!).TryRemove(ended, out _), _ending, TaskScheduler.Default);
+        return effects;
     }
 
     /// <summary>The node is frozen: memory that holds uncommitted speculation is dropped; what was under way is unknown.</summary>
@@ -109,7 +113,8 @@ internal sealed class EntityHost : IAsyncDisposable
     {
         await _sweep.DisposeAsync().ConfigureAwait(false);
         Timers.Dispose();
-        var effects = Task.WhenAll([.. _shards.Values.Select(s => Stop(s.No, s.Epoch))]);
+        foreach (var shard in _shards.Values) _ = Stop(shard.No, shard.Epoch);
+        var effects = Task.WhenAll(_ending.Keys);
         EffectsOutlive = await Task.WhenAny(effects, Task.Delay(EffectsMustEnd)).ConfigureAwait(false) != effects;
         await DurableTimers.DisposeAsync().ConfigureAwait(false);
         await Journal.DisposeAsync().ConfigureAwait(false);
