@@ -43,6 +43,7 @@ internal sealed class SimulateVerb : Verb
         var file = Path.Combine(folder, $"plan-{failing.Plan.Seed}.json");
         try
         {
+            Directory.CreateDirectory(folder);
             File.WriteAllText(file, plan.ToJson());
             return file;
         }

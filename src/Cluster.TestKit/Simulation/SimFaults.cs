@@ -120,7 +120,7 @@ internal sealed class SimFaults(SimCluster cluster)
                 Lasts(() => cluster.Store.LateCopies = value, () => cluster.Store.LateCopies = 0);
                 break;
             case SimFault.Leave or SimFault.LeaveTwo:
-                ToEach(Leave, n => n.Start());
+                ToEach(Leave, n => n.StartWhenLeft());
                 break;
             case SimFault.RollingRestart:
                 for (var i = 0; i < nodes.Length; i++)

@@ -10,6 +10,7 @@ internal sealed class SimNode(SimCluster cluster, int index)
 
     private readonly Queue<(SimLife Life, Action Happens)> _deferred = new();
     private long _process;
+    private bool _startsWhenLeft;
     private TimeSpan _clock;
     private TimeSpan _clockSet;
     private TimeSpan _suspended;
@@ -71,7 +72,7 @@ internal sealed class SimNode(SimCluster cluster, int index)
     public void Start()
     {
         if (IsAlive || !cluster.Plan.Nodes.Contains(index)) return;
-        (IsAlive, IsPaused, DiesAfterEffects, EffectsUnderWay) = (true, false, null, 0);
+        (IsAlive, IsPaused, DiesAfterEffects, EffectsUnderWay, _startsWhenLeft) = (true, false, null, 0, false);
         _process++;
         (_clock, _clockSet) = (TimeSpan.FromMilliseconds(1), cluster.World.Now);
         (_suspended, _suspendedAt) = (TimeSpan.Zero, null);
@@ -80,6 +81,13 @@ internal sealed class SimNode(SimCluster cluster, int index)
         _rate = 1 + ((drawn - 0.5) * 0.006); // Well within the 0.5 % that leases allow for.
         cluster.World.Trace($"{Name} starts");
         Live(_process);
+    }
+
+    /// <summary>Starts again as a supervisor would: not before the process that was told to leave has ended.</summary>
+    public void StartWhenLeft()
+    {
+        if (IsAlive) _startsWhenLeft = true;
+        else Start();
     }
 
     public void Kill()
@@ -143,6 +151,7 @@ internal sealed class SimNode(SimCluster cluster, int index)
         if (exitCode == ExitCodes.Left)
         {
             IsAlive = false;
+            if (_startsWhenLeft) Start();
             return;
         }
         var process = _process;

@@ -70,6 +70,13 @@ public static class Simulation
         world.RunUntil(healed + Settles, broken);
         foreach (var client in cluster.Clients) client.IsDone = true;
         world.RunUntil(world.Now + TimeSpan.FromSeconds(6), broken);
+        // Durable timers go on firing: what one has just set going is not what was left over.
+        var busy = world.Now;
+        world.RunUntil(world.Now + TimeSpan.FromSeconds(4), () =>
+        {
+            if (cluster.Lives.Any(l => l.Rooms.Waiting > 0)) busy = world.Now;
+            return broken() || world.Now - busy >= TimeSpan.FromMilliseconds(300);
+        });
         if (!broken()) cluster.Checkers.AtEnd();
     }
 
