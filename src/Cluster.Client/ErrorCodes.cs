@@ -6,7 +6,7 @@ public static class ErrorCodes
     /// <summary>The user is not a member of the room; join it first.</summary>
     public const string NotInRoom = "NotInRoom";
 
-    /// <summary>There is no such room.</summary>
+    /// <summary>A room cannot be streamed: the server hosts no chat rooms. Comes with <see cref="RoomEnded"/>, never as the refusal of a command.</summary>
     public const string NoSuchRoom = "NoSuchRoom";
 
     /// <summary>A room to be created exists.</summary>

@@ -72,7 +72,7 @@ public sealed class EntityContext
 
     /// <summary>Sends the entity a message of its own after a time; a timer of the same name is replaced.</summary>
     /// <param name="name">Name of the timer within the entity.</param>
-    /// <param name="due">From now; at least 0.</param>
+    /// <param name="due">From now; a negative time counts as 0. One that fires late is delivered late.</param>
     /// <param name="message">Delivered like any message, without a sender. In memory only: it ends with the entity.</param>
     public void SetTimer(string name, TimeSpan due, object message)
     {

@@ -29,12 +29,13 @@ public readonly record struct Decision<TEvent>(TEvent? Event, bool HasEvent, obj
     internal ImmutableArray<TimerOrder> Timers { get; init; }
 
     /// <summary>With the event, a timer is set: after <paramref name="delay"/> the entity decides on <paramref name="message"/>, on whichever node it is then.</summary>
-    /// <param name="key">Its name within the entity, 1 to 64 characters; a timer of that name is replaced.</param>
+    /// <param name="key">Its name within the entity, 1 to 64 characters, none of them NUL; a timer of that name is replaced.</param>
     /// <param name="delay">By the store's clock, from the decision on; at least 0.</param>
     /// <param name="message">Registered for the entity's type, no read, at most 16 KiB when encoded.</param>
     /// <remarks>The timer exists if and only if the event is committed. It fires at most once with an effect: what the firing records and the end of the timer are one commit. A firing
     /// that fails is repeated. An entity has at most 64 timers; it must say <see cref="JournaledEntity{TEvent}.HasDurableTimers"/>.</remarks>
-    /// <exception cref="ArgumentException">The key, the delay or the message is not as said.</exception>
+    /// <exception cref="ArgumentException">The key or the delay is not as said. A message that is not as said fails the turn with EntityFaulted, and nothing is recorded.</exception>
+    /// <exception cref="InvalidOperationException">The decision has no event: a timer is set in the commit of one.</exception>
     public Decision<TEvent> SetTimer(string key, TimeSpan delay, object message)
     {
         ArgumentNullException.ThrowIfNull(message);
@@ -43,6 +44,7 @@ public readonly record struct Decision<TEvent>(TEvent? Event, bool HasEvent, obj
     }
 
     /// <summary>As <see cref="SetTimer(string, TimeSpan, object)"/>, at a time of the store's clock; one that is past fires at once.</summary>
+    /// <inheritdoc cref="SetTimer(string, TimeSpan, object)" path="/exception" />
     public Decision<TEvent> SetTimer(string key, DateTimeOffset due, object message)
     {
         ArgumentNullException.ThrowIfNull(message);
@@ -50,6 +52,8 @@ public readonly record struct Decision<TEvent>(TEvent? Event, bool HasEvent, obj
     }
 
     /// <summary>With the event, a timer ends without having fired; harmless when there is none of that name.</summary>
+    /// <param name="key">Its name within the entity, as it was set.</param>
+    /// <inheritdoc cref="SetTimer(string, TimeSpan, object)" path="/exception" />
     public Decision<TEvent> CancelTimer(string key) => With(new TimerOrder(key, null, 0, null));
 
     private Decision<TEvent> With(TimerOrder order)

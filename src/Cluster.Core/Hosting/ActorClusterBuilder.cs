@@ -76,7 +76,7 @@ public sealed class ActorClusterBuilder
     /// <summary>Hosts an entity type.</summary>
     /// <param name="name">Stable name, 1 to 64 of a-z, 0-9, '-' and '.': part of every entity's address.</param>
     /// <param name="messages">Registers the messages it takes.</param>
-    /// <param name="shards">Number of shards, 1 to 65,536; fixed for life by the first node that registers the type.</param>
+    /// <param name="shards">Number of shards, 1 to 65,536, 256 by default; fixed for life by the first node that registers the type.</param>
     /// <param name="externalEffects">Its entities act outside the store, by <see cref="EntityContext.TryBeginEffect"/>: a node that takes their shards over waits until the former owner
     /// has stopped, is proved dead or can act no more (8 to 9 s, where others take 2). Fixed for life like the count.</param>
     /// <exception cref="ArgumentException">A name or count outside these bounds, or registered twice.</exception>
@@ -113,7 +113,12 @@ public sealed class ActorClusterBuilder
         return this;
     }
 
-    /// <summary>Hosts an entity type whose instances are made by a factory, which must be cheap and must not block.</summary>
+    /// <summary>Hosts an entity type whose instances are made by a factory.</summary>
+    /// <param name="name">1 to 64 of a-z, 0-9, '-' and '.'; stable for life, stored with the data.</param>
+    /// <param name="create">Called for each activation; must be cheap and must not block.</param>
+    /// <param name="messages">Registers the messages it takes.</param>
+    /// <param name="shards">Number of shards, 1 to 65,536, 256 by default; fixed for life.</param>
+    /// <param name="externalEffects">Its entities act outside the store, by <see cref="EntityContext.TryBeginEffect"/>.</param>
     /// <exception cref="ArgumentException">A name or count outside the bounds, or registered twice.</exception>
     public ActorClusterBuilder WithEntity<T>(string name, Func<T> create, Action<MessageCatalog> messages, int shards = 256, bool externalEffects = false)
         where T : Entity

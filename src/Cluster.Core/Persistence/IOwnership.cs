@@ -14,7 +14,7 @@ public enum NodeMode
     /// <summary>The last store call failed, the lease still runs: durable writes wait.</summary>
     Degraded,
 
-    /// <summary>The lease ran out: durable writes are refused, reads are marked stale.</summary>
+    /// <summary>The lease ran out: durable writes are refused; reads are confirmed with the store or refused. Only pages of a room's history come from memory, marked as stale.</summary>
     Frozen,
 
     /// <summary>Known to be down: nothing is served.</summary>

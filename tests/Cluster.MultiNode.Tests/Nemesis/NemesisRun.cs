@@ -252,6 +252,7 @@ internal sealed class NemesisRun : IAsyncDisposable
     private async Task BeReadyAsync(int index, long healed, string what)
     {
         var node = Arena.Nodes[index];
+        var told = 0; // Lines of a process that is gone say nothing of the next one.
         while (!await node.IsReadyAsync())
         {
             if (node.Process.HasExited)
@@ -259,8 +260,9 @@ internal sealed class NemesisRun : IAsyncDisposable
                 Violate($"{node.Name} exited with {node.Process.ExitCode} after '{what}': {node.Lines.LastOrDefault()}");
                 await Arena.StartAsync(index);
             }
-            else if (node.Lines.TakeLast(20).Any(WaitsToRejoin))
+            else if (node.Lines.Skip(told).TakeLast(20).Any(WaitsToRejoin))
             {
+                told = node.Lines.Length;
                 await node.KillAsync(); // Evicted so often that it waits for half a minute and more: as an operator would, we start it anew.
                 await Arena.StartAsync(index);
             }
