@@ -139,9 +139,9 @@ internal static class PostgresControl
         if (db.Scalar<bool>("SELECT true FROM shard_type WHERE shard_count=0 LIMIT 1") is null) return StoreResult.Ok(new ShardPicture([.. hashed.OrderBy(r => r.No)], 0, 0));
         var unsettled = db.Read(
             ReadShard, $"SELECT {ShardColumns} FROM shard WHERE state IN ('free', 'handoff') AND type={Placed} ORDER BY shard_no LIMIT $1", ShardPicture.UnsettledMax);
-        var (own, epochs) = db.Read(
-            r => (r.GetInt64(0), r.GetInt64(1)), $"SELECT count(*), coalesce(sum(epoch), 0)::bigint FROM shard WHERE owner_inc=$1 AND type={Placed}", self.Value)[0];
-        return StoreResult.Ok(new ShardPicture([.. hashed.Concat(unsettled).OrderBy(r => r.No)], own, epochs));
+        var (own, marks) = db.Read(
+            r => (r.GetInt64(0), r.GetInt64(1)), $"SELECT count(*), coalesce(sum({ShardPicture.MarkSql}), 0)::bigint FROM shard WHERE owner_inc=$1 AND type={Placed}", self.Value)[0];
+        return StoreResult.Ok(new ShardPicture([.. hashed.Concat(unsettled).OrderBy(r => r.No)], own, marks));
     }
 
     public static StoreResult<ImmutableArray<ShardRow>> ReadOwn(PostgresSession db, Incarnation self) => StoreResult.Ok(

@@ -119,7 +119,7 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
         {
             if (unusable?.Invoke(e) is { } mend) throw mend;
             if (!PostgresFailure.IsOfStore(e)) throw;
-            _retryAt = Environment.TickCount64 + Random.Shared.Next(50, 50 << Math.Min(++_failures, 4));
+            _retryAt = Environment.TickCount64 + Random.Shared.Next(50, 50 << Math.Min(++_failures, 3));
             return _lastFailure = PostgresFailure.Words(e);
         }
     }

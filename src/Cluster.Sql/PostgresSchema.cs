@@ -59,7 +59,7 @@ internal static class PostgresSchema
         // Rows of individually placed entities, of which there may be very many: what a poll or an acquire asks for is found without the others.
         """
         ALTER TABLE shard ADD COLUMN ended_at BIGINT;
-        DROP INDEX shard_owner; CREATE INDEX shard_owner ON shard(owner_inc, type, epoch);
+        DROP INDEX shard_owner; CREATE INDEX shard_owner ON shard(owner_inc, type, epoch) INCLUDE (shard_no);
         DROP INDEX shard_target; CREATE INDEX shard_target ON shard(target_inc) WHERE state='free';
         CREATE INDEX shard_unsettled ON shard(shard_no) WHERE state IN ('free', 'handoff');
         CREATE INDEX shard_ended ON shard(ended_at) WHERE ended_at IS NOT NULL;

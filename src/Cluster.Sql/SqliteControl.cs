@@ -127,7 +127,7 @@ internal static class SqliteControl
             while (read.Step()) rows.Add(ReadShard(read));
         }
         rows.Sort(static (a, b) => a.No.CompareTo(b.No));
-        var own = db.Get($"SELECT count(*), coalesce(sum(epoch), 0) FROM shard WHERE owner_inc=?1 AND type IN {Placed}").Bind(1, self.Value);
+        var own = db.Get($"SELECT count(*), coalesce(sum({ShardPicture.MarkSql}), 0) FROM shard WHERE owner_inc=?1 AND type IN {Placed}").Bind(1, self.Value);
         own.Step();
         var picture = new ShardPicture(rows.DrainToImmutable(), own.GetLong(0), own.GetLong(1));
         own.Reset();

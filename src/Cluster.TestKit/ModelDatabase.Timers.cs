@@ -16,7 +16,7 @@ public sealed partial class ModelDatabase
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
         _ = Opened;
-        var due = Timers.Where(t => t.Timer.DueUnixMs < dueBeforeUnixMs && _shards[t.Shard].Owner == owner).OrderBy(t => t.Timer.DueUnixMs) // A stable sort: then by place.
+        var due = Timers.Where(t => t.Timer.DueUnixMs < dueBeforeUnixMs && _shards.TryGetValue(t.Shard, out var row) && row.Owner == owner).OrderBy(t => t.Timer.DueUnixMs) // A stable sort: then by place.
             .Where(t => after is null || t.Timer.DueUnixMs > after.Timer.DueUnixMs
                 || (t.Timer.DueUnixMs == after.Timer.DueUnixMs && ByPlace.Order((t.Shard, t.Entity, t.Timer.Key), (after.Shard, after.Entity, after.Timer.Key)) > 0));
         return StoreResult.Ok(new TimerPage(nowUnixMs, [.. due.Take(limit)]));

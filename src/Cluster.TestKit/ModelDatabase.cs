@@ -244,7 +244,7 @@ public sealed partial class ModelDatabase
         _ = Opened;
         var unsettled = _shards.Values.Where(r => r.State is (ShardState.Free or ShardState.Handoff) && _placed.Contains(r.Type)).Take(ShardPicture.UnsettledMax);
         var own = _shards.Values.Where(r => r.Owner == self && _placed.Contains(r.Type)).ToArray();
-        return StoreResult.Ok(new ShardPicture([.. _shards.Values.Where(r => !_placed.Contains(r.Type)).Concat(unsettled).OrderBy(r => r.No)], own.Length, own.Sum(r => r.Epoch.Value)));
+        return StoreResult.Ok(new ShardPicture([.. _shards.Values.Where(r => !_placed.Contains(r.Type)).Concat(unsettled).OrderBy(r => r.No)], own.Length, own.Sum(r => ShardPicture.Mark(r.No, r.Epoch))));
     }
 
     /// <summary>See <see cref="IControlStore.ReadOwnAsync"/>.</summary>

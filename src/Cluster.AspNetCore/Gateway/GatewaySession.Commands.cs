@@ -17,6 +17,9 @@ internal sealed partial class GatewaySession
     /// <summary>A client sends what is unanswered right behind its hello.</summary>
     private static readonly TimeSpan LeaveComesWithin = TimeSpan.FromMilliseconds(300);
 
+    /// <summary>How long a room's owner may take before a page comes from memory, marked as stale.</summary>
+    private static readonly TimeSpan HistoryPatience = TimeSpan.FromSeconds(2);
+
     private readonly Dictionary<string, Resuming> _resuming = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _history = new(1);
     private int _unanswered;
@@ -373,7 +376,7 @@ internal sealed partial class GatewaySession
     private Pending Await(ClientFrame.Command command, Action<object> replied, Stay? stay = null)
     {
         Interlocked.Increment(ref _unanswered);
-        var pending = new Pending(this, command, replied, stay, MonotonicClock.Now + gateway.AskTimeout);
+        var pending = new Pending(this, command, replied, stay, MonotonicClock.Now + (command.Name == "history" && HistoryPatience < gateway.AskTimeout ? HistoryPatience : gateway.AskTimeout));
         lock (_pending) _pending.Enqueue(pending);
         return pending;
     }
@@ -421,9 +424,11 @@ internal sealed partial class GatewaySession
             FailureKind.EntityFaulted => "Faulted",
             _ => "BadCommand",
         };
-        var error = ServerFrames.Error(command.Id, code, failure.Message, failure.IsRetryable);
+        // While the store is away clients come back within a second of its return, not all at the same moment.
+        int? after = failure.IsRetryable && life.Node.Mode is NodeMode.Frozen ? Random.Shared.Next(500, 1_000) : null;
+        var error = ServerFrames.Error(command.Id, code, failure.Message, failure.IsRetryable, after);
         if (stay is not null) Settle(command.Room!, stay, () => NotDone(command.Room!, stay, error));
-        else if (command.Name == "history" && failure.Kind == FailureKind.StoreUnavailable) Recall(command, () => Answer(error));
+        else if (command.Name == "history" && failure.Kind is FailureKind.StoreUnavailable or FailureKind.AskTimeout) Recall(command, () => Answer(error));
         else Answer(error);
     }
 

@@ -46,13 +46,14 @@ internal static class ServerFrames
     /// <summary>The ok of a leave whose room's last items were not shown.</summary>
     public static byte[] Cut(byte[] ok) => [.. ok.AsSpan(0, ok.Length - 1), .. ",\"cut\":true}"u8];
 
-    public static byte[] Error(long id, string code, string message, bool retry) => Write(w =>
+    public static byte[] Error(long id, string code, string message, bool retry, int? afterMs = null) => Write(w =>
     {
         w.WriteString("op", "err");
         w.WriteNumber("id", id);
         w.WriteString("code", code);
         w.WriteString("message", message);
         w.WriteBoolean("retry", retry);
+        if (afterMs is { } after) w.WriteNumber("afterMs", after);
     });
 
     public static byte[] Left(string room, string code, string message) => Write(w =>

@@ -62,7 +62,8 @@ public sealed class EntityContext
 
     /// <summary>Says that this individually placed entity has ended for good. What waits for it is still delivered; then its shard is closed, and each later message to it is refused
     /// (<see cref="FailureKind.EntityEnded"/>). Its id may not be used again.</summary>
-    /// <remarks>It may be activated again where its node is lost before the store knows: a journaled entity that finds itself ended says so again. A second call changes nothing.</remarks>
+    /// <remarks>It may be activated again where its node is lost before the store knows: a journaled entity that finds itself ended says so again. A second call changes nothing. A journaled entity calls
+    /// it when its end is committed (<see cref="JournaledEntity{TEvent}.Committed"/>), not while it decides: a decision may be lost, the end of a shard is for good.</remarks>
     /// <exception cref="InvalidOperationException">Its type is not registered as placed.</exception>
     public void End()
     {

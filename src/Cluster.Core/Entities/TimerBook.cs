@@ -142,7 +142,7 @@ internal sealed class TimerBook
     /// <summary>How long nothing is to be done, unless something is told.</summary>
     public TimeSpan IdleFor(TimeSpan now)
     {
-        var next = _inPass && !_waitsForRoom ? _notBefore : _nextPass;
+        var next = _waitsForRoom ? now + PassEvery : _inPass ? _notBefore : _nextPass; // Room comes with firings, whose end is told.
         if (_firing < FiringMax && !Clock.IsHeld && _queue.Min is { } first) next = TimeSpan.FromTicks(Math.Min(next.Ticks, (now + TimeSpan.FromMilliseconds(first.At - Clock.UnixMs(now))).Ticks));
         return next <= now ? TimeSpan.Zero : next - now < PassEvery ? next - now : PassEvery;
     }

@@ -14,7 +14,8 @@ internal sealed partial class NodeLife
 {
     ImmutableArray<(long View, ulong Hash)> ILinkHandler.RecentViews => _recentViews;
 
-    bool ILinkHandler.MayAccept(Incarnation inc) => _published.Snapshot?.Find(inc) is not { IsLive: false };
+    // One without a row is a newcomer, or so long down that its row was pruned.
+    bool ILinkHandler.MayAccept(Incarnation inc) => _published.Snapshot is not { } seen || (seen.Find(inc) is { } row ? row.IsLive : inc > seen.Cluster.Forgotten);
 
     void ILinkHandler.ChannelUp(Incarnation peer, LinkChannel channel)
     {

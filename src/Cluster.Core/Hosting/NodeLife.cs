@@ -220,6 +220,8 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 {
                     next = now + TickEvery;
                     Interlocked.Exchange(ref _routeWanted, 0);
+                    Interlocked.Exchange(ref _entitiesWanted, 0);
+                    if (!_wanted.IsEmpty) _inbox.TryAdd(new NodeInput.EntitiesWanted([])); // Should a full inbox have lost the word.
                     Regions.Tick();
                 }
                 if (input is NodeInput.EntitiesWanted) input = TakeWanted();

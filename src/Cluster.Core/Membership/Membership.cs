@@ -268,8 +268,15 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
                 break;
             case ControlCall.ReadCluster:
                 _reading = false;
-                if (answer.IsOk) Learned(answer.As<ClusterSnapshot>(), now, effects);
-                else if (_toldDownBy is not null) StopAsTold(effects);
+                if (answer.IsOk)
+                {
+                    Learned(answer.As<ClusterSnapshot>(), now, effects);
+                    _toldDownBy = null; // The store has answered, and its word counts.
+                }
+                else if (_toldDownBy is not null)
+                {
+                    StopAsTold(effects);
+                }
                 if (_readAgain) ReadNow(now, effects);
                 break;
             case ControlCall.ChangeView(var change) when change == _pending:

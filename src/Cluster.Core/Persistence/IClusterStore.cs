@@ -40,9 +40,15 @@ public readonly record struct ShardPlacement(string Type, string Key, Incarnatio
 /// <summary>What a node reads of the shard rows at every poll. Most rows of placed types are not in it, however many there are.</summary>
 /// <param name="Rows">By number: all rows of hashed types; of placed ones those that are free or being handed off, at most <see cref="UnsettledMax"/>.</param>
 /// <param name="Own">How many rows of placed types the reader owns.</param>
-/// <param name="OwnEpochs">The sum of their epochs.</param>
-public sealed record ShardPicture(ImmutableArray<ShardRow> Rows, long Own, long OwnEpochs)
+/// <param name="OwnMarks">The sum of their marks (<see cref="Mark"/>): other rows, or another epoch, give another sum.</param>
+public sealed record ShardPicture(ImmutableArray<ShardRow> Rows, long Own, long OwnMarks)
 {
+    /// <summary>As an expression of SQL, over the columns <c>shard_no</c> and <c>epoch</c>. Epochs alone do not tell one row from another: most are 1.</summary>
+    public const string MarkSql = "(shard_no * 2654435761 + epoch * 40503) % 4294967291";
+
+    /// <summary>What a row adds to the sum; for numbers below 2^31 it does not overflow.</summary>
+    public static long Mark(ShardNo shard, Epoch epoch) => ((shard.Value * 2_654_435_761) + (epoch.Value * 40_503)) % 4_294_967_291;
+
     /// <summary>Rows of placed types in one picture; the others come when these are settled.</summary>
     public const int UnsettledMax = 4_096;
 }

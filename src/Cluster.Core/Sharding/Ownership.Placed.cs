@@ -20,7 +20,7 @@ internal sealed partial class Ownership
     private readonly Queue<EntityId> _wanted = new();
     private readonly Queue<ShardNo> _givenUpPlaced = new();
     private readonly Dictionary<Incarnation, (long Told, long Given)> _given = []; // Only asked, never iterated.
-    private long _placedEpochs;
+    private long _placedMarks;
     private bool _ownDiffers;
     private TimeSpan _ownAsked;
     private TimeSpan _nextPlacedSweep;
@@ -108,7 +108,7 @@ internal sealed partial class Ownership
     /// While they differ, the own rows do not count as read: nothing is served from memory on the strength of them, and the frozen state does not end.</summary>
     private void CompareOwn(ShardPicture picture, TimeSpan now, List<NodeEffect> effects)
     {
-        var differs = (picture.Own, picture.OwnEpochs) != (PlacedHere, _placedEpochs);
+        var differs = (picture.Own, picture.OwnMarks) != (PlacedHere, _placedMarks);
         if (!differs) RowsAskedAt = _readAsked;
         else if (_ownDiffers) Call(new ControlCall.ReadOwn(self), now, () => _ownAsked = now, effects);
         _ownDiffers = differs;
@@ -149,7 +149,10 @@ internal sealed partial class Ownership
     private void EndAnswered(ControlCall.End end, ControlAnswer answer, List<NodeEffect> effects)
     {
         if (!answer.IsOk) return;
-        var gone = end.Shards.Where(s => _held.TryGetValue(s.Shard, out var held) && held.Epoch == s.Epoch).ToImmutableArray();
+        // What the store did not end now is somebody else's, or ended before: the own rows tell which, and nobody is told anything.
+        var done = answer.As<ImmutableArray<ShardNo>>();
+        if (done.Length < end.Shards.Length) _readWanted = true;
+        var gone = end.Shards.Where(s => done.Contains(s.Shard) && _held.TryGetValue(s.Shard, out var held) && held.Epoch == s.Epoch).ToImmutableArray();
         if (gone.IsEmpty) return;
         Lose(gone, effects);
         var ended = gone.Select(s => new ShardRoute(s.Shard, s.Epoch, default)).ToImmutableArray();

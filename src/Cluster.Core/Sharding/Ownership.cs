@@ -226,7 +226,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         foreach (var shard in fresh)
         {
             _held[shard.No] = new Held { Type = shard.Type, Epoch = shard.Epoch };
-            if (types.IsPlaced(shard.Type)) (PlacedHere, _placedEpochs) = (PlacedHere + 1, _placedEpochs + shard.Epoch.Value);
+            if (types.IsPlaced(shard.Type)) (PlacedHere, _placedMarks) = (PlacedHere + 1, _placedMarks + ShardPicture.Mark(shard.No, shard.Epoch));
         }
         var routes = fresh.Select(s => new ShardRoute(s.No, s.Epoch, self)).ToImmutableArray();
         effects.Add(new ShardEffect.Start(fresh));
@@ -238,7 +238,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     {
         foreach (var (shard, epoch) in shards)
         {
-            if (_held.Remove(shard, out var held) && types.IsPlaced(held.Type)) (PlacedHere, _placedEpochs) = (PlacedHere - 1, _placedEpochs - held.Epoch.Value);
+            if (_held.Remove(shard, out var held) && types.IsPlaced(held.Type)) (PlacedHere, _placedMarks) = (PlacedHere - 1, _placedMarks - ShardPicture.Mark(shard, held.Epoch));
             GiveUp(shard, epoch, held);
             _ending.Add((shard, epoch));
         }

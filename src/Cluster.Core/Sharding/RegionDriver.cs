@@ -176,13 +176,15 @@ internal sealed partial class RegionDriver : IFanout
         List<Task>? effects = null;
         foreach (var (no, epoch) in shards)
         {
-            if (!TryFind(no, out var slot)) continue;
-            lock (slot.Lock)
+            if (TryFind(no, out var slot))
             {
-                if (slot.Serving is { } serving && serving.Epoch == epoch)
+                lock (slot.Lock)
                 {
-                    slot.Serving = slot.Local = null;
-                    slot.Outbox.LinkLost(_self);
+                    if (slot.Serving is { } serving && serving.Epoch == epoch)
+                    {
+                        slot.Serving = slot.Local = null;
+                        slot.Outbox.LinkLost(_self);
+                    }
                 }
             }
             if (_entities.Stop(no, epoch) is { IsCompleted: false } underWay) (effects ??= []).Add(underWay);
@@ -226,7 +228,9 @@ internal sealed partial class RegionDriver : IFanout
             if (!TryFind(route.Shard, out var slot)) continue;
             if (route.Owner == default)
             {
-                if (slot.Key is { } key) End(_regions[slot.Type.Name], key);
+                bool isOld; // Of an owner before the one that is known, or that this node is.
+                lock (slot.Lock) isOld = route.Epoch < slot.Outbox.Epoch || slot.Serving?.Epoch > route.Epoch;
+                if (!isOld && slot.Key is { } key) End(_regions[slot.Type.Name], key);
                 continue;
             }
             bool moved;

@@ -169,6 +169,16 @@ public class TimerBookTests
     }
 
     [Fact]
+    public void A_memory_without_room_waits_for_it_idle()
+    {
+        for (var i = 0; i < TimerBook.HeldMax; i++) Set($"{i:D5}", 500);
+        Acquire(0);
+        for (var i = 0; i < 1_000; i++) Set($"more{i:D5}", 400);
+        ReadAll(60); // The second pass finds more than there is room for.
+        Assert.InRange(_book.IdleFor(At(61)), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60));
+    }
+
+    [Fact]
     public void While_the_stores_clock_is_in_doubt_nothing_fires()
     {
         Set("a", 100);

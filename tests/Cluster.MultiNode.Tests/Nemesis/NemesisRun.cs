@@ -181,6 +181,8 @@ internal sealed class NemesisRun : IAsyncDisposable
                 var owned = status.GetProperty("shards").EnumerateArray().Where(s => s.GetProperty("type").GetString() == "room").ToDictionary(s => s.GetProperty("owner").GetString()!, s => s.GetProperty("count").GetInt32());
                 if (owned.GetValueOrDefault("") == 0 && Arena.Nodes.All(n => owned.GetValueOrDefault(n.Name) * Arena.Nodes.Count * 3 >= owned.Values.Sum())) return;
             }
+            // One that learned of its eviction after it had been found ready may wait for half a minute.
+            for (var i = 0; i < Arena.Nodes.Count; i++) await BeReadyAsync(i, Stopwatch.GetTimestamp(), "the fault before");
             await Task.Delay(100);
         }
         Violate($"The rooms were not spread over the nodes within {ReadyMax.TotalSeconds} s: {await Arena.Nodes[0].DescribeAsync()}");
