@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using ActorCluster.Tests.Shared;
@@ -237,19 +235,6 @@ public class PostgresStoreTests(PostgresServer server)
     }
 
     [Fact]
-    public async Task Hosts_that_are_silent_for_longer_than_a_call_are_passed_over_by_the_next_call()
-    {
-        using var first = new TcpListener(IPAddress.Loopback, 0);
-        using var second = new TcpListener(IPAddress.Loopback, 0);
-        first.Start();
-        second.Start();
-        await using var store = server.Store(
-            PostgresServer.NewSchema(), callTimeout: TimeSpan.FromSeconds(1.5),
-            more: $"Host=127.0.0.1:{((IPEndPoint)first.LocalEndpoint).Port},127.0.0.1:{((IPEndPoint)second.LocalEndpoint).Port},{server.Host}");
-        await UntilAsync(async () => (await store.OpenAsync(Seed, CancellationToken.None)).IsOk, "The third host is reached.");
-    }
-
-    [Fact]
     public async Task A_member_s_session_is_gone_with_its_process_as_told_by_who_has_been_connected_for_3_s()
     {
         var schema = PostgresServer.NewSchema();
@@ -301,17 +286,6 @@ public class PostgresStoreTests(PostgresServer server)
         var opened = await store.OpenAsync(Seed, CancellationToken.None);
         Assert.True(opened.IsOk, opened.Reason);
         Assert.DoesNotContain("only-for-tests", store.Description, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task A_host_that_is_silent_is_passed_over_within_one_call()
-    {
-        using var silent = new TcpListener(IPAddress.Loopback, 0); // Takes connections and says nothing.
-        silent.Start();
-        await using var store = server.Store(
-            PostgresServer.NewSchema(), callTimeout: TimeSpan.FromSeconds(5), more: $"Host=127.0.0.1:{((IPEndPoint)silent.LocalEndpoint).Port},{server.Host}");
-        var opened = await store.OpenAsync(Seed, CancellationToken.None);
-        Assert.True(opened.IsOk, opened.Reason);
     }
 
     [Fact]
