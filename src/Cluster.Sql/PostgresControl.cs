@@ -111,23 +111,20 @@ internal static class PostgresControl
         if (!members.Exists(m => m.Lease.Inc == inc && m.IsUp))
             return StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.Fenced, $"{inc} is not up.");
         var unmoved = members.Select(m => m.Lease).Intersect(stale).Select(s => s.Inc.Value).ToArray();
-        // Locked in the order of numbers, as every transaction does, so that none waits in a ring.
-        var locked = db.Read(
-            r => r.GetInt64(0), $"SELECT shard_no FROM shard WHERE {Takable} ORDER BY shard_no LIMIT $3 FOR UPDATE", inc.Value, unmoved, SliceRows);
-        if (locked.Count == 0) return StoreResult.Ok(ImmutableArray<AcquiredShard>.Empty);
+        // One statement, since there may be very many. Locked in the order of numbers, as every transaction does, so that none waits in a ring.
         var acquired = db.Read(
             r => new AcquiredShard(new ShardNo(r.GetInt64(0)), r.GetString(1), r.GetString(2), new Epoch(r.GetInt64(3)), r.GetInt64(4)),
             $"""
-            UPDATE shard SET epoch=epoch+1, owner_inc=$1, prev_inc=NULL, state='owned' WHERE shard_no=ANY($3) AND {Takable}
-            RETURNING shard_no, type, key, epoch, next_seq
-            """, inc.Value, unmoved, locked.ToArray());
-        if (acquired.Count > 0)
-        {
-            db.Run(
-                "INSERT INTO shard_log(shard_no, epoch, owner_inc, view, first_seq) SELECT s.no, s.epoch, $3, c.view, s.first FROM unnest($1, $2, $4) s(no, epoch, first), cluster c WHERE c.id=1",
-                acquired.Select(s => s.No.Value).ToArray(), acquired.Select(s => s.Epoch.Value).ToArray(), inc.Value, acquired.Select(s => s.NextSeq).ToArray());
-        }
-        return StoreResult.Ok(acquired.OrderBy(s => s.No).ToImmutableArray()); // RETURNING promises no order.
+            WITH free AS MATERIALIZED (SELECT shard_no FROM shard WHERE {Takable} ORDER BY shard_no LIMIT $3 FOR UPDATE),
+            taken AS (
+                UPDATE shard s SET epoch=s.epoch+1, owner_inc=$1, prev_inc=NULL, state='owned' FROM free WHERE s.shard_no=free.shard_no
+                RETURNING s.shard_no, s.type, s.key, s.epoch, s.next_seq),
+            logged AS (
+                INSERT INTO shard_log(shard_no, epoch, owner_inc, view, first_seq)
+                SELECT t.shard_no, t.epoch, $1, c.view, t.next_seq FROM taken t, cluster c WHERE c.id=1)
+            SELECT shard_no, type, key, epoch, next_seq FROM taken ORDER BY shard_no
+            """, inc.Value, unmoved, SliceRows);
+        return StoreResult.Ok(acquired.ToImmutableArray());
     }
 
     public static StoreResult<ImmutableArray<ShardRow>> ReadShards(PostgresSession db) =>
@@ -202,17 +199,21 @@ internal static class PostgresControl
         return StoreResult.Ok(changed.Value.Length);
     }
 
-    public static StoreResult<int> RevokeOfDown(PostgresSession db)
-    {
-        var locked = db.Read(
-            r => r.GetInt64(0),
-            "SELECT shard_no FROM shard WHERE owner_inc IN (SELECT inc FROM member WHERE status='down') ORDER BY shard_no LIMIT $1 FOR UPDATE", SliceRows);
-        return locked.Count == 0 ? StoreResult.Ok(0) : StoreResult.Ok(db.Run(
-            """
-            UPDATE shard SET prev_inc=owner_inc, owner_inc=NULL, target_inc=NULL, state='free'
-            WHERE shard_no=ANY($1) AND owner_inc IN (SELECT inc FROM member WHERE status='down')
-            """, locked.ToArray()));
-    }
+    public static StoreResult<int> RevokeOfDown(PostgresSession db, IReadOnlyCollection<Incarnation> heirs) =>
+        StoreResult.Ok(Revoke(db, "owner_inc=ANY(ARRAY(SELECT inc FROM member WHERE status='down'))", $"LIMIT {SliceRows} FOR UPDATE", heirs));
+
+    /// <summary>Revokes by what the rows say once locked, never by a list read before: an acquire that committed meanwhile would keep its rows. Rows of placed types go to the heirs.</summary>
+    /// <param name="db">In a transaction.</param>
+    /// <param name="where">Which rows; may use the values, of which $1 and $2 are the heirs.</param>
+    /// <param name="which">How many, and how they are locked.</param>
+    /// <param name="heirs">Each row to the one at its number; none for no target.</param>
+    /// <param name="values">From $3 on.</param>
+    public static int Revoke(PostgresSession db, string where, string which, IReadOnlyCollection<Incarnation> heirs, params object[] values) => db.Run(
+        $"""
+        WITH lost AS MATERIALIZED (SELECT shard_no FROM shard WHERE {where} ORDER BY shard_no {which})
+        UPDATE shard s SET prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, state='free', target_inc=CASE WHEN type={Placed} THEN ($1)[1 + s.shard_no % $2] END
+        FROM lost WHERE s.shard_no=lost.shard_no
+        """, [heirs.Select(h => h.Value).ToArray(), Math.Max(1, heirs.Count), .. values]);
 
     public static StoreResult<ImmutableArray<ShardNo>> Retarget(PostgresSession db, IReadOnlyCollection<ShardRetarget> retargets) => Change(
         db, [.. retargets.Select(r => new Order(r.Shard, r.Epoch, r.Target, r.Seen))],

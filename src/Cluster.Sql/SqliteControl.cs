@@ -223,11 +223,21 @@ internal static class SqliteControl
         return StoreResult.Ok(changed.Value.Length);
     }
 
-    public static StoreResult<int> RevokeOfDown(SqliteSession db) => StoreResult.Ok(db.Get(
-        """
-        UPDATE shard SET prev_inc=owner_inc, owner_inc=NULL, target_inc=NULL, state='free'
-        WHERE shard_no IN (SELECT shard_no FROM shard WHERE owner_inc IN (SELECT inc FROM member WHERE status='down') LIMIT ?1)
-        """).Bind(1, SliceRows).Run());
+    public static StoreResult<int> RevokeOfDown(SqliteSession db, IReadOnlyCollection<Incarnation> heirs) =>
+        StoreResult.Ok(Revoke(db, "owner_inc IN (SELECT inc FROM member WHERE status='down')", default, SliceRows, heirs));
+
+    /// <summary>Revokes by what the rows say now, never by a list read before: an acquire that committed meanwhile would keep its rows. Rows of placed types go to the heirs.</summary>
+    /// <param name="db">In a transaction.</param>
+    /// <param name="where">Which rows; ?1 is the member.</param>
+    /// <param name="inc">The member.</param>
+    /// <param name="limit">How many at most; below 0 all.</param>
+    /// <param name="heirs">Each row to the one at its number; none for no target.</param>
+    public static int Revoke(SqliteSession db, string where, Incarnation inc, int limit, IReadOnlyCollection<Incarnation> heirs) => db.Get(
+        $"""
+        UPDATE shard SET prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, state='free',
+            target_inc=CASE WHEN type IN {Placed} THEN json_extract(?2, '$[' || (shard_no % ?3) || ']') END
+        WHERE shard_no IN (SELECT shard_no FROM shard WHERE {where} LIMIT ?4)
+        """).Bind(1, inc.Value).Bind(2, $"[{string.Join(',', heirs.Select(h => h.Value))}]").Bind(3, Math.Max(1, heirs.Count)).Bind(4, limit).Run();
 
     public static StoreResult<ImmutableArray<ShardNo>> Retarget(SqliteSession db, IReadOnlyCollection<ShardRetarget> retargets) => Changed(
         retargets, r => r.Shard,

@@ -96,18 +96,8 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => WriteAsync(db => SqliteControl.Renew(db, inc, NowUnixMs));
 
     /// <inheritdoc />
-    public async ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null)
-    {
-        // Each row is whole by itself, and what a slice in doubt took is found among the own rows.
-        var acquired = ImmutableArray.CreateBuilder<AcquiredShard>();
-        while (true)
-        {
-            var slice = await WriteAsync(db => SqliteControl.Acquire(db, inc, stale ?? [])).ConfigureAwait(false);
-            if (!slice.IsOk) return acquired.Count == 0 ? slice : StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.InDoubt, slice.Reason!);
-            acquired.AddRange(slice.Value);
-            if (slice.Value.Length < SqliteControl.SliceRows) return StoreResult.Ok(acquired.OrderBy(s => s.No).ToImmutableArray());
-        }
-    }
+    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null) =>
+        WriteAsync(db => SqliteControl.Acquire(db, inc, stale ?? []));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ShardPicture>> ReadPictureAsync(Incarnation self) => ReadAsync(db => SqliteControl.ReadPicture(db, self), urgent: true);
@@ -156,7 +146,7 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
         WriteAsync(db => SqliteControl.ClearPrevious(db, previous, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RevokeOfDownAsync() => WriteAsync(SqliteControl.RevokeOfDown);
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs) => WriteAsync(db => SqliteControl.RevokeOfDown(db, heirs));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>

@@ -35,6 +35,9 @@ public sealed partial class ModelDatabase
     private long _lastIncarnation;
     private long _lastShard;
 
+    /// <summary>Most rows that one acquire takes, and most of placed types that one eviction or sweep revokes; 4,096 by default.</summary>
+    public int SliceRows { get; init; } = 4_096;
+
     /// <summary>Makes an empty database.</summary>
     /// <param name="uuid">The cluster's identity.</param>
     /// <param name="mutation">A bug to plant, none by default.</param>
@@ -81,6 +84,7 @@ public sealed partial class ModelDatabase
             _settings = _settings,
             _lastIncarnation = _lastIncarnation,
             _lastShard = _lastShard,
+            SliceRows = SliceRows,
         };
         foreach (var (type, count) in _types) copy._types.Add(type, count);
         copy._exclusive.UnionWith(_exclusive);
@@ -216,7 +220,7 @@ public sealed partial class ModelDatabase
         if (_mutation != ModelMutation.AcquireWithoutMemberCheck && !IsUp(_members, inc))
             return StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.Fenced, $"{inc} is not up.");
         var acquired = ImmutableArray.CreateBuilder<AcquiredShard>();
-        foreach (var row in _shards.Values.Where(r => r.State == ShardState.Free && r.Target == inc && (!_members.TryGetValue(inc, out var me) || me.Hosts(r.Type)) && IsFreeOfPrevious(r, stale ?? [])).ToArray())
+        foreach (var row in _shards.Values.Where(r => r.State == ShardState.Free && r.Target == inc && (!_members.TryGetValue(inc, out var me) || me.Hosts(r.Type)) && IsFreeOfPrevious(r, stale ?? [])).Take(SliceRows).ToArray())
         {
             var epoch = new Epoch(row.Epoch.Value + (_mutation == ModelMutation.AcquireKeepsEpoch && row.Epoch.Value > 0 ? 0 : 1));
             _shards[row.No] = row with { Epoch = epoch, Owner = inc, Previous = null, State = ShardState.Owned };
@@ -290,11 +294,12 @@ public sealed partial class ModelDatabase
     }
 
     /// <summary>See <see cref="IControlStore.RevokeOfDownAsync"/>.</summary>
-    public StoreResult<int> RevokeOfDown()
+    public StoreResult<int> RevokeOfDown(IReadOnlyCollection<Incarnation> heirs)
     {
         _ = Opened;
-        var orphans = _shards.Values.Where(r => r.Owner is { } owner && _members.TryGetValue(owner, out var m) && !m.IsLive).ToArray();
-        foreach (var row in orphans) _shards[row.No] = Freed(row);
+        ImmutableArray<Incarnation> shares = [.. heirs];
+        var orphans = _shards.Values.Where(r => r.Owner is { } owner && _members.TryGetValue(owner, out var m) && !m.IsLive).Take(SliceRows).ToArray();
+        foreach (var row in orphans) _shards[row.No] = Freed(row, shares);
         return StoreResult.Ok(orphans.Length);
     }
 
@@ -307,8 +312,13 @@ public sealed partial class ModelDatabase
     private static bool IsUp(ImmutableSortedDictionary<Incarnation, MemberRow> members, Incarnation inc) =>
         members.TryGetValue(inc, out var member) && member.Status == MemberStatus.Up;
 
-    private ShardRow Freed(ShardRow row) =>
-        row with { Owner = null, Target = null, Previous = _mutation == ModelMutation.RevokeForgetsPrevious ? row.Owner : row.Owner ?? row.Previous, State = ShardState.Free };
+    private ShardRow Freed(ShardRow row, ImmutableArray<Incarnation> heirs) => row with
+    {
+        Owner = null,
+        Target = !heirs.IsEmpty && _placed.Contains(row.Type) ? heirs[(int)(row.No.Value % heirs.Length)] : null,
+        Previous = _mutation == ModelMutation.RevokeForgetsPrevious ? row.Owner : row.Owner ?? row.Previous,
+        State = ShardState.Free,
+    };
 
     private StoreResult<ImmutableArray<ShardNo>> ChangeRows<T>(
         IReadOnlyCollection<T> orders, Func<T, ShardNo> shardOf, Func<ShardRow, T, bool> holds, Func<ShardRow, T, ShardRow> change)

@@ -235,7 +235,7 @@ internal static class OwnershipConformance
             await b.Store.AcquireAsync(a).ConfigureAwait(false);
             Equal(0, Ok(await b.Store.RetargetAsync([new ShardRetarget(no, new Epoch(1), a, c)]).ConfigureAwait(false), "Retarget").Length, "An owned row is not retargeted.");
             Equal(0, Ok(await b.Store.RetargetAsync([new ShardRetarget(new ShardNo(99), new Epoch(0), null, c)]).ConfigureAwait(false), "Retarget").Length, "No such row.");
-            Equal(0, Ok(await b.Store.RevokeOfDownAsync().ConfigureAwait(false), "RevokeOfDownAsync"), "Evictions leave nothing for the sweep.");
+            Equal(0, Ok(await b.Store.RevokeOfDownAsync([]).ConfigureAwait(false), "RevokeOfDownAsync"), "Evictions leave nothing for the sweep.");
             Equal(a, (await b.ShardAsync(no).ConfigureAwait(false)).Owner, "A live owner is left alone.");
         })),
         ("Rows are read by number, unknown ones left out", open => RunAsync(open, async b =>

@@ -70,7 +70,7 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
             0 => Keep("revert", s => s.RevertHandoffAsync(owner, [(row.No, epoch)])),
             1 => Let(row.Previous ?? member, previous => Keep("clear", s => s.ClearPreviousAsync(previous, [(row.No, epoch)]))),
             2 when Chance(50) => Let((Down: Chance(10) ? TimeSpan.Zero : TimeSpan.FromDays(1), Limit: random.Next(1, 6)), t => Keep("prune", s => s.PruneAsync(TimeSpan.Zero, t.Down, t.Limit))),
-            2 => Keep("sweep", s => s.RevokeOfDownAsync()),
+            2 => Keep("sweep", s => s.RevokeOfDownAsync([])),
             _ => Let(Chance(50) ? AnyMember() : (Incarnation?)null, target => Keep("release", s => s.ReleaseAsync(owner, [new ShardRelease(row.No, epoch, target)]))),
         };
     }

@@ -100,11 +100,12 @@ public interface IControlStore
     ValueTask<StoreResult<bool>> IsSessionGoneAsync(Incarnation inc) => new(StoreResult.Ok(false));
 
     /// <summary>
-    /// Acquires every free shard whose target is <paramref name="inc"/> and whose type it hosts (<see cref="MemberRow.Types"/>): epoch + 1,
+    /// Acquires free shards whose target is <paramref name="inc"/> and whose type it hosts (<see cref="MemberRow.Types"/>): epoch + 1,
     /// owner set, previous owner cleared, one row in the shard log. Fenced when <paramref name="inc"/> is not up; its member row is locked meanwhile, so that an eviction waits.
     /// A row of an exclusive type that names a previous owner is taken only if that member's row says <see cref="MemberRow.DeadProof"/>, or its lease is one of
     /// <paramref name="stale"/> and has not moved since (protocol 4.5); else it stays as it is.
     /// </summary>
+    /// <remarks>A store may leave some of thousands: ask again until none is left.</remarks>
     /// <param name="inc">Who acquires.</param>
     /// <param name="stale">Leases that the caller watched for the whole TTL.</param>
     ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null);
@@ -148,8 +149,9 @@ public interface IControlStore
     /// <summary>A former owner tells that it has stopped: clears <c>previous</c> where it is named and the row's epoch is the one it lost.</summary>
     ValueTask<StoreResult<int>> ClearPreviousAsync(Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);
 
-    /// <summary>The sweep: revokes rows whose owner is down. Returns how many; a store may leave some of thousands for the next call.</summary>
-    ValueTask<StoreResult<int>> RevokeOfDownAsync();
+    /// <summary>The sweep: revokes rows whose owner is down. Those of placed types are shared out like those of <see cref="ViewChange.Heirs"/>, others have no target.
+    /// Returns how many; a store may leave some of thousands for the next call.</summary>
+    ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs);
 
     /// <summary>The sweep: gives free rows a target, each only if it is still as it was read. Returns the shards that changed.</summary>
     ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets);

@@ -128,7 +128,9 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
             case ControlCall.ReadOwn or ControlCall.ReadRows or ControlCall.Place or ControlCall.PruneEnded:
                 break; // Asked again by whoever still wants it.
             case ControlCall.Acquire when answer.IsOk:
-                Own(answer.As<ImmutableArray<AcquiredShard>>(), effects);
+                var acquired = answer.As<ImmutableArray<AcquiredShard>>();
+                _acquireWanted |= !acquired.IsEmpty; // There may be more.
+                Own(acquired, effects);
                 break;
             case ControlCall.Acquire when answer.Verdict == StoreVerdict.InDoubt:
                 _readWanted = true; // What was acquired shows in the rows.
@@ -139,9 +141,11 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
             case ControlCall.RevertHandoff revert when answer.IsOk:
                 Reverted(revert, answer.As<ImmutableArray<ShardNo>>(), effects);
                 break;
+            case ControlCall.RevokeOfDown revoke when answer.IsOk:
+                Revoked(revoke, answer.As<int>(), effects);
+                break;
             case ControlCall.PlanHandoff or ControlCall.Retarget when answer.IsOk && answer.As<ImmutableArray<ShardNo>>().Length > 0:
-            case ControlCall.RevokeOfDown when answer.IsOk && answer.As<int>() > 0:
-                _readWanted = _acquireWanted = true;
+                Hinted();
                 effects.Add(new NodeEffect.Hint());
                 break;
             default:
@@ -356,8 +360,8 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         var members = all.Where(m => membership.MayBeGivenShards(m.Inc, now)).ToImmutableArray();
         NoteWell(members, membership, now);
         bool IsDown(Incarnation? inc) => inc is { } x && all.Any(m => m.Inc == x && !m.IsLive);
-        SweepPlaced(now, effects);
-        if (_rows.Any(r => IsDown(r.Owner))) Call(new ControlCall.RevokeOfDown(), now, static () => { }, effects);
+        SweepPlaced(membership, members, now, effects);
+        if (_rows.Any(r => IsDown(r.Owner))) RevokeOfDown(membership, members, now, effects);
 
         // A type that nobody hosts now waits for a member that does; it must not hold up the others.
         var hosted = _rows.Select(r => r.Type).Distinct().Where(t => members.Any(m => MayServe(membership, m.Inc, t))).ToHashSet(StringComparer.Ordinal);

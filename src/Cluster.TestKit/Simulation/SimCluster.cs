@@ -39,7 +39,7 @@ internal sealed class SimCluster
         Coverage = new SimCoverage(this);
         Nodes = [.. Enumerable.Range(0, plan.Places).Select(i => new SimNode(this, i))];
         Network = new SimNetwork(World, plan.Seed, Nodes);
-        var database = new ModelDatabase(new SimRandom(plan.Seed, "cluster").Id(), plan.Mutation == SimMutation.FencesByExists ? ModelMutation.AppendIgnoresEpoch : plan.StoreMutation);
+        var database = new ModelDatabase(new SimRandom(plan.Seed, "cluster").Id(), plan.Mutation == SimMutation.FencesByExists ? ModelMutation.AppendIgnoresEpoch : plan.StoreMutation) { SliceRows = plan.Buggify ? 3 : 4_096 };
         database.Open(new StoreSeed("simulated", SharedSettings.Of(new ClusterOptions())));
         database.RegisterType(RoomType, plan.Shards);
         if (plan.ShardsElsewhere > 0) database.RegisterType(ElsewhereType, plan.ShardsElsewhere);

@@ -149,7 +149,7 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
             ControlCall.RevertHandoff(var owner, var shards) => ControlAnswer.Of(call, database.RevertHandoff(owner, shards)),
             ControlCall.Release(var owner, var releases) => ControlAnswer.Of(call, database.Release(owner, releases)),
             ControlCall.ClearPrevious(var previous, var shards) => ControlAnswer.Of(call, database.ClearPrevious(previous, shards)),
-            ControlCall.RevokeOfDown => ControlAnswer.Of(call, database.RevokeOfDown()),
+            ControlCall.RevokeOfDown(var heirs) => ControlAnswer.Of(call, database.RevokeOfDown(heirs)),
             ControlCall.Retarget(var retargets) => ControlAnswer.Of(call, database.Retarget(retargets)),
             ControlCall.Prune(var logs, var downMembers, var limit) => ControlAnswer.Of(call, database.Prune(logs, downMembers, limit, NowUnixMs)),
             _ => throw new System.Diagnostics.UnreachableException($"No rule for {call}."),
