@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using Npgsql;
@@ -135,7 +136,12 @@ internal static class PostgresControl
         var hashed = db.Read(ReadShard, $"SELECT {ShardColumns} FROM shard WHERE type=ANY(ARRAY(SELECT type FROM shard_type WHERE shard_count>0))");
         if (db.Scalar<bool>("SELECT true FROM shard_type WHERE shard_count=0 LIMIT 1") is null) return StoreResult.Ok(new ShardPicture([.. hashed.OrderBy(r => r.No)], 0, 0));
         var unsettled = db.Read(
-            ReadShard, $"SELECT {ShardColumns} FROM shard WHERE state IN ('free', 'handoff') AND type={Placed} ORDER BY shard_no LIMIT $1", ShardPicture.UnsettledMax);
+            ReadShard,
+            $"""
+            SELECT u.* FROM shard_type t, LATERAL (
+                SELECT {ShardColumns} FROM shard s WHERE s.type=t.type AND s.state IN ('free', 'handoff') ORDER BY shard_no LIMIT $1) u
+            WHERE t.shard_count=0
+            """, ShardPicture.UnsettledMax);
         var (own, marks) = db.Read(
             r => (r.GetInt64(0), r.GetInt64(1)), $"SELECT count(*), coalesce(sum({ShardPicture.MarkSql}), 0)::bigint FROM shard WHERE owner_inc=$1 AND type={Placed}", self.Value)[0];
         return StoreResult.Ok(new ShardPicture([.. hashed.Concat(unsettled).OrderBy(r => r.No)], own, marks));
@@ -166,7 +172,8 @@ internal static class PostgresControl
 
     private static List<(int Place, ShardRow Row)> Find(PostgresSession db, IReadOnlyList<ShardPlacement> placements) => db.Read(
         r => ((int)r.GetInt64(9) - 1, ReadShard(r)),
-        $"SELECT {ShardColumns}, p.i FROM unnest($1, $2) WITH ORDINALITY p(t, k, i) JOIN shard ON type=p.t AND key=p.k WHERE type={Placed} ORDER BY p.i",
+        // One look-up by key for each, whatever the planner believes to know of the table.
+        $"SELECT {ShardColumns}, p.i FROM unnest($1, $2) WITH ORDINALITY p(t, k, i), LATERAL (SELECT * FROM shard WHERE type=p.t AND key=p.k LIMIT 1) s WHERE type={Placed} ORDER BY p.i",
         placements.Select(p => p.Type).ToArray(), placements.Select(p => p.Key).ToArray());
 
     public static StoreResult<ImmutableArray<ShardNo>> End(PostgresSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Change(
@@ -199,8 +206,14 @@ internal static class PostgresControl
         return StoreResult.Ok(changed.Value.Length);
     }
 
-    public static StoreResult<int> RevokeOfDown(PostgresSession db, IReadOnlyCollection<Incarnation> heirs) =>
-        StoreResult.Ok(Revoke(db, "owner_inc=ANY(ARRAY(SELECT inc FROM member WHERE status='down'))", $"LIMIT {SliceRows} FOR UPDATE", heirs));
+    public static StoreResult<int> RevokeOfDown(PostgresSession db, IReadOnlyCollection<Incarnation> heirs)
+    {
+        const string Down = "(SELECT inc FROM member m WHERE status='down' AND EXISTS (SELECT 1 FROM shard s WHERE s.{0}=m.inc AND {1}) ORDER BY inc LIMIT 1)";
+        var owned = Revoke(db, $"owner_inc={string.Format(CultureInfo.InvariantCulture, Down, "owner_inc", "true")}", $"LIMIT {SliceRows} FOR UPDATE", heirs);
+        if (owned > 0 || heirs.Count == 0) return StoreResult.Ok(owned);
+        var aimed = $"state='free' AND type={Placed}";
+        return StoreResult.Ok(Revoke(db, $"target_inc={string.Format(CultureInfo.InvariantCulture, Down, "target_inc", aimed)} AND {aimed}", $"LIMIT {SliceRows} FOR UPDATE", heirs));
+    }
 
     /// <summary>Revokes by what the rows say once locked, never by a list read before: an acquire that committed meanwhile would keep its rows. Rows of placed types go to the heirs.</summary>
     /// <param name="db">In a transaction.</param>

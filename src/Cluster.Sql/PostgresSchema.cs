@@ -64,6 +64,12 @@ internal static class PostgresSchema
         CREATE INDEX shard_unsettled ON shard(shard_no) WHERE state IN ('free', 'handoff');
         CREATE INDEX shard_ended ON shard(ended_at) WHERE ended_at IS NOT NULL;
         """,
+        // A slice of a member's rows, in the order in which they are locked, without a look at the others.
+        """
+        DROP INDEX shard_owner; CREATE INDEX shard_owner ON shard(owner_inc, shard_no) INCLUDE (type, epoch) WHERE owner_inc IS NOT NULL;
+        DROP INDEX shard_target; CREATE INDEX shard_target ON shard(target_inc, shard_no) WHERE state='free';
+        DROP INDEX shard_unsettled; CREATE INDEX shard_unsettled ON shard(type, shard_no) WHERE state IN ('free', 'handoff');
+        """,
     ];
 
     /// <summary>The version that this build writes.</summary>

@@ -8,9 +8,9 @@ namespace ActorCluster.Sql;
 
 /// <summary>The store for several machines: a schema in a PostgreSQL database (14 or newer) that all nodes reach.</summary>
 /// <remarks>
-/// Thread-safe. Holds up to 7 connections, each with a thread: one for the lease, so that no other work delays a renewal, which shows the others that
+/// Thread-safe. Holds up to 8 connections, each with a thread: one for the lease, so that no other work delays a renewal, which shows the others that
 /// this process lives; one for changes of membership and ownership, one for what is
-/// polled of them; two for appends; two for the entities' reads. A commit is answered once the server has it on stable storage; with synchronous replicas, on
+/// polled of them, one for what the coordinator tidies up; two for appends; two for the entities' reads. A commit is answered once the server has it on stable storage; with synchronous replicas, on
 /// theirs too. Time is the database's.
 /// </remarks>
 public sealed class PostgresStore : IClusterStore, IStoreRecovery
@@ -25,6 +25,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     private readonly PostgresLane _lease;
     private readonly PostgresLane _control;
     private readonly PostgresLane _polls;
+    private readonly PostgresLane _sweeps;
     private readonly PostgresLane[] _journal;
     private readonly PostgresLane[] _reads;
     private volatile bool _opened;
@@ -38,7 +39,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         _text = options.Complete();
         _source = new NpgsqlDataSourceBuilder(_text.ConnectionString).Build();
         PostgresLane Lane() => new(_source, options.CallTimeout);
-        (_lease, _control, _polls, _journal, _reads) = (Lane(), Lane(), Lane(), [Lane(), Lane()], [Lane(), Lane()]);
+        (_lease, _control, _polls, _sweeps, _journal, _reads) = (Lane(), Lane(), Lane(), Lane(), [Lane(), Lane()], [Lane(), Lane()]);
     }
 
     /// <inheritdoc />
@@ -134,7 +135,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         WriteManyAsync(shards.Count, db => PostgresControl.End(db, owner, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(_control, db => PostgresControl.PruneEnded(db, age));
+    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(_sweeps, db => PostgresControl.PruneEnded(db, age));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(_polls, PostgresControl.ReadShards);
@@ -163,7 +164,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         WriteManyAsync(shards.Count, db => PostgresControl.ClearPrevious(db, previous, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs) => WriteManyAsync(PostgresControl.SliceRows, db => PostgresControl.RevokeOfDown(db, heirs));
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs) => WriteManyAsync(PostgresControl.SliceRows, db => PostgresControl.RevokeOfDown(db, heirs), _sweeps);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>
@@ -173,7 +174,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit)
     {
         PruneRules.Check(logs, downMembers, limit);
-        return WriteAsync(_control, db => PostgresPrune.Prune(db, logs, downMembers, limit));
+        return WriteAsync(_sweeps, db => PostgresPrune.Prune(db, logs, downMembers, limit));
     }
 
     /// <inheritdoc />
@@ -251,7 +252,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         await _source.DisposeAsync().ConfigureAwait(false);
     }
 
-    private IEnumerable<PostgresLane> Lanes => [_lease, _control, _polls, .. _journal, .. _reads];
+    private IEnumerable<PostgresLane> Lanes => [_lease, _control, _polls, _sweeps, .. _journal, .. _reads];
 
     private static PostgresLane Freer(PostgresLane[] lanes) => lanes[0].Load <= lanes[1].Load ? lanes[0] : lanes[1];
 
@@ -259,10 +260,10 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         new(Opened(lane).RunAsync(isWrite: true, session => session.InTransaction(operation)));
 
     /// <summary>A write whose time-outs grow with the rows that it may move.</summary>
-    private ValueTask<StoreResult<T>> WriteManyAsync<T>(int rows, Func<PostgresSession, StoreResult<T>> operation)
+    private ValueTask<StoreResult<T>> WriteManyAsync<T>(int rows, Func<PostgresSession, StoreResult<T>> operation, PostgresLane? lane = null)
     {
         var more = PerRow * rows;
-        return new(Opened(_control).RunAsync(
+        return new(Opened(lane ?? _control).RunAsync(
             isWrite: true,
             session => session.InTransaction(db =>
             {

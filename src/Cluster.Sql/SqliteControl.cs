@@ -117,14 +117,15 @@ internal static class SqliteControl
     public static StoreResult<ShardPicture> ReadPicture(SqliteSession db, Incarnation self)
     {
         var rows = ImmutableArray.CreateBuilder<ShardRow>();
-        foreach (var text in new[]
+        var hashed = db.Get($"SELECT {ShardColumns} FROM shard WHERE type IN (SELECT type FROM shard_type WHERE shard_count>0)");
+        while (hashed.Step()) rows.Add(ReadShard(hashed));
+        var types = new List<string>();
+        var placed = db.Get("SELECT type FROM shard_type WHERE shard_count=0");
+        while (placed.Step()) types.Add(placed.GetText(0));
+        foreach (var type in types)
         {
-            $"SELECT {ShardColumns} FROM shard WHERE type IN (SELECT type FROM shard_type WHERE shard_count>0)",
-            $"SELECT {ShardColumns} FROM shard INDEXED BY shard_unsettled WHERE state IN ('free', 'handoff') AND +type IN {Placed} ORDER BY shard_no LIMIT {ShardPicture.UnsettledMax}",
-        })
-        {
-            var read = db.Get(text);
-            while (read.Step()) rows.Add(ReadShard(read));
+            var unsettled = db.Get($"SELECT {ShardColumns} FROM shard INDEXED BY shard_unsettled WHERE state IN ('free', 'handoff') AND +type=?1 ORDER BY shard_no LIMIT {ShardPicture.UnsettledMax}").Bind(1, type);
+            while (unsettled.Step()) rows.Add(ReadShard(unsettled));
         }
         rows.Sort(static (a, b) => a.No.CompareTo(b.No));
         var own = db.Get($"SELECT count(*), coalesce(sum({ShardPicture.MarkSql}), 0) FROM shard WHERE owner_inc=?1 AND type IN {Placed}").Bind(1, self.Value);
@@ -223,8 +224,12 @@ internal static class SqliteControl
         return StoreResult.Ok(changed.Value.Length);
     }
 
-    public static StoreResult<int> RevokeOfDown(SqliteSession db, IReadOnlyCollection<Incarnation> heirs) =>
-        StoreResult.Ok(Revoke(db, "owner_inc IN (SELECT inc FROM member WHERE status='down')", default, SliceRows, heirs));
+    public static StoreResult<int> RevokeOfDown(SqliteSession db, IReadOnlyCollection<Incarnation> heirs)
+    {
+        var owned = Revoke(db, "owner_inc IN (SELECT inc FROM member WHERE status='down')", default, SliceRows, heirs);
+        return StoreResult.Ok(owned > 0 || heirs.Count == 0 ? owned
+            : Revoke(db, $"state='free' AND target_inc IN (SELECT inc FROM member WHERE status='down') AND type IN {Placed}", default, SliceRows, heirs));
+    }
 
     /// <summary>Revokes by what the rows say now, never by a list read before: an acquire that committed meanwhile would keep its rows. Rows of placed types go to the heirs.</summary>
     /// <param name="db">In a transaction.</param>

@@ -246,7 +246,7 @@ public sealed partial class ModelDatabase
     public StoreResult<ShardPicture> ReadPicture(Incarnation self)
     {
         _ = Opened;
-        var unsettled = _shards.Values.Where(r => r.State is (ShardState.Free or ShardState.Handoff) && _placed.Contains(r.Type)).Take(ShardPicture.UnsettledMax);
+        var unsettled = _shards.Values.Where(r => r.State is (ShardState.Free or ShardState.Handoff) && _placed.Contains(r.Type)).GroupBy(r => r.Type).SelectMany(g => g.Take(ShardPicture.UnsettledMax));
         var own = _shards.Values.Where(r => r.Owner == self && _placed.Contains(r.Type)).ToArray();
         return StoreResult.Ok(new ShardPicture([.. _shards.Values.Where(r => !_placed.Contains(r.Type)).Concat(unsettled).OrderBy(r => r.No)], own.Length, own.Sum(r => ShardPicture.Mark(r.No, r.Epoch))));
     }
@@ -298,7 +298,9 @@ public sealed partial class ModelDatabase
     {
         _ = Opened;
         ImmutableArray<Incarnation> shares = [.. heirs];
-        var orphans = _shards.Values.Where(r => r.Owner is { } owner && _members.TryGetValue(owner, out var m) && !m.IsLive).Take(SliceRows).ToArray();
+        bool IsDown(Incarnation? inc) => inc is { } x && _members.TryGetValue(x, out var m) && !m.IsLive;
+        var orphans = _shards.Values.Where(r => IsDown(r.Owner)).Take(SliceRows).ToArray();
+        if (orphans.Length == 0 && !shares.IsEmpty) orphans = [.. _shards.Values.Where(r => r.State == ShardState.Free && IsDown(r.Target) && _placed.Contains(r.Type)).Take(SliceRows)];
         foreach (var row in orphans) _shards[row.No] = Freed(row, shares);
         return StoreResult.Ok(orphans.Length);
     }

@@ -38,7 +38,7 @@ public readonly record struct ShardRetarget(ShardNo Shard, Epoch Epoch, Incarnat
 public readonly record struct ShardPlacement(string Type, string Key, Incarnation Target);
 
 /// <summary>What a node reads of the shard rows at every poll. Most rows of placed types are not in it, however many there are.</summary>
-/// <param name="Rows">By number: all rows of hashed types; of placed ones those that are free or being handed off, at most <see cref="UnsettledMax"/>.</param>
+/// <param name="Rows">By number: all rows of hashed types; of placed ones those that are free or being handed off, at most <see cref="UnsettledMax"/> of each type.</param>
 /// <param name="Own">How many rows of placed types the reader owns.</param>
 /// <param name="OwnMarks">The sum of their marks (<see cref="Mark"/>): other rows, or another epoch, give another sum.</param>
 public sealed record ShardPicture(ImmutableArray<ShardRow> Rows, long Own, long OwnMarks)
@@ -50,7 +50,7 @@ public sealed record ShardPicture(ImmutableArray<ShardRow> Rows, long Own, long 
     public static long Mark(ShardNo shard, Epoch epoch) => ((shard.Value * 2_654_435_761) + (epoch.Value * 40_503)) % 4_294_967_291;
 
     /// <summary>Rows of placed types in one picture; the others come when these are settled.</summary>
-    public const int UnsettledMax = 4_096;
+    public const int UnsettledMax = 1_024;
 }
 
 /// <summary>
@@ -150,7 +150,7 @@ public interface IControlStore
     ValueTask<StoreResult<int>> ClearPreviousAsync(Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);
 
     /// <summary>The sweep: revokes rows whose owner is down. Those of placed types are shared out like those of <see cref="ViewChange.Heirs"/>, others have no target.
-    /// Returns how many; a store may leave some of thousands for the next call.</summary>
+    /// With heirs and no such row it shares out free rows of placed types whose target is down. Returns how many; a store may leave some of thousands for the next call.</summary>
     ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs);
 
     /// <summary>The sweep: gives free rows a target, each only if it is still as it was read. Returns the shards that changed.</summary>

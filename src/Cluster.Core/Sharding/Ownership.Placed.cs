@@ -22,6 +22,7 @@ internal sealed partial class Ownership
     private readonly Queue<ShardNo> _givenUpPlaced = new();
     private readonly Dictionary<Incarnation, (long Told, long Given)> _given = []; // Only asked, never iterated.
     private long _placedMarks;
+    private long _changesWhenAsked;
     private bool _ownDiffers;
     private TimeSpan _ownAsked;
     private TimeSpan _nextPlacedSweep;
@@ -106,15 +107,23 @@ internal sealed partial class Ownership
         if (isNews) effects.Add(new NodeEffect.Hint());
     }
 
-    /// <summary>Number and epochs of the own rows tell whether the store and this node agree. Twice, since a picture may be older than an acquire or a release that has been answered.
+    /// <summary>Number and epochs of the own rows tell whether the store and this node agree. A picture that was read while own rows came or went says nothing, and any other must say twice that they differ.
     /// While they differ, the own rows do not count as read: nothing is served from memory on the strength of them, and the frozen state does not end.</summary>
     private void CompareOwn(ShardPicture picture, TimeSpan now, List<NodeEffect> effects)
     {
         var differs = (picture.Own, picture.OwnMarks) != (PlacedHere, _placedMarks);
+        if (differs && ChangesOfOwn != _changesWhenAsked)
+        {
+            _readWanted = true;
+            return;
+        }
         if (!differs) RowsAskedAt = _readAsked;
         else if (_ownDiffers) Call(new ControlCall.ReadOwn(self), now, () => _ownAsked = now, effects);
         _ownDiffers = differs;
     }
+
+    /// <summary>Grows with every call that may change own rows, when it is sent and when it is answered.</summary>
+    private long ChangesOfOwn { get; set; }
 
     private void OwnRead(ImmutableArray<ShardRow> rows, TimeSpan now, List<NodeEffect> effects)
     {

@@ -26,6 +26,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     private ImmutableArray<ShardRow> _rows = [];
     private TimeSpan _readAsked;
     private TimeSpan _nextRead;
+    private TimeSpan _readFrom;
     private bool _readWanted = true;
     private bool _acquireWanted;
     private TimeSpan _nextSweep;
@@ -76,8 +77,8 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         if (!me.IsLive || membership.Snapshot is null) return;
         if (_acquireWanted && me.Status == MemberStatus.Up && membership.Lease.IsLive(now)) Call(new ControlCall.Acquire(self, membership.StaleAmong(_rows.Where(r => r.Target == self && r.State == ShardState.Free).Select(r => r.Previous).OfType<Incarnation>(), now)), now, () => _acquireWanted = false, effects);
         var interval = membership.Missing.Length > 0 || me.Status != MemberStatus.Up ? times.PollUnsettled : times.PollCalm;
-        if (_readWanted || now >= _nextRead)
-            Call(new ControlCall.ReadPicture(self), now, () => (_readWanted, _readAsked, _nextRead) = (false, now, now + interval), effects);
+        if (now >= _readFrom && (_readWanted || now >= _nextRead))
+            Call(new ControlCall.ReadPicture(self), now, () => (_readWanted, _readAsked, _nextRead, _changesWhenAsked) = (false, now, now + interval, ChangesOfOwn), effects);
         Place(membership, now, effects);
         DriveHandoffs(membership, now, effects);
         if (now >= _nextSweep && membership.IsCoordinator(now)) Sweep(membership, now, effects);
@@ -106,7 +107,10 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     {
         if (!_underWay.TryGetValue(answer.Call.GetType(), out var asked) || !ReferenceEquals(asked, answer.Call)) return;
         _underWay.Remove(answer.Call.GetType());
+        if (ChangesOwn(answer.Call)) ChangesOfOwn++;
         // A store that is away refuses within a millisecond; whatever is wanted of it would be asked thousands of times a second.
+        // News may come faster than very many rows can be read; a third of the time is enough for that.
+        if (answer.Call is ControlCall.ReadPicture) _readFrom = now + TimeSpan.FromTicks(Math.Min((now - _readAsked).Ticks * 2, times.PollUnsettled.Ticks * 2));
         if (answer.Verdict is StoreVerdict.NotSent or StoreVerdict.InDoubt) _callsFrom = now + times.PollUnsettled;
         switch (answer.Call)
         {
@@ -159,8 +163,11 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         // One of a kind at a time, and none at once after one that the store did not answer: asked again at a later tick.
         if (now < _callsFrom || !_underWay.TryAdd(call.GetType(), call)) return;
         started();
+        if (ChangesOwn(call)) ChangesOfOwn++;
         effects.Add(new NodeEffect.Call(call));
     }
+
+    private static bool ChangesOwn(ControlCall call) => call is ControlCall.Acquire or ControlCall.Release or ControlCall.End;
 
     /// <summary>Reads follow each other, so a later one shows no less, whatever else is under way. Both are sorted by number.</summary>
     private string? Shrunk(ImmutableArray<ShardRow> rows)
