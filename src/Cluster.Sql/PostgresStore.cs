@@ -38,7 +38,8 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         _options = options;
         _text = options.Complete();
         _source = new NpgsqlDataSourceBuilder(_text.ConnectionString).Build();
-        PostgresLane Lane() => new(_source, options.CallTimeout);
+        var server = new PostgresLane.Server();
+        PostgresLane Lane() => new(_source, options.CallTimeout, server);
         (_lease, _control, _polls, _sweeps, _journal, _reads) = (Lane(), Lane(), Lane(), Lane(), [Lane(), Lane()], [Lane(), Lane()]);
     }
 

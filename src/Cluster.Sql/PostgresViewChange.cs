@@ -108,7 +108,7 @@ internal static class PostgresViewChange
         void RevokeSlice(string locking)
         {
             var hashed = PostgresControl.Revoke(db, $"({Its}) AND type=ANY(ARRAY(SELECT type FROM shard_type WHERE shard_count>0))", $"LIMIT {rowsMax} {locking}", change.Heirs, inc.Value);
-            if (!change.Heirs.IsEmpty) PostgresControl.Revoke(db, $"({Its}) AND type={PostgresControl.Placed}", $"LIMIT {Math.Max(0, PostgresControl.SliceRows - hashed)} {locking}", change.Heirs, inc.Value);
+            PostgresControl.Revoke(db, $"({Its}) AND type={PostgresControl.Placed}", $"LIMIT {Math.Max(0, PostgresControl.SliceRows - hashed)} {locking}", change.Heirs, inc.Value);
         }
     }
 

@@ -208,7 +208,7 @@ public class PostgresStoreTests(PostgresServer server)
     public async Task A_call_that_hangs_is_in_doubt_at_its_time_out_and_the_next_uses_another_connection()
     {
         await using var source = new NpgsqlDataSourceBuilder($"{server.ConnectionString};Pooling=false").Build();
-        await using var lane = new PostgresLane(source, TimeSpan.FromMilliseconds(300)); // No statement time-out: the server never says a word.
+        await using var lane = new PostgresLane(source, TimeSpan.FromMilliseconds(300), new PostgresLane.Server()); // No statement time-out: the server never says a word.
         var started = Stopwatch.GetTimestamp();
         var hung = await lane.RunAsync(isWrite: true, db => StoreResult.Ok(db.Run("SELECT pg_sleep(2)")));
         Assert.Equal(StoreVerdict.InDoubt, hung.Verdict);
@@ -222,7 +222,7 @@ public class PostgresStoreTests(PostgresServer server)
     {
         var name = $"hung_{Guid.NewGuid():N}";
         await using var source = new NpgsqlDataSourceBuilder($"{server.ConnectionString};Pooling=false;Application Name={name}").Build();
-        await using var lane = new PostgresLane(source, TimeSpan.FromMilliseconds(300));
+        await using var lane = new PostgresLane(source, TimeSpan.FromMilliseconds(300), new PostgresLane.Server());
         Task<StoreResult<int>> HangAsync() => lane.RunAsync(isWrite: true, db => StoreResult.Ok(db.Run("SELECT pg_sleep(60)")));
         var hung = 0;
         var last = await HangAsync();

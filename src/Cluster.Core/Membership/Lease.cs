@@ -62,6 +62,9 @@ internal sealed class Lease(ProtocolTimes times)
         return _frozen;
     }
 
+    /// <summary>Frozen and renewed: only own rows asked for from then on are missing.</summary>
+    public bool AwaitsRowsAfter(TimeSpan asked) => _frozen && _thawFrom != TimeSpan.MaxValue && asked < _thawFrom;
+
     /// <summary>The node compared what it runs with rows read from <paramref name="asked"/> on. Rows asked for after the renewal end the frozen state:
     /// without that order a node released during its outage would serve old memory under a fresh lease.</summary>
     public void OwnRowsRead(TimeSpan asked)

@@ -77,7 +77,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         if (!me.IsLive || membership.Snapshot is null) return;
         if (_acquireWanted && me.Status == MemberStatus.Up && membership.Lease.IsLive(now)) Call(new ControlCall.Acquire(self, membership.StaleAmong(_rows.Where(r => r.Target == self && r.State == ShardState.Free).Select(r => r.Previous).OfType<Incarnation>(), now)), now, () => _acquireWanted = false, effects);
         var interval = membership.Missing.Length > 0 || me.Status != MemberStatus.Up ? times.PollUnsettled : times.PollCalm;
-        if (now >= _readFrom && (_readWanted || now >= _nextRead))
+        if (now >= _readFrom && (_readWanted || now >= _nextRead || membership.Lease.AwaitsRowsAfter(_readAsked)))
             Call(new ControlCall.ReadPicture(self), now, () => (_readWanted, _readAsked, _nextRead, _changesWhenAsked) = (false, now, now + interval, ChangesOfOwn), effects);
         Place(membership, now, effects);
         DriveHandoffs(membership, now, effects);
