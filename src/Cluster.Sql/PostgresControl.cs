@@ -172,12 +172,14 @@ internal static class PostgresControl
         $"SELECT {ShardColumns}, p.i FROM unnest($1, $2) WITH ORDINALITY p(t, k, i) JOIN shard ON type=p.t AND key=p.k WHERE type={Placed} ORDER BY p.i",
         placements.Select(p => p.Type).ToArray(), placements.Select(p => p.Key).ToArray());
 
-    public static StoreResult<ImmutableArray<ShardNo>> End(PostgresSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Change(
-        db, [.. shards.Select(s => new Order(s.Shard, s.Epoch, owner, null))],
-        $"owner_inc=NULL, target_inc=NULL, prev_inc=NULL, state='ended', ended_at={NowMs}", $"s.owner_inc=o.first AND s.type={Placed}");
-
-    public static StoreResult<int> PruneEnded(PostgresSession db, TimeSpan age) => StoreResult.Ok(db.Run(
-        $"DELETE FROM shard WHERE shard_no IN (SELECT shard_no FROM shard WHERE ended_at<{NowMs}-$1 AND state='ended' LIMIT 1000)", (long)age.TotalMilliseconds));
+    public static StoreResult<ImmutableArray<ShardNo>> End(PostgresSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards)
+    {
+        var ended = Change(
+            db, [.. shards.Select(s => new Order(s.Shard, s.Epoch, owner, null))],
+            $"owner_inc=NULL, target_inc=NULL, prev_inc=NULL, state='ended', ended_at={NowMs}", $"s.owner_inc=o.first AND s.type={Placed}");
+        if (ended.Value.Length > 0) db.Run("DELETE FROM timer WHERE shard_no=ANY($1)", (object)ended.Value.Select(s => s.Value).ToArray());
+        return ended;
+    }
 
     public static StoreResult<ImmutableArray<ShardRow>> ReadShards(PostgresSession db, long[] shards) => StoreResult.Ok(
         (db.Read(ReadShard, $"SELECT {ShardColumns} FROM shard WHERE shard_no=ANY($1) ORDER BY shard_no", shards)).ToImmutableArray());

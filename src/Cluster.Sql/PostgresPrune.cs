@@ -37,4 +37,23 @@ internal static class PostgresPrune
         if (gone.Count > 0) db.Run("UPDATE cluster SET forgotten_inc=greatest(forgotten_inc, $1) WHERE id=1", gone.Max());
         return gone.Count;
     }
+
+    /// <summary>Their rows go with the last of what they name, so that an entity that is half gone is still found as ended.</summary>
+    public static StoreResult<int> Ended(PostgresSession db, TimeSpan age)
+    {
+        var old = db.Read(
+            r => (No: r.GetInt64(0), Entity: r.GetString(1)),
+            $"SELECT shard_no, type || '/' || key FROM shard WHERE ended_at<{PostgresControl.NowMs}-$1 AND state='ended' ORDER BY ended_at, shard_no LIMIT $2 FOR UPDATE",
+            (long)age.TotalMilliseconds, PruneRules.EndedShards);
+        var gone = 0;
+        foreach (var (no, entity) in old.TakeWhile(_ => gone < PruneRules.EndedRows))
+        {
+            gone += db.Run(
+                "DELETE FROM journal WHERE entity=$1 AND entity_seq IN (SELECT entity_seq FROM journal WHERE entity=$1 ORDER BY entity_seq LIMIT $2)", entity, PruneRules.EndedRows - gone);
+            if (gone >= PruneRules.EndedRows) break; // There may be more of it.
+            gone += db.Run("DELETE FROM snapshot WHERE entity=$1", entity) + db.Run("DELETE FROM timer WHERE shard_no=$1", no)
+                + db.Run("DELETE FROM shard_log WHERE shard_no=$1", no) + db.Run("DELETE FROM shard WHERE shard_no=$1", no);
+        }
+        return StoreResult.Ok(gone);
+    }
 }

@@ -138,7 +138,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         WriteManyAsync(shards.Count, db => PostgresControl.End(db, owner, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(_control, db => PostgresControl.PruneEnded(db, age));
+    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(Freer(_reads), db => PostgresPrune.Ended(db, age));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(_control, PostgresControl.ReadShards);

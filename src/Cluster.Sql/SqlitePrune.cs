@@ -37,4 +37,23 @@ internal static class SqlitePrune
         if (count > 0) db.Get("UPDATE cluster SET forgotten_inc=max(forgotten_inc, ?1) WHERE id=1").Bind(1, highest).Run();
         return count;
     }
+
+    /// <summary>Their rows go with the last of what they name, so that an entity that is half gone is still found as ended.</summary>
+    public static StoreResult<int> Ended(SqliteSession db, TimeSpan age, long nowUnixMs)
+    {
+        var old = new List<(long No, string Entity)>();
+        var read = db.Get("SELECT shard_no, type || '/' || key FROM shard WHERE ended_at<?1 AND state='ended' ORDER BY ended_at, shard_no LIMIT ?2")
+            .Bind(1, nowUnixMs - (long)age.TotalMilliseconds).Bind(2, PruneRules.EndedShards);
+        while (read.Step()) old.Add((read.GetLong(0), read.GetText(1)));
+        var gone = 0;
+        foreach (var (no, entity) in old.TakeWhile(_ => gone < PruneRules.EndedRows))
+        {
+            gone += db.Get("DELETE FROM journal WHERE row_id IN (SELECT row_id FROM journal WHERE entity=?1 ORDER BY entity_seq LIMIT ?2)")
+                .Bind(1, entity).Bind(2, PruneRules.EndedRows - gone).Run();
+            if (gone >= PruneRules.EndedRows) break; // There may be more of it.
+            gone += db.Get("DELETE FROM snapshot WHERE entity=?1").Bind(1, entity).Run();
+            foreach (var table in new[] { "timer", "shard_log", "shard" }) gone += db.Get($"DELETE FROM {table} WHERE shard_no=?1").Bind(1, no).Run();
+        }
+        return StoreResult.Ok(gone);
+    }
 }

@@ -130,7 +130,7 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
         SliceAsync(shards, (db, some) => SqliteControl.End(db, owner, some, NowUnixMs));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(db => SqliteControl.PruneEnded(db, age, NowUnixMs));
+    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(db => SqlitePrune.Ended(db, age, NowUnixMs), urgent: false);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(SqliteControl.ReadShards, urgent: true);

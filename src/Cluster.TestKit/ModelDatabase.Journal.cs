@@ -79,11 +79,7 @@ public sealed partial class ModelDatabase
         var older = kept.Keys.First();
         if (_damaged.Contains((entity, older))) return StoreResult.Ok(0);
         var gone = rows.Keys.TakeWhile(seq => seq < Math.Min(belowSeq, older)).Take(TruncatedRowsMax).ToArray();
-        foreach (var seq in gone)
-        {
-            if (rows[seq].Command is { } command) _commands.Remove((entity, command));
-            rows.Remove(seq);
-        }
+        foreach (var seq in gone) RemoveRow(entity, rows, seq);
         return StoreResult.Ok(gone.Length);
     }
 
@@ -113,6 +109,12 @@ public sealed partial class ModelDatabase
             if (added.Command is { } command) _commands.Add((added.Entity, command));
         }
         return AppendOutcome.Committed;
+    }
+
+    private void RemoveRow(string entity, SortedDictionary<long, JournalRow> rows, long seq)
+    {
+        if (rows[seq].Command is { } command) _commands.Remove((entity, command));
+        rows.Remove(seq);
     }
 
     private bool HasRow(JournalRow row) => _rows.TryGetValue(row.Entity, out var rows) && rows.ContainsKey(row.EntitySeq);

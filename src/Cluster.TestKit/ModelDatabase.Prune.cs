@@ -39,6 +39,38 @@ public sealed partial class ModelDatabase
         return StoreResult.Ok(new PrunedRows(gone.Length, views, epochs.Length));
     }
 
+    /// <summary>See <see cref="IControlStore.PruneEndedAsync"/>.</summary>
+    /// <param name="age">Entities that ended longer ago go.</param>
+    /// <param name="atUnixMs">The store's time.</param>
+    public StoreResult<int> PruneEnded(TimeSpan age, long atUnixMs)
+    {
+        _ = Opened;
+        var gone = 0;
+        foreach (var no in _endedAt.Where(e => e.Value < atUnixMs - (long)age.TotalMilliseconds).OrderBy(e => (e.Value, e.Key)).Select(e => e.Key).Take(PruneRules.EndedShards).ToArray().TakeWhile(_ => gone < PruneRules.EndedRows))
+        {
+            var entity = new EntityId(_shards[no].Type, _shards[no].Key).StoreKey;
+            if (_rows.TryGetValue(entity, out var rows))
+            {
+                var some = rows.Keys.Take(PruneRules.EndedRows - gone).ToArray();
+                foreach (var seq in some) RemoveRow(entity, rows, seq);
+                gone += some.Length;
+            }
+            if (gone >= PruneRules.EndedRows) break; // There may be more of it.
+            if (_snapshots.Remove(entity, out var kept)) gone += kept.Count;
+            _rows.Remove(entity);
+            foreach (var epoch in _epochs.Keys.Where(e => e.Shard == no).ToArray())
+            {
+                _epochs.Remove(epoch);
+                gone++;
+            }
+            _byKey.Remove((_shards[no].Type, _shards[no].Key));
+            _shards.Remove(no);
+            _endedAt.Remove(no);
+            gone++;
+        }
+        return StoreResult.Ok(gone);
+    }
+
     private void CopyLogsTo(ModelDatabase copy)
     {
         foreach (var (key, epoch) in _epochs) copy._epochs.Add(key, epoch);

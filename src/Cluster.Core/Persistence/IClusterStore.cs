@@ -124,10 +124,11 @@ public interface IControlStore
     /// <returns>One row for each, in order. Conflict when a type is not registered as placed; nothing was written.</returns>
     ValueTask<StoreResult<ImmutableArray<ShardRow>>> PlaceAsync(IReadOnlyList<ShardPlacement> placements);
 
-    /// <summary>The owner tells that the entities of placed shards have ended: no owner, no target, and nobody acquires them again. Returns the shards that ended now.</summary>
+    /// <summary>The owner tells that the entities of placed shards have ended: no owner, no target, and nobody acquires them again; their timers go. Returns the shards that ended now.</summary>
     ValueTask<StoreResult<ImmutableArray<ShardNo>>> EndAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);
 
-    /// <summary>Deletes rows that ended longer ago than <paramref name="age"/> by the store's time, at most 1,000. Returns how many.</summary>
+    /// <summary>Deletes what is left of entities that ended longer ago than <paramref name="age"/> by the store's time: their journal from its beginning, at most 1,000 rows a call, and with its
+    /// last row the snapshots, the log of epochs and the shard's row. Returns how many rows were deleted; there may be more unless it is 0.</summary>
     ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age);
 
     /// <summary>Reads the rows named, by number; rows that do not exist are missing from the answer.</summary>
