@@ -174,10 +174,16 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         WriteManyAsync(retargets.Count, db => PostgresControl.Retarget(db, retargets));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit)
+    public async ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit, LoggedEpoch? after = null)
     {
         PruneRules.Check(logs, downMembers, limit);
-        return WriteAsync(_control, db => PostgresPrune.Prune(db, logs, downMembers, limit));
+        // Nothing that one of them deletes rests on another; only the members need the lock that view changes take.
+        var members = await WriteAsync(Freer(_reads), db => PostgresPrune.Members(db, downMembers, limit)).ConfigureAwait(false);
+        if (!members.IsOk) return StoreResult.Not<PrunedRows>(members.Verdict, members.Reason!);
+        var views = await WriteAsync(Freer(_reads), db => PostgresPrune.Views(db, logs, limit)).ConfigureAwait(false);
+        if (!views.IsOk) return StoreResult.Not<PrunedRows>(views.Verdict, views.Reason!);
+        var epochs = await WriteAsync(Freer(_reads), db => PostgresPrune.Epochs(db, logs, limit, after)).ConfigureAwait(false);
+        return epochs.IsOk ? StoreResult.Ok(new PrunedRows(members.Value, views.Value, epochs.Value.Gone, epochs.Value.Next)) : StoreResult.Not<PrunedRows>(epochs.Verdict, epochs.Reason!);
     }
 
     /// <inheritdoc />

@@ -163,10 +163,10 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
         SliceAsync(retargets, SqliteControl.Retarget);
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit)
+    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit, LoggedEpoch? after = null)
     {
         PruneRules.Check(logs, downMembers, limit);
-        return WriteAsync(db => SqlitePrune.Prune(db, logs, downMembers, limit, NowUnixMs), urgent: false);
+        return WriteAsync(db => SqlitePrune.Prune(db, logs, downMembers, limit, after, NowUnixMs), urgent: false);
     }
 
     /// <inheritdoc />

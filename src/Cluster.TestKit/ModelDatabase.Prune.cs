@@ -13,8 +13,9 @@ public sealed partial class ModelDatabase
     /// <param name="logs">Age of views and epochs.</param>
     /// <param name="downMembers">Age of down members.</param>
     /// <param name="limit">Most rows of each kind.</param>
+    /// <param name="after">The last epoch that was looked at.</param>
     /// <param name="atUnixMs">The store's time.</param>
-    public StoreResult<PrunedRows> Prune(TimeSpan logs, TimeSpan downMembers, int limit, long atUnixMs)
+    public StoreResult<PrunedRows> Prune(TimeSpan logs, TimeSpan downMembers, int limit, LoggedEpoch? after, long atUnixMs)
     {
         PruneRules.Check(logs, downMembers, limit);
         _ = Opened;
@@ -32,11 +33,11 @@ public sealed partial class ModelDatabase
         var views = (int)(firstView - _firstView);
         _firstView = firstView;
 
-        // Acquired in view v is acquired before view v + 1 was logged. An epoch whose successor begins at the same row has none in the journal.
-        var epochs = _epochs.Zip(_epochs.Skip(1), (epoch, next) => (epoch.Key, IsEmpty: epoch.Key.Shard == next.Key.Shard && epoch.Value.View < firstYoung - 1 && epoch.Value.FirstSeq == next.Value.FirstSeq))
-            .Where(e => e.IsEmpty).Take(limit).Select(e => e.Key).ToArray();
-        foreach (var epoch in epochs) _epochs.Remove(epoch);
-        return StoreResult.Ok(new PrunedRows(gone.Length, views, epochs.Length));
+        var page = _epochs.Where(e => after is not { } last || e.Key.CompareTo((last.Shard, last.Epoch)) > 0).Take(limit + 1)
+            .Select(e => (new LoggedEpoch(e.Key.Shard, e.Key.Epoch), e.Value.View, (long?)e.Value.FirstSeq)).ToArray();
+        var (empty, next) = PruneRules.Judge(page, limit, firstYoung);
+        foreach (var (shard, epoch) in empty) _epochs.Remove((shard, epoch));
+        return StoreResult.Ok(new PrunedRows(gone.Length, views, empty.Count, next));
     }
 
     /// <summary>See <see cref="IControlStore.PruneEndedAsync"/>.</summary>

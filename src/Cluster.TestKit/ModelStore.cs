@@ -111,7 +111,7 @@ public sealed class ModelStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) => Do(d => d.Retarget(retargets));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit) => Do(d => d.Prune(logs, downMembers, limit, NowUnixMs));
+    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit, LoggedEpoch? after = null) => Do(d => d.Prune(logs, downMembers, limit, after, NowUnixMs));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches) => Do(d => d.Append(batches));

@@ -18,8 +18,15 @@ public sealed record StoredSettings(long Version, ImmutableSortedDictionary<stri
 /// <param name="View">The newest view, so that a renewal tells of changes too.</param>
 public sealed record Renewal(long LeaseSeq, long View);
 
+/// <summary>A row of the log of epochs.</summary>
+public readonly record struct LoggedEpoch(ShardNo Shard, Epoch Epoch);
+
 /// <summary>How many rows a prune deleted.</summary>
-public readonly record struct PrunedRows(int Members, int Views, int Epochs);
+/// <param name="Members">Down members.</param>
+/// <param name="Views">Views.</param>
+/// <param name="Epochs">Acquired epochs.</param>
+/// <param name="Next">The last row of the log of epochs that was looked at: the next call goes on behind it. Null at the log's end.</param>
+public readonly record struct PrunedRows(int Members, int Views, int Epochs, LoggedEpoch? Next);
 
 /// <summary>A shard to be given up by its owner, and who should have it next.</summary>
 public readonly record struct ShardRelease(ShardNo Shard, Epoch Epoch, Incarnation? Target);
@@ -162,8 +169,9 @@ public interface IControlStore
     /// </summary>
     /// <param name="logs">Age of views and epochs, zero or more.</param>
     /// <param name="downMembers">Age of down members since they went down, zero or more.</param>
-    /// <param name="limit">Most rows of each kind, 1 to 10,000: a call is one short transaction. Where a count is the limit, there may be more.</param>
-    ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit);
+    /// <param name="limit">Most members and views that go, and most epochs that are looked at, 1 to 10,000: no transaction of a call is long. Where a count is the limit, there may be more.</param>
+    /// <param name="after">Looks at epochs behind this one; null begins with the first.</param>
+    ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit, LoggedEpoch? after = null);
 }
 
 /// <summary>

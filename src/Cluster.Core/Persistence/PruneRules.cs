@@ -20,4 +20,19 @@ internal static class PruneRules
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
     }
+
+    /// <summary>Which epochs of a page nobody needs, and where the next page begins.</summary>
+    /// <param name="page">In order; one row more than the limit where there is one, which is looked at by the next page.</param>
+    /// <param name="limit">Most rows that are judged.</param>
+    /// <param name="firstYoung">The oldest view that is kept.</param>
+    public static (IReadOnlyList<LoggedEpoch> Empty, LoggedEpoch? Next) Judge(IReadOnlyList<(LoggedEpoch Place, long View, long? FirstSeq)> page, int limit, long firstYoung)
+    {
+        var empty = new List<LoggedEpoch>();
+        for (var i = 0; i < Math.Min(limit, page.Count - 1); i++)
+        {
+            // Acquired in view v is acquired before view v + 1 was logged. An epoch whose successor begins at the same row has none in the journal.
+            if (page[i].Place.Shard == page[i + 1].Place.Shard && page[i].View < firstYoung - 1 && page[i].FirstSeq is { } first && first == page[i + 1].FirstSeq) empty.Add(page[i].Place);
+        }
+        return (empty, page.Count > limit ? page[limit - 1].Place : null);
+    }
 }

@@ -70,7 +70,7 @@ internal sealed class TestStore(IClusterStore store, PauseGate gate, Func<bool> 
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>
         mayTarget() ? Do(s => s.RetargetAsync(retargets)) : ValueTask.FromResult(StoreResult.Ok(ImmutableArray<ShardNo>.Empty));
 
-    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit) => Do(s => s.PruneAsync(logs, downMembers, limit));
+    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit, LoggedEpoch? after = null) => Do(s => s.PruneAsync(logs, downMembers, limit, after));
 
     public ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches) => Do(s => s.AppendAsync(batches));
 

@@ -151,7 +151,7 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
             ControlCall.ClearPrevious(var previous, var shards) => ControlAnswer.Of(call, database.ClearPrevious(previous, shards)),
             ControlCall.RevokeOfDown => ControlAnswer.Of(call, database.RevokeOfDown()),
             ControlCall.Retarget(var retargets) => ControlAnswer.Of(call, database.Retarget(retargets)),
-            ControlCall.Prune(var logs, var downMembers, var limit) => ControlAnswer.Of(call, database.Prune(logs, downMembers, limit, NowUnixMs)),
+            ControlCall.Prune(var logs, var downMembers, var limit, var after) => ControlAnswer.Of(call, database.Prune(logs, downMembers, limit, after, NowUnixMs)),
             _ => throw new System.Diagnostics.UnreachableException($"No rule for {call}."),
         };
     }
