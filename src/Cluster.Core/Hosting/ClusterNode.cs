@@ -110,7 +110,7 @@ internal sealed class ClusterNode(
             latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0,
             [.. (latest?.Witnesses ?? []).Select(w => new WitnessStatusLine(w.Witness.Text, w.IsFresh, w.Answer, w.AskedAt is { } at ? Math.Round((MonotonicClock.Now - at).TotalSeconds, 1) : null))],
             [.. (latest?.BrokenEdges ?? []).Select(e => new BrokenLinkLine(NameOf(e.A), NameOf(e.B), Math.Round((MonotonicClock.Now - e.Since).TotalSeconds, 1), RelayOf(e)))],
-            new SettingsStatus(_governing.Version, [.. _governing.Differences.Select(d => new SettingDifferenceLine(d.Key, d.Here, d.There))]));
+            new SettingsStatus(_governing.Version, [.. _governing.Differences.Select(d => new SettingDifferenceLine(d.Key, d.Here, d.There))]), _life?.Entities.DurableTimers.Failing ?? 0);
 
         string NameOf(Incarnation inc) => names.GetValueOrDefault(inc, inc.ToString());
 
@@ -177,7 +177,7 @@ internal sealed class ClusterNode(
         try
         {
             var cluster = await OpenAsync().ConfigureAwait(false);
-            metrics.Read(() => (Mode, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Shards ?? 0, _life?.Entities.Journal.Waiting ?? 0, _life?.Regions.TellsDropped ?? 0));
+            metrics.Read(() => (Mode, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Shards ?? 0, _life?.Entities.Journal.Waiting ?? 0, _life?.Entities.DurableTimers.Failing ?? 0, _life?.Regions.TellsDropped ?? 0));
             while (!_leaving)
             {
                 var end = await OneLifeAsync(cluster).ConfigureAwait(false);
