@@ -232,8 +232,16 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq) =>
-        WriteAsync(Freer(_journal), db => PostgresJournal.Truncate(db, shard, epoch, owner, entity, belowSeq));
+    public ValueTask<StoreResult<OldRows>> FindOldRowsAsync(JournalLimits limits, string after, int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
+        return ReadAsync(Freer(_reads), db => PostgresJournal.FindOldRows(db, limits, after, limit));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, JournalLimits limits) =>
+        WriteAsync(Freer(_journal), db => PostgresJournal.Truncate(db, shard, epoch, owner, entity, limits));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>

@@ -176,7 +176,7 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
         foreach (var batch in batches)
             if (batch.Rows.IsDefaultOrEmpty) throw new ArgumentException($"The batch of shard {batch.Shard} has no rows. Give 1 or more.", nameof(batches));
         // Each batch has a savepoint of its own, so the call needs none.
-        return WriteAsync(db => SqliteJournal.Append(db, batches), urgent: false, takesSavepoint: false);
+        return WriteAsync(db => SqliteJournal.Append(db, batches, NowUnixMs), urgent: false, takesSavepoint: false);
     }
 
     /// <inheritdoc />
@@ -214,8 +214,16 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq) =>
-        WriteAsync(db => SqliteJournal.Truncate(db, shard, epoch, owner, entity, belowSeq), urgent: false);
+    public ValueTask<StoreResult<OldRows>> FindOldRowsAsync(JournalLimits limits, string after, int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
+        return ReadAsync(db => SqliteJournal.FindOldRows(db, limits, after, limit, NowUnixMs), urgent: false);
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, JournalLimits limits) =>
+        WriteAsync(db => SqliteJournal.Truncate(db, shard, epoch, owner, entity, limits, NowUnixMs), urgent: false);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(

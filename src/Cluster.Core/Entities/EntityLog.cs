@@ -41,4 +41,10 @@ internal static partial class EntityLog
 
     [LoggerMessage(2012, LogLevel.Critical, "The timers' loop failed; nothing would be due any more")]
     public static partial void TimersFailed(this ILogger log, Exception cause);
+
+    [LoggerMessage(2013, LogLevel.Information, "{Rows} rows of the journals of {Entities} entities were older or more than Cluster:Retention lets be kept, and were deleted")]
+    public static partial void Truncated(this ILogger log, long rows, int entities);
+
+    [LoggerMessage(2014, LogLevel.Error, "Old rows of journals are deleted no more in this life of the node")]
+    public static partial void TruncationFailed(this ILogger log, Exception cause);
 }

@@ -59,7 +59,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons) { Placed = [.. setup.Types.Where(t => t.IsPlaced).Select(t => t.Name)] }, ResolverChoice.WitnessesOf(setup.Options),
             new Retention { Logs = setup.Options.Retention.Logs, DownMembers = setup.Options.Retention.DownMembers }, setup.SettingsVersion);
         _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], [], [], [], ImmutableSortedDictionary<Incarnation, Incarnation>.Empty);
-        Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit), setup.Log, _faults?.Gate);
+        Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit, setup.Options.Retention.JournalLimits), setup.Log, _faults?.Gate);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
         Entities.Fanout = Regions;
         _links = new LinkTransport(

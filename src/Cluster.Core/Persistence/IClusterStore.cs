@@ -217,8 +217,17 @@ public interface IJournalStore
     /// <summary>Writes a snapshot, keeps the two newest. Fenced when the shard has another owner or epoch.</summary>
     ValueTask<StoreResult<bool>> SaveSnapshotAsync(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot);
 
-    /// <summary>Deletes at most 1,000 of an entity's rows below a sequence, never at or above its older snapshot. Returns how many.</summary>
-    ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq);
+    /// <summary>Finds entities whose oldest row is to go (<see cref="TruncateAsync"/>), by key, whoever owns them.</summary>
+    /// <param name="limits">What is kept.</param>
+    /// <param name="after">Looks at entities behind this one; empty begins with the first.</param>
+    /// <param name="limit">Most entities that are looked at, 1 to 10,000; only those with two snapshots are.</param>
+    ValueTask<StoreResult<OldRows>> FindOldRowsAsync(JournalLimits limits, string after, int limit);
+
+    /// <summary>
+    /// Deletes at most 1,000 of an entity's oldest rows: what is older, by the store's own clock, than the limits let be kept. Never a row at or above its older snapshot, and none while that
+    /// one is damaged. Fenced when the shard has another owner or epoch. Returns how many; where that is 1,000 there may be more.
+    /// </summary>
+    ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, JournalLimits limits);
 
     /// <summary>A read that confirms ownership: which of the given (shard, epoch) pairs are owned by <paramref name="owner"/> right now.</summary>
     ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);
