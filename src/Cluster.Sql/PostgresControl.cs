@@ -87,17 +87,22 @@ internal static class PostgresControl
         return renewed is [var renewal] ? StoreResult.Ok(renewal) : StoreResult.Not<Renewal>(StoreVerdict.Fenced, $"{inc} is not a live member.");
     }
 
-    /// <summary>Takes the lock that shows the session. While an abandoned one has it still, its turn comes with a later renewal.</summary>
+    /// <summary>
+    /// Takes the lock that shows the session, before the renewal: whoever renews has it. In shared form, since a connection of this member that was left behind may have it still; a try
+    /// in exclusive form would fail while that stands, and leave a member that lives without any when it falls.
+    /// </summary>
     public static void HoldSession(PostgresSession db, Incarnation inc)
     {
         if (db.Member == inc) return;
-        if (db.Member is { } former) db.Scalar<bool>($"SELECT pg_advisory_unlock({SessionLock})", former.Value); // An earlier life of this process.
-        db.Member = db.Scalar<bool>($"SELECT pg_try_advisory_lock({SessionLock})", inc.Value) is true ? inc : null;
+        if (db.Member is { } former) db.Scalar<bool>($"SELECT pg_advisory_unlock_shared({SessionLock})", former.Value); // An earlier life of this process.
+        db.Member = null;
+        db.Run($"SELECT pg_advisory_lock_shared({SessionLock})", inc.Value); // Waits for no more than the statement of somebody who asks.
+        db.Member = inc;
     }
 
-    /// <summary>Tried in shared form, so that askers do not take each other for the holder, and given back with the statement.</summary>
+    /// <summary>Tried in exclusive form, which nobody has for longer than this statement: of two who ask at once one may be told no, and asks again.</summary>
     public static StoreResult<bool> IsSessionGone(PostgresSession db, Incarnation inc) => StoreResult.Ok(
-        db.Age >= JudgesAfter && db.Scalar<bool>($"SELECT pg_try_advisory_xact_lock_shared({SessionLock}) FROM member WHERE inc=$1 AND lease_seq>0", inc.Value) is true);
+        db.Age >= JudgesAfter && db.Scalar<bool>($"SELECT pg_try_advisory_xact_lock({SessionLock}) FROM member WHERE inc=$1 AND lease_seq>0", inc.Value) is true);
 
     /// <summary>
     /// The member row stays locked until the commit, so an eviction comes wholly before or wholly after, and sees the rows taken; so do the rows
