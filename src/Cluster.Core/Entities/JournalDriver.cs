@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 
@@ -14,6 +15,7 @@ internal sealed class JournalDriver : IAsyncDisposable
     private readonly EntityHost _host;
     private readonly Lock _lock = new();
     private readonly JournalLane _lane = new(Guid.NewGuid);
+    private readonly AckedBatches _acked = new();
     private readonly List<JournalNews> _news = [];
     private readonly DriverLoop _loop;
     private bool _idle = true;
@@ -66,6 +68,12 @@ internal sealed class JournalDriver : IAsyncDisposable
         }
     }
 
+    /// <summary>What the store has taken from this life in the last seconds, oldest first.</summary>
+    public ImmutableArray<ShardBatch> LatestAcked()
+    {
+        lock (_lock) return _acked.Latest(MonotonicClock.Now);
+    }
+
     /// <summary>Adds a row; false when the shard is served no more under that epoch, or its entities were given up meanwhile.</summary>
     public bool Add(ShardNo shard, Epoch epoch, int generation, JournalRow row, IRowOwner owner)
     {
@@ -99,12 +107,21 @@ internal sealed class JournalDriver : IAsyncDisposable
                 var appended = await _store.AppendAsync(append.Batches).ConfigureAwait(false);
                 settled = appended.IsOk;
                 if (!settled) _host.Log.AppendFailed(append.Batches.Length, appended.Verdict, appended.Reason);
-                lock (_lock) _lane.Appended(append, appended, _news);
+                lock (_lock)
+                {
+                    _lane.Appended(append, appended, _news);
+                    for (var i = 0; appended.IsOk && i < append.Batches.Length; i++)
+                        if (appended.Value[i] == AppendOutcome.Committed) _acked.Add(append.Batches[i], MonotonicClock.Now);
+                }
                 break;
             case JournalCall.Resolve resolve:
                 var resolved = await _store.ResolveAsync(resolve.Batch).ConfigureAwait(false);
                 settled = resolved.IsOk;
-                lock (_lock) _lane.Resolved(resolve, resolved, _news);
+                lock (_lock)
+                {
+                    _lane.Resolved(resolve, resolved, _news);
+                    if (resolved is { IsOk: true, Value: BatchResolution.Committed }) _acked.Add(resolve.Batch, MonotonicClock.Now);
+                }
                 break;
         }
         foreach (var item in _news) Tell(item);

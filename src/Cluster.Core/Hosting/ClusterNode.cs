@@ -53,7 +53,7 @@ internal sealed class ClusterNode(
     public string WhyNotReady => _leaving ? "the node is stopping" : _life is not { } life ? $"the node has not started: {_startFault ?? _lastEnd ?? "waiting for the store"}" : life.Mode switch
     {
         NodeMode.Joining => $"joining: {string.Join("; ", life.Latest.JoinBlockedBy.DefaultIfEmpty("not up yet"))}",
-        NodeMode.Frozen when life.Latest.StoreRegressed is { } lost => $"frozen: {lost}",
+        NodeMode.Frozen when life.Latest.StoreRegressed is not null => $"frozen: {life.StoreFault}",
         NodeMode.Frozen => $"frozen: the store is out of reach ({life.StoreFault ?? "it answers again"})",
         NodeMode.Fenced => "fenced: this incarnation is out",
         var mode => mode.ToString(),
