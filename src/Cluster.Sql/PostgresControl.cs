@@ -88,17 +88,22 @@ internal static class PostgresControl
         return renewed is [var renewal] ? StoreResult.Ok(renewal) : StoreResult.Not<Renewal>(StoreVerdict.Fenced, $"{inc} is not a live member.");
     }
 
-    /// <summary>Takes the lock that shows the session. While an abandoned one has it still, its turn comes with a later renewal.</summary>
+    /// <summary>
+    /// Takes the lock that shows the session, before the renewal: whoever renews has it. In shared form, since a connection of this member that was left behind may have it still; a try
+    /// in exclusive form would fail while that stands, and leave a member that lives without any when it falls.
+    /// </summary>
     public static void HoldSession(PostgresSession db, Incarnation inc)
     {
         if (db.Member == inc) return;
-        if (db.Member is { } former) db.Scalar<bool>($"SELECT pg_advisory_unlock({SessionLock})", former.Value); // An earlier life of this process.
-        db.Member = db.Scalar<bool>($"SELECT pg_try_advisory_lock({SessionLock})", inc.Value) is true ? inc : null;
+        if (db.Member is { } former) db.Scalar<bool>($"SELECT pg_advisory_unlock_shared({SessionLock})", former.Value); // An earlier life of this process.
+        db.Member = null;
+        db.Run($"SELECT pg_advisory_lock_shared({SessionLock})", inc.Value); // Waits for no more than the statement of somebody who asks.
+        db.Member = inc;
     }
 
-    /// <summary>Tried in shared form, so that askers do not take each other for the holder, and given back with the statement.</summary>
+    /// <summary>Tried in exclusive form, which nobody has for longer than this statement: of two who ask at once one may be told no, and asks again.</summary>
     public static StoreResult<bool> IsSessionGone(PostgresSession db, Incarnation inc) => StoreResult.Ok(
-        db.Age >= JudgesAfter && db.Scalar<bool>($"SELECT pg_try_advisory_xact_lock_shared({SessionLock}) FROM member WHERE inc=$1 AND lease_seq>0", inc.Value) is true);
+        db.Age >= JudgesAfter && db.Scalar<bool>($"SELECT pg_try_advisory_xact_lock({SessionLock}) FROM member WHERE inc=$1 AND lease_seq>0", inc.Value) is true);
 
     /// <summary>
     /// The member row stays locked until the commit, so an eviction comes wholly before or wholly after, and sees the rows taken; so do the rows
@@ -176,12 +181,14 @@ internal static class PostgresControl
         $"SELECT {ShardColumns}, p.i FROM unnest($1, $2) WITH ORDINALITY p(t, k, i), LATERAL (SELECT * FROM shard WHERE type=p.t AND key=p.k LIMIT 1) s WHERE type={Placed} ORDER BY p.i",
         placements.Select(p => p.Type).ToArray(), placements.Select(p => p.Key).ToArray());
 
-    public static StoreResult<ImmutableArray<ShardNo>> End(PostgresSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Change(
-        db, [.. shards.Select(s => new Order(s.Shard, s.Epoch, owner, null))],
-        $"owner_inc=NULL, target_inc=NULL, prev_inc=NULL, state='ended', ended_at={NowMs}", $"s.owner_inc=o.first AND s.type={Placed}");
-
-    public static StoreResult<int> PruneEnded(PostgresSession db, TimeSpan age) => StoreResult.Ok(db.Run(
-        $"DELETE FROM shard WHERE shard_no IN (SELECT shard_no FROM shard WHERE ended_at<{NowMs}-$1 AND state='ended' LIMIT 1000)", (long)age.TotalMilliseconds));
+    public static StoreResult<ImmutableArray<ShardNo>> End(PostgresSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards)
+    {
+        var ended = Change(
+            db, [.. shards.Select(s => new Order(s.Shard, s.Epoch, owner, null))],
+            $"owner_inc=NULL, target_inc=NULL, prev_inc=NULL, state='ended', ended_at={NowMs}", $"s.owner_inc=o.first AND s.type={Placed}");
+        if (ended.Value.Length > 0) db.Run("DELETE FROM timer WHERE shard_no=ANY($1)", (object)ended.Value.Select(s => s.Value).ToArray());
+        return ended;
+    }
 
     public static StoreResult<ImmutableArray<ShardRow>> ReadShards(PostgresSession db, long[] shards) => StoreResult.Ok(
         (db.Read(ReadShard, $"SELECT {ShardColumns} FROM shard WHERE shard_no=ANY($1) ORDER BY shard_no", shards)).ToImmutableArray());

@@ -136,7 +136,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         WriteManyAsync(shards.Count, db => PostgresControl.End(db, owner, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(_sweeps, db => PostgresControl.PruneEnded(db, age));
+    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(_sweeps, db => PostgresPrune.Ended(db, age));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(_polls, PostgresControl.ReadShards);
@@ -172,10 +172,16 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         WriteManyAsync(retargets.Count, db => PostgresControl.Retarget(db, retargets));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit)
+    public async ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit, LoggedEpoch? after = null)
     {
         PruneRules.Check(logs, downMembers, limit);
-        return WriteAsync(_sweeps, db => PostgresPrune.Prune(db, logs, downMembers, limit));
+        // Nothing that one of them deletes rests on another; only the members need the lock that view changes take.
+        var members = await WriteAsync(_sweeps, db => PostgresPrune.Members(db, downMembers, limit)).ConfigureAwait(false);
+        if (!members.IsOk) return StoreResult.Not<PrunedRows>(members.Verdict, members.Reason!);
+        var views = await WriteAsync(_sweeps, db => PostgresPrune.Views(db, logs, limit)).ConfigureAwait(false);
+        if (!views.IsOk) return StoreResult.Not<PrunedRows>(views.Verdict, views.Reason!);
+        var epochs = await WriteAsync(_sweeps, db => PostgresPrune.Epochs(db, logs, limit, after)).ConfigureAwait(false);
+        return epochs.IsOk ? StoreResult.Ok(new PrunedRows(members.Value, views.Value, epochs.Value.Gone, epochs.Value.Next)) : StoreResult.Not<PrunedRows>(epochs.Verdict, epochs.Reason!);
     }
 
     /// <inheritdoc />
@@ -224,8 +230,16 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq) =>
-        WriteAsync(Freer(_journal), db => PostgresJournal.Truncate(db, shard, epoch, owner, entity, belowSeq));
+    public ValueTask<StoreResult<OldRows>> FindOldRowsAsync(JournalLimits limits, string after, int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
+        return ReadAsync(Freer(_reads), db => PostgresJournal.FindOldRows(db, limits, after, limit));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, JournalLimits limits) =>
+        WriteAsync(Freer(_journal), db => PostgresJournal.Truncate(db, shard, epoch, owner, entity, limits));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>

@@ -175,13 +175,15 @@ internal static class SqliteControl
         return FindPlaced(db, placements);
     }
 
-    public static StoreResult<ImmutableArray<ShardNo>> End(SqliteSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards, long nowUnixMs) => Changed(
-        shards, s => s.Shard,
-        s => db.Get($"UPDATE shard SET owner_inc=NULL, target_inc=NULL, prev_inc=NULL, state='ended', ended_at=?4 WHERE shard_no=?1 AND epoch=?2 AND owner_inc=?3 AND type IN {Placed}")
-            .Bind(1, s.Shard.Value).Bind(2, s.Epoch.Value).Bind(3, owner.Value).Bind(4, nowUnixMs));
-
-    public static StoreResult<int> PruneEnded(SqliteSession db, TimeSpan age, long nowUnixMs) => StoreResult.Ok(
-        db.Get("DELETE FROM shard WHERE shard_no IN (SELECT shard_no FROM shard WHERE ended_at<?1 AND state='ended' LIMIT 1000)").Bind(1, nowUnixMs - (long)age.TotalMilliseconds).Run());
+    public static StoreResult<ImmutableArray<ShardNo>> End(SqliteSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards, long nowUnixMs)
+    {
+        var ended = Changed(
+            shards, s => s.Shard,
+            s => db.Get($"UPDATE shard SET owner_inc=NULL, target_inc=NULL, prev_inc=NULL, state='ended', ended_at=?4 WHERE shard_no=?1 AND epoch=?2 AND owner_inc=?3 AND type IN {Placed}")
+                .Bind(1, s.Shard.Value).Bind(2, s.Epoch.Value).Bind(3, owner.Value).Bind(4, nowUnixMs));
+        foreach (var shard in ended.Value) db.Get("DELETE FROM timer WHERE shard_no=?1").Bind(1, shard.Value).Run();
+        return ended;
+    }
 
     public static StoreResult<ImmutableArray<ShardRow>> ReadShards(SqliteSession db, IReadOnlyCollection<ShardNo> shards)
     {

@@ -13,8 +13,6 @@ namespace ActorCluster.TestKit;
 /// arguments. Everything is iterated in sorted order. To lose a reply, apply the operation and drop its result.</remarks>
 public sealed partial class ModelDatabase
 {
-    private const int PrunedMax = 1_000;
-
     private readonly Guid _uuid;
     private readonly ModelMutation _mutation;
     private readonly bool _keepsClientIndex;
@@ -163,23 +161,8 @@ public sealed partial class ModelDatabase
             (row, s) => row.Owner == owner && row.Epoch == s.Epoch && _placed.Contains(row.Type),
             (row, _) => row with { Owner = null, Target = null, Previous = null, State = ShardState.Ended });
         foreach (var no in ended.Value) _endedAt[no] = atUnixMs;
+        foreach (var timer in Timers.Where(t => ended.Value.Contains(t.Shard)).ToArray()) _timers.Remove((timer.Shard, timer.Entity, timer.Timer.Key));
         return ended;
-    }
-
-    /// <summary>See <see cref="IControlStore.PruneEndedAsync"/>.</summary>
-    /// <param name="age">Rows that ended longer ago go.</param>
-    /// <param name="atUnixMs">The store's time.</param>
-    public StoreResult<int> PruneEnded(TimeSpan age, long atUnixMs)
-    {
-        _ = Opened;
-        var old = _endedAt.Where(e => e.Value < atUnixMs - (long)age.TotalMilliseconds).Select(e => e.Key).Take(PrunedMax).ToArray();
-        foreach (var no in old)
-        {
-            _byKey.Remove((_shards[no].Type, _shards[no].Key));
-            _shards.Remove(no);
-            _endedAt.Remove(no);
-        }
-        return StoreResult.Ok(old.Length);
     }
 
     /// <summary>See <see cref="IControlStore.NextIncarnationAsync"/>.</summary>

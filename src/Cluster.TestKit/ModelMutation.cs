@@ -39,6 +39,9 @@ public enum ModelMutation
     /// <summary>A prune does not note the incarnations that it deletes.</summary>
     PruneForgetsNumbers,
 
+    /// <summary>Truncation goes up to the newest snapshot, not to the one before.</summary>
+    TruncatesUpToTheNewest,
+
     /// <summary>A commit that ends a timer leaves it in the table.</summary>
     FiringLeavesItsTimer,
 }

@@ -117,7 +117,7 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
         var row = AnyShard();
         var entity = string.Create(CultureInfo.InvariantCulture, $"counter/{row.No.Value}");
         var (owner, epoch, seq) = (Chance(80) ? row.Owner ?? AnyMember() : AnyMember(), EpochNear(row), random.NextInt64(1, Next(entity) + 1));
-        if (Chance(40)) return Keep("truncate", s => s.TruncateAsync(row.No, epoch, owner, entity, seq));
+        if (Chance(40)) return Keep("truncate", s => s.TruncateAsync(row.No, epoch, owner, entity, new JournalLimits(null, seq, TimeSpan.Zero)));
         var snapshot = new EntitySnapshot(entity, seq, "state.v1", new byte[] { (byte)seq });
         return Keep("snapshot", async s =>
             $"{StoreText.Of(await s.SaveSnapshotAsync(row.No, epoch, owner, snapshot).ConfigureAwait(false))} {StoreText.Of(await s.ReadSnapshotAsync(entity).ConfigureAwait(false))}");

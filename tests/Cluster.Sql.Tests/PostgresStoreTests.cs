@@ -261,7 +261,15 @@ public class PostgresStoreTests(PostgresServer server)
         await UntilAsync(async () => (await store.RenewAsync(inc)).IsOk, "The lease is renewed on another connection.");
         await StaysAsync("It came back with the renewal.");
 
+        // As when a call on its lease connection was given up: the next renewal is on another, while the server still has the first.
+        var later = server.Store(schema);
+        await later.OpenAsync(Seed, CancellationToken.None);
+        Assert.True((await later.RenewAsync(inc)).IsOk);
         await store.DisposeAsync();
+        await UntilAsync(() => Task.FromResult(server.Execute($"SELECT count(*) FROM pg_stat_activity WHERE application_name='{name}'") is 0L), "The first connection has fallen.");
+        for (var i = 0; i < 20; i++) await StaysAsync("The second has had it since its first renewal.");
+
+        await later.DisposeAsync();
         await UntilAsync(async () => (await peer.IsSessionGoneAsync(inc)).Value, "The server gave the lock back with the connection.");
         var opened = Stopwatch.GetTimestamp();
         await fresh.OpenAsync(Seed, CancellationToken.None);

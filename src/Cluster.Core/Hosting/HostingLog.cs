@@ -47,6 +47,12 @@ internal static partial class HostingLog
     [LoggerMessage(1019, LogLevel.Critical, "The node stands still. {Reason}")]
     public static partial void StoreRegressed(this ILogger log, string reason);
 
+    [LoggerMessage(1030, LogLevel.Critical, "The last {Rows} rows that this node has acknowledged, which the store may have forgotten, are in {File}")]
+    public static partial void AckedExported(this ILogger log, int rows, string file);
+
+    [LoggerMessage(1031, LogLevel.Critical, "The last rows that this node has acknowledged could not be written to its data folder")]
+    public static partial void AckedNotExported(this ILogger log, Exception cause);
+
     [LoggerMessage(1014, LogLevel.Error, "The node did not leave within {Limit}; the others notice by its lease")]
     public static partial void LeaveTooLong(this ILogger log, TimeSpan limit);
 

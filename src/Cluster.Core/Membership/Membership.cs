@@ -36,6 +36,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private bool _reading;
     private bool _readAgain;
     private TimeSpan _readAsked;
+    private long _announcedBefore;
     private ViewChange? _pending;
     private bool _pendingInDoubt;
     private bool _pendingCallUnderWay;
@@ -384,6 +385,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         _reading = true;
         _readAgain = false;
         _readAsked = now;
+        _announcedBefore = AnnouncedView;
         var unsettled = Missing.Length > 0 || SelfRow.Status != MemberStatus.Up || Snapshot?.Members.Any(m => m.Status is MemberStatus.Joining or MemberStatus.Leaving) != false;
         _nextRead = now + (unsettled ? times.PollUnsettled : times.PollCalm);
         effects.Add(new NodeEffect.Call(new ControlCall.ReadCluster()));
@@ -418,7 +420,10 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
                 Stop(ExitCodes.Evicted, string.Create(CultureInfo.InvariantCulture, $"The store was recovered: it is at generation {there.StoreGeneration}, and {Self} is of generation {here.StoreGeneration}."), effects);
                 return;
             }
-            if ((there.StoreGeneration, there.View).CompareTo((here.StoreGeneration, here.View)) < 0)
+            // A member announces what it has read, and this was asked for later.
+            if (there.StoreGeneration == here.StoreGeneration && there.View < _announcedBefore && here.View < _announcedBefore)
+                Regressed(string.Create(CultureInfo.InvariantCulture, $"the store shows view {there.View}, but a member has seen view {_announcedBefore}"), effects);
+            else if ((there.StoreGeneration, there.View).CompareTo((here.StoreGeneration, here.View)) < 0)
                 Regressed(string.Create(CultureInfo.InvariantCulture, $"the store shows generation {there.StoreGeneration}, view {there.View}, but this node has seen generation {here.StoreGeneration}, view {here.View}"), effects);
         }
         if (StoreRegressed is not null || _stopped) return;

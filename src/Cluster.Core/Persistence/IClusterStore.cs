@@ -18,8 +18,15 @@ public sealed record StoredSettings(long Version, ImmutableSortedDictionary<stri
 /// <param name="View">The newest view, so that a renewal tells of changes too.</param>
 public sealed record Renewal(long LeaseSeq, long View);
 
+/// <summary>A row of the log of epochs.</summary>
+public readonly record struct LoggedEpoch(ShardNo Shard, Epoch Epoch);
+
 /// <summary>How many rows a prune deleted.</summary>
-public readonly record struct PrunedRows(int Members, int Views, int Epochs);
+/// <param name="Members">Down members.</param>
+/// <param name="Views">Views.</param>
+/// <param name="Epochs">Acquired epochs.</param>
+/// <param name="Next">The last row of the log of epochs that was looked at: the next call goes on behind it. Null at the log's end.</param>
+public readonly record struct PrunedRows(int Members, int Views, int Epochs, LoggedEpoch? Next);
 
 /// <summary>A shard to be given up by its owner, and who should have it next.</summary>
 public readonly record struct ShardRelease(ShardNo Shard, Epoch Epoch, Incarnation? Target);
@@ -125,10 +132,11 @@ public interface IControlStore
     /// <returns>One row for each, in order. Conflict when a type is not registered as placed; nothing was written.</returns>
     ValueTask<StoreResult<ImmutableArray<ShardRow>>> PlaceAsync(IReadOnlyList<ShardPlacement> placements);
 
-    /// <summary>The owner tells that the entities of placed shards have ended: no owner, no target, and nobody acquires them again. Returns the shards that ended now.</summary>
+    /// <summary>The owner tells that the entities of placed shards have ended: no owner, no target, and nobody acquires them again; their timers go. Returns the shards that ended now.</summary>
     ValueTask<StoreResult<ImmutableArray<ShardNo>>> EndAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);
 
-    /// <summary>Deletes rows that ended longer ago than <paramref name="age"/> by the store's time, at most 1,000. Returns how many.</summary>
+    /// <summary>Deletes what is left of entities that ended longer ago than <paramref name="age"/> by the store's time: their journal from its beginning, at most 1,000 rows a call, and with its
+    /// last row the snapshots, the log of epochs and the shard's row. Returns how many rows were deleted; there may be more unless it is 0.</summary>
     ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age);
 
     /// <summary>Reads the rows named, by number; rows that do not exist are missing from the answer.</summary>
@@ -163,8 +171,9 @@ public interface IControlStore
     /// </summary>
     /// <param name="logs">Age of views and epochs, zero or more.</param>
     /// <param name="downMembers">Age of down members since they went down, zero or more.</param>
-    /// <param name="limit">Most rows of each kind, 1 to 10,000: a call is one short transaction. Where a count is the limit, there may be more.</param>
-    ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit);
+    /// <param name="limit">Most members and views that go, and most epochs that are looked at, 1 to 10,000: no transaction of a call is long. Where a count is the limit, there may be more.</param>
+    /// <param name="after">Looks at epochs behind this one; null begins with the first.</param>
+    ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit, LoggedEpoch? after = null);
 }
 
 /// <summary>
@@ -210,8 +219,17 @@ public interface IJournalStore
     /// <summary>Writes a snapshot, keeps the two newest. Fenced when the shard has another owner or epoch.</summary>
     ValueTask<StoreResult<bool>> SaveSnapshotAsync(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot);
 
-    /// <summary>Deletes at most 1,000 of an entity's rows below a sequence, never at or above its older snapshot. Returns how many.</summary>
-    ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq);
+    /// <summary>Finds entities whose oldest row is to go (<see cref="TruncateAsync"/>), by key, whoever owns them.</summary>
+    /// <param name="limits">What is kept.</param>
+    /// <param name="after">Looks at entities behind this one; empty begins with the first.</param>
+    /// <param name="limit">Most entities that are looked at, 1 to 10,000; only those with two snapshots are.</param>
+    ValueTask<StoreResult<OldRows>> FindOldRowsAsync(JournalLimits limits, string after, int limit);
+
+    /// <summary>
+    /// Deletes at most 1,000 of an entity's oldest rows: what is older, by the store's own clock, than the limits let be kept. Never a row at or above its older snapshot, and none while that
+    /// one is damaged. Fenced when the shard has another owner or epoch. Returns how many; where that is 1,000 there may be more.
+    /// </summary>
+    ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, JournalLimits limits);
 
     /// <summary>A read that confirms ownership: which of the given (shard, epoch) pairs are owned by <paramref name="owner"/> right now.</summary>
     ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);

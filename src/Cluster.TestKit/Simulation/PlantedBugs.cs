@@ -31,7 +31,7 @@ internal sealed record PlantedBug(string Name, SimulationOptions Options, int Se
 /// <summary>The mutation list of protocol section 8, and one bug for every other checker.</summary>
 internal static class PlantedBugs
 {
-    private static SimulationOptions Usual { get; } = new() { Strategy = "keep-majority", Buggify = false, Timers = false };
+    private static SimulationOptions Usual { get; } = new() { Strategy = "keep-majority", Buggify = false, Timers = false, Truncates = false, Regresses = false };
 
     private static SimulationOptions Pruning { get; } = Usual with { Buggify = true, Nodes = 3, SharedHost = false };
 
@@ -68,6 +68,8 @@ internal static class PlantedBugs
         new("timers of an acquired shard left unread", Usual with { Mutation = SimMutation.LeavesTimersUnread, Timers = true, Faults = [SimFault.Kill, SimFault.RollingRestart] }, 10, ["I9"]),
         new("a timer fires without asking its room", Usual with { Mutation = SimMutation.FiresUnasked, Timers = true, Faults = [SimFault.LostReplies, SimFault.StoreCutOff] }, 60, ["I9"]),
         new("a firing leaves its timer", Usual with { StoreMutation = ModelMutation.FiringLeavesItsTimer, Timers = true }, 3, ["I9"]),
+        new("a regression is not looked at", Usual with { Mutation = SimMutation.LooksAtNoRegression, Regresses = true, Nodes = 3 }, 5, ["I16"]),
+        new("truncation up to the newest snapshot", Usual with { StoreMutation = ModelMutation.TruncatesUpToTheNewest, Truncates = true }, 3, ["7.6"]),
         Host("a view with the members of the one before", SimMutation.ShowsOldMembers, 3, ["I10", "Exit"]),
         Host("any lock file counts as free", SimMutation.TakesAnyLockForFree, 30, ["2.5"], SimFault.Cut, SimFault.Isolate, SimFault.Reset),
         new("a prune forgets whom a shard waits for", Pruning with { StoreMutation = ModelMutation.PruneForgetsPrevious }, 20, ["I12", "I13"]) { Faults = AwayForLong },

@@ -119,6 +119,10 @@ internal sealed class SimFaults(SimCluster cluster)
             case SimFault.LateCopies:
                 Lasts(() => cluster.Store.LateCopies = value, () => cluster.Store.LateCopies = 0);
                 break;
+            case SimFault.StoreLosesCommits:
+                ModelDatabase? kept = null;
+                Lasts(() => kept = cluster.Store.Database.Copy(), () => cluster.LoseCommits(kept!));
+                break;
             case SimFault.Leave or SimFault.LeaveTwo:
                 ToEach(Leave, n => n.StartWhenLeft());
                 break;

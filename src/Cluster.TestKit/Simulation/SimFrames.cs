@@ -37,7 +37,8 @@ internal abstract record SimFrame
 
     public sealed record Subscribe(string Room, ShardNo Shard, Epoch Epoch, long LastSeq) : SimFrame;
 
-    public sealed record FanOut(string Room, ShardNo Shard, Epoch Epoch, ImmutableArray<JournalRow> Rows) : SimFrame;
+    /// <summary>Rows of a room, or just how far it has come where memory does not reach back.</summary>
+    public sealed record FanOut(string Room, ShardNo Shard, Epoch Epoch, ImmutableArray<JournalRow> Rows, long Head) : SimFrame;
 }
 
 /// <summary>A command, or a read when there is none, on its way to a room.</summary>

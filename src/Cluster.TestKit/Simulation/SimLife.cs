@@ -333,6 +333,8 @@ internal sealed class SimLife
             answer = answer with { Value = _shown is { } before && before.Cluster.View != read.Cluster.View ? read with { Members = before.Members } : read };
             _shown = read;
         }
+        if (_cluster.LostAt is not null && _cluster.Plan.Mutation == SimMutation.LooksAtNoRegression && answer.Call is ControlCall.ReadCluster or ControlCall.ReadPicture)
+            answer = answer with { Verdict = StoreVerdict.NotSent, Value = null };
         _cluster.Coverage.Answered(this, Mode, answer);
         if (answer is { Call: ControlCall.ChangeView(var change), Verdict: not StoreVerdict.Ok }) _cluster.Coverage.ViewChanged(change, answer.Verdict, [.. _cluster.Store.Database.Members]);
         if (answer is { Call: ControlCall.Release(_, var releases) })

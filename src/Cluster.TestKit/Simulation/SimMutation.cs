@@ -6,6 +6,9 @@ public enum SimMutation
     /// <summary>The host as specified.</summary>
     None,
 
+    /// <summary>What the store shows is passed over where it is less than what it showed before.</summary>
+    LooksAtNoRegression,
+
     /// <summary>A command is answered when its turn has run, not when its row has committed.</summary>
     AckBeforeCommit,
 

@@ -71,7 +71,7 @@ internal sealed class SimNode(SimCluster cluster, int index)
 
     public void Start()
     {
-        if (IsAlive || !cluster.Plan.Nodes.Contains(index)) return;
+        if (IsAlive || !cluster.Plan.Nodes.Contains(index) || cluster.LostAt is not null) return; // Whoever starts finds in its data folder that it has seen more, and ends with 78.
         (IsAlive, IsPaused, DiesAfterEffects, EffectsUnderWay, _startsWhenLeft) = (true, false, null, 0, false);
         _process++;
         (_clock, _clockSet) = (TimeSpan.FromMilliseconds(1), cluster.World.Now);
@@ -169,7 +169,7 @@ internal sealed class SimNode(SimCluster cluster, int index)
     /// <summary>Asks the store for an incarnation until it gives one, then lives.</summary>
     private void Live(long process)
     {
-        if (!IsAlive || _process != process || Life is not null) return;
+        if (!IsAlive || _process != process || Life is not null || cluster.LostAt is not null) return;
         if (IsPaused || EffectsUnderWay > 0 || !cluster.Store.IsReached(index))
         {
             cluster.World.After(TimeSpan.FromMilliseconds(IsPaused || EffectsUnderWay == 0 ? 500 : 50), () => Live(process));

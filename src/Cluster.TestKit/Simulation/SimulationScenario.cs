@@ -20,8 +20,10 @@ public static class SimulationScenario
         ["operator"] = new() { Faults = [SimFault.Leave, SimFault.LeaveTwo, SimFault.RollingRestart] },
         ["workload"] = new() { Faults = [SimFault.HotRoom, SimFault.Impatience, SimFault.Kill, SimFault.LostReplies] },
         ["partitions"] = new() { Nodes = 5, Faults = [SimFault.Cut, SimFault.CutOneWay, SimFault.Isolate, SimFault.Ring, SimFault.Bridge, SimFault.Flapping, SimFault.StoreCutOff, SimFault.Pause] },
+        ["regress"] = new() { Regresses = true },
         ["types"] = new() { ShardsElsewhere = 4 },
         ["timers"] = new() { Timers = true },
+        ["truncation"] = new() { Truncates = true, Clients = 8 },
         ["moves"] = new() { Faults = [SimFault.FullLinks, SimFault.Reset, SimFault.HalfOpen, SimFault.CutChannel, SimFault.Leave] },
     }.ToImmutableSortedDictionary(StringComparer.Ordinal);
 }
