@@ -35,6 +35,10 @@ public class SimulationTests(ITestOutputHelper output)
     }));
 
     [Fact]
+    public void A_machine_that_stands_still_with_all_of_its_clocks_does_nothing_for_others_shards_once_it_can_know() =>
+        Assert.Empty(FailuresOf(7_000, 40, SimulationScenario.All["stopped-machine"]));
+
+    [Fact]
     public void Timers_fire_once_whatever_becomes_of_their_owners() => Assert.Empty(FailuresOf(6_000, 25, new SimulationOptions { Timers = true }));
 
     [Fact]

@@ -108,7 +108,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             var latest = _published;
             var now = MonotonicClock.Now;
             // A node that wakes from a pause finds its last review whole; only rows that are young enough bound how old its memory may be.
-            return latest is { IsWhole: true, IsTrusted: true } && now - latest.At < ReviewFresh && now - latest.RowsAt < RowsFresh && Mode is NodeMode.Serving or NodeMode.Degraded;
+            return latest.IsWhole && now - latest.At < ReviewFresh && now - latest.RowsAt < RowsFresh && Mode is NodeMode.Serving or NodeMode.Degraded;
         }
     }
 
@@ -253,7 +253,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var before = _published;
         var mode = membership.Mode(now);
         var newView = membership.View != _viewShown && membership.Snapshot is not null;
-        var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View;
+        var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View && membership.MayTrustRows(_core.Ownership.RowsAskedAt);
         _published = new Published(
             mode, membership.Lease.Deadline, membership.Lease.IsTrusted, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
             before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.Witnesses.States(now), membership.BrokenEdges, membership.Relays, membership.StoreRegressed);
@@ -481,7 +481,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     private static Beat ToWire(Heartbeat beat)
     {
-        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed };
+        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed, ClockUs = beat.Clock.Ticks / TimeSpan.TicksPerMicrosecond };
         foreach (var entry in beat.Row) wire.Row.Add(new Beat.Types.Reach { Peer = entry.Peer.Value, Up = entry.Up });
         return wire;
     }

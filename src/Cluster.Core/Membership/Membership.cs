@@ -18,12 +18,11 @@ internal delegate ImmutableArray<ShardTarget> TargetPlanner(ImmutableArray<Membe
 internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, TargetPlanner plan, WitnessBoard witnesses, Func<Guid> newId, long settingsVersion = 0)
 {
     private readonly FailureDetector _detector = new(draft.Inc, times);
-    private static readonly TimeSpan ClockStep = TimeSpan.FromMilliseconds(500);
-
     private readonly LeaseWatch _leases = new(times);
     private readonly DowningDecision _downing = new(resolver, times);
     private readonly IndirectDecision _indirect = new(resolver, times);
     private readonly RelayRoutes _relays = new();
+    private readonly ClockDoubt _clocks = new();
     private readonly SortedDictionary<Incarnation, int> _channels = [];
     private readonly SortedDictionary<Incarnation, PeerState> _peers = [];
 
@@ -47,7 +46,6 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private bool _stopped;
     private Incarnation? _toldDownBy;
     private TimeSpan _nextLateProbe;
-    private TimeSpan? _wallAhead;
     private readonly SortedSet<Incarnation> _provedLate = [];
 
     /// <summary>The newest member list read.</summary>
@@ -115,9 +113,11 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     /// <summary>How far the wall clock is ahead of the monotonic one. A step is an operator's, or the end of a machine's standstill, which no clock of its own shows (protocol 4.2).</summary>
     public void NoteWallClock(TimeSpan ahead, TimeSpan now)
     {
-        if (_wallAhead is { } before && (ahead - before).Duration() > ClockStep) Lease.Doubt(now);
-        if (_wallAhead is not { } known || (ahead - known).Duration() > ClockStep) _wallAhead = ahead;
+        if (_clocks.Wall(ahead, now)) Lease.Doubt(now);
     }
+
+    /// <summary>Rows that were read since that time bound how old this node's memory may be: no sign since that the clock stood still, and none that is not settled (protocol 4.2, 4.4).</summary>
+    public bool MayTrustRows(TimeSpan asked) => Lease.IsTrusted && asked > Lease.DoubtedAt;
 
     /// <summary>Members that this node is connected to and that may execute decisions, oldest first; whoever stands first sweeps and rebalances.</summary>
     public bool IsCoordinator(TimeSpan now)
@@ -182,6 +182,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     public void Heard(Heartbeat beat, LinkChannel channel, TimeSpan now, List<NodeEffect> effects)
     {
         _detector.Heard(beat, channel, now);
+        if (beat.Clock > TimeSpan.Zero && _peers.ContainsKey(beat.From) && _clocks.Peer(beat.From, beat.Clock, now)) Lease.Doubt(now);
         if (beat.View > AnnouncedView) AnnouncedView = beat.View;
         if (beat.View > View) ReadNow(now, effects);
     }
@@ -333,7 +334,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         var (mode, storeOk, witnessOk) = (Mode(now), StoreOk(now), witnesses.IsFresh(now));
         foreach (var peer in _peers.Keys)
         {
-            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk, OwnPlaced);
+            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk, OwnPlaced, now);
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Control, beat));
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Data, beat));
         }
@@ -440,6 +441,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         foreach (var gone in _peers.Keys.Except(live.Select(m => m.Inc)).ToList()) _peers.Remove(gone);
         foreach (var member in live) _peers.TryAdd(member.Inc, new PeerState { NextProbe = now });
         _detector.SetPeers(_peers.Keys);
+        _clocks.Keep(_peers.Keys);
         if (snapshot.Find(Self) is null && Self <= snapshot.Cluster.Forgotten)
         {
             // It slept for days: it was evicted, and its row is gone. To join under the same number would bring a dead incarnation back.

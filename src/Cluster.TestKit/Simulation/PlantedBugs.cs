@@ -42,7 +42,7 @@ internal static class PlantedBugs
         Host("in doubt taken for committed", SimMutation.SkipResolve, 20, ["I3", "I5", "I11", "Exit", "7.6"], SimFault.LostReplies, SimFault.StoreCutOff),
         new("a read check is used again", Usual with { Mutation = SimMutation.ReusesAReadCheck, Nodes = 2, Clients = 8 }, 20, ["I7"]) { Faults = LosesTheStoreAfterTheOthers },
         Host("a lease by the wall clock", SimMutation.WallClockLease, 40, ["I6", "I8", "I12"], SimFault.WallJump),
-        Host("a lease by a clock that stops in suspension", SimMutation.ClockStopsInSuspend, 60, ["I6", "I8", "I12"], SimFault.Suspend),
+        Host("a lease by a clock that stops in suspension", SimMutation.ClockStopsInSuspend, 120, ["I6", "I8", "I12"], SimFault.Suspend),
         Host("LATE without LeaseStale", SimMutation.LateWithoutLeaseStale, 40, ["I12"], SimFault.Cut, SimFault.StoreCutOff),
         Host("a buffer dropped at a hand-off", SimMutation.DropsTheBufferOnHandoff, 20, ["I14"], SimFault.RollingRestart, SimFault.Kill),
         new("acquire without the member lock", Usual with { StoreMutation = ModelMutation.AcquireWithoutMemberCheck, Nodes = 3 }, 150, ["I13"]) { Faults = ReleasedToWhoIsEvicted },
@@ -82,6 +82,7 @@ internal static class PlantedBugs
             Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 5_000, Value = 1, Nodes = [0], Others = [1] }],
         },
         new("a node keeps its own lease times", Usual with { Mutation = SimMutation.KeepsItsOwnTimes, Nodes = 3, SharedHost = false }, 20, ["I8", "I12"]) { Faults = static seed => [new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 4_000, Nodes = [0] }, new() { Kind = SimFault.Cut, AtMs = 20_000 + (50 * (long)seed), ForMs = 4_000, Nodes = [0], Others = [1, 2] }] },
+        new("clocks of others are not looked at", Usual with { Mutation = SimMutation.KnowsNoOtherClock, Nodes = 3, SharedHost = false }, 10, ["I8"]) { Faults = StoppedWithItsClocks },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
 
@@ -129,6 +130,13 @@ internal static class PlantedBugs
     [
         new() { Kind = SimFault.StoreCutOff, AtMs = 20_000, ForMs = 25_000, Nodes = [1] },
         new() { Kind = SimFault.Isolate, AtMs = 20_000 + (20 * (long)seed), ForMs = 6_000, Nodes = [1], Others = [0, 2] },
+    ];
+
+    /// <summary>While the store is slow, one that was stopped with all of its clocks hears the others before it hears that it was evicted.</summary>
+    private static ImmutableArray<PlannedFault> StoppedWithItsClocks(ulong seed) =>
+    [
+        new() { Kind = SimFault.StandStill, AtMs = 20_000 + (100 * (long)seed), ForMs = 15_000, Nodes = [0] },
+        new() { Kind = SimFault.SlowStore, AtMs = 34_000, ForMs = 5_000, Value = 700 },
     ];
 
     private static ImmutableArray<PlannedFault> ReleasesInDoubt(ulong seed) =>

@@ -69,7 +69,7 @@ internal sealed class SimCheckers(SimCluster cluster)
                 _movedLease = (change.OpId, $"{change.By} evicts {down.Inc} by lease {seen}, which has moved to {row.LeaseSeq}.");
                 continue; // The store must refuse.
             }
-            if (cluster.LifeOf(down.Inc) is { } life && life.Core.Membership.Lease.IsLive(life.Clock))
+            if (cluster.LifeOf(down.Inc) is { } life && life.Core.Membership.Lease.IsLive(life.Clock) && !IsBehind(life))
                 World.Violated("I12", $"{change.By} calls the lease of {down.Inc} stale, which serves until {life.Core.Membership.Lease.Deadline}, now {life.Clock}.");
         }
     }
@@ -104,6 +104,9 @@ internal sealed class SimCheckers(SimCluster cluster)
                 World.Violated("I16", $"{life.Inc} serves by view {life.Core.Membership.View} beside {other.Inc}, which has seen view {seen}; the store shows {view}.");
         }
     }
+
+    /// <summary>Its clock stands, or has stood and no renewal since then has begun: its deadline is later than it knows, or it knows.</summary>
+    private static bool IsBehind(SimLife life) => life.Node is { StandsStill: true } or { Hidden: not null } || (life.Node.Standstills > 0 && !life.Core.Membership.Lease.IsTrusted);
 
     /// <summary>After every write to the store.</summary>
     public void Written(string call)
@@ -243,7 +246,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     /// <param name="life">Who acted.</param>
     /// <param name="shard">For which shard.</param>
     /// <param name="epoch">As its owner under this epoch.</param>
-    /// <param name="isExcused">The process stood still inside the effect, which no gate can prevent (protocol 4.5).</param>
+    /// <param name="isExcused">The process stood still inside the effect, which no gate can prevent (protocol 4.5), or its machine did and no sign of it has come (protocol 11.2).</param>
     public void Acted(SimLife life, ShardNo shard, Epoch epoch, bool isExcused)
     {
         if (cluster.LostAt is not null) return;

@@ -107,4 +107,7 @@ public enum SimFault
 
     /// <summary>One end of two nodes' links is gone; the other hears nothing of it for 2 s and sends into nothing.</summary>
     HalfOpen,
+
+    /// <summary>A hypervisor stops a machine and all of its clocks; with value 1 the wall clock is set right when it goes on.</summary>
+    StandStill,
 }

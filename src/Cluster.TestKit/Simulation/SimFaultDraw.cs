@@ -59,6 +59,7 @@ internal static class SimFaultDraw
             SimFault.Kill => ToNode(50, 15_000),
             SimFault.KillBetweenEffects => ToNode(1_000, 15_000, random.Below(12)),
             SimFault.Pause or SimFault.Suspend => ToNode(options.ShortestPause.TotalMilliseconds, 60_000),
+            SimFault.StandStill => ToNode(options.ShortestPause.TotalMilliseconds, 60_000, random.Below(2)),
             SimFault.Cut or SimFault.CutOneWay => ToSides(50, 20_000),
             SimFault.CutChannel => ToSides(50, 20_000, random.Below(2)),
             SimFault.Isolate => ToNode(50, 20_000) with { Others = [.. order.Remove(node).Order()] },

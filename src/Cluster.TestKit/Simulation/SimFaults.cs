@@ -42,6 +42,9 @@ internal sealed class SimFaults(SimCluster cluster)
             case SimFault.Suspend:
                 ToEach(n => n.Suspend(), n => n.Resume());
                 break;
+            case SimFault.StandStill:
+                ToEach(n => n.StandStill(), n => n.Resume(setsWall: value == 1));
+                break;
             case SimFault.SlowNode:
                 ToEach(n => Stutter(n, fault.Ends), n => n.Resume());
                 break;

@@ -11,7 +11,7 @@ namespace ActorCluster.TestKit.Simulation;
 /// <summary>What simulated nodes send each other.</summary>
 internal abstract record SimFrame
 {
-    public sealed record Beat(Heartbeat What, LinkChannel Channel) : SimFrame;
+    public sealed record Beat(Heartbeat What, LinkChannel Channel, TimeSpan SentAt) : SimFrame;
 
     /// <summary>The receiver is down.</summary>
     public sealed record Down : SimFrame;

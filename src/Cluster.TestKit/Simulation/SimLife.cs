@@ -15,6 +15,9 @@ internal sealed class SimLife
 {
     private static readonly TimeSpan TickEvery = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>More than clocks drift, and than they may part by.</summary>
+    private static readonly TimeSpan SignShows = TimeSpan.FromMilliseconds(600);
+
     private readonly SimCluster _cluster;
     private readonly MemberRow _draft;
     private TimeSpan _nextDial;
@@ -24,6 +27,10 @@ internal sealed class SimLife
     private NodeMode _mode = NodeMode.Joining;
     private ClusterSnapshot? _shown;
     private bool _released;
+    private TimeSpan _wallAhead;
+    private readonly HashSet<(Incarnation Peer, LinkChannel Channel)> _channels = []; // Only asked and counted, never iterated.
+    private readonly SortedSet<Incarnation> _heard = [];
+    private ImmutableSortedSet<Incarnation> _heardBefore = [];
 
     public SimLife(SimCluster cluster, SimNode node, MemberRow draft)
     {
@@ -63,11 +70,14 @@ internal sealed class SimLife
     /// <summary>Rows asked for less than 2 s ago showed this node as the owner, so nobody else can have acknowledged anything before that.</summary>
     public bool MayReadUnmarked =>
         Mode is NodeMode.Serving or NodeMode.Degraded && Core.Membership.Missing.IsEmpty
-        && Core.Membership.AnnouncedView <= Core.Membership.View && Clock - Core.Ownership.RowsAskedAt <= TimeSpan.FromSeconds(1.9);
+        && Core.Membership.AnnouncedView <= Core.Membership.View && Core.Membership.MayTrustRows(Core.Ownership.RowsAskedAt) && Clock - Core.Ownership.RowsAskedAt <= TimeSpan.FromSeconds(1.9);
 
     public SimPhase PhaseOf(ShardNo shard) => _phases.GetValueOrDefault(shard);
 
     public void Begin() => Tick();
+
+    /// <summary>Clocks of others that are known by now show how long it was.</summary>
+    public void StandsStill() => _heardBefore = [.. _heard];
 
     /// <summary>The process died: nobody runs any clean-up.</summary>
     public void Vanish()
@@ -95,6 +105,7 @@ internal sealed class SimLife
 
     public void ChannelUp(SimLife peer, LinkChannel channel) => Node.Happen(this, () =>
     {
+        _channels.Add((peer.Inc, channel));
         Tell(new NodeInput.ChannelUp(peer.Inc, channel));
         Gateway.LinkUp(peer.Inc);
         DoubtRelays();
@@ -102,7 +113,9 @@ internal sealed class SimLife
 
     public void ChannelLost(SimLife peer, LinkChannel channel) => Node.Happen(this, () =>
     {
+        _channels.Remove((peer.Inc, channel));
         Tell(new NodeInput.ChannelLost(peer.Inc, channel));
+        if (_channels.Count == 0 && Core.Membership.Snapshot?.Find(peer.Inc) is { IsLive: true }) Node.Showed();
         Gateway.LinkLost(peer.Inc); // What was sent on it may be gone, although the other channel lives.
         var other = channel == LinkChannel.Data ? LinkChannel.Control : LinkChannel.Data;
         if (_cluster.Network.HasLink(this, peer.Node.Index, other))
@@ -159,7 +172,10 @@ internal sealed class SimLife
     private void Tick()
     {
         After(_cluster.Plan.Buggify && Node.Random.Chance(0.1) ? 5 * TickEvery : TickEvery, Tick);
-        Tell(new NodeInput.Tick());
+        var told = Node.WallAhead;
+        Tell(new NodeInput.Tick(told));
+        if ((told - _wallAhead).Duration() > SignShows) Node.Showed();
+        _wallAhead = told;
         if (IsEnded) return;
         Gateway.Tick();
         Rooms.Tick();
@@ -176,8 +192,9 @@ internal sealed class SimLife
     {
         switch (frame)
         {
-            case SimFrame.Beat(var beat, var channel):
-                Tell(new NodeInput.Heard(beat, channel));
+            case SimFrame.Beat(var beat, var channel, var sentAt):
+                Tell(new NodeInput.Heard(_cluster.Plan.Mutation == SimMutation.KnowsNoOtherClock ? beat with { Clock = TimeSpan.Zero } : beat, channel));
+                NoteClockOf(from, sentAt);
                 break;
             case SimFrame.SentMayBeLost:
                 Gateway.LinkLost(from);
@@ -206,6 +223,14 @@ internal sealed class SimLife
                 Gateway.Handle(frame);
                 break;
         }
+    }
+
+    /// <summary>A beat shows a standstill that is longer than what it was under way for itself, if its sender's clock was known before and went on.</summary>
+    private void NoteClockOf(Incarnation from, TimeSpan sentAt)
+    {
+        if (IsEnded || Core.Membership.Snapshot?.Find(from) is not { IsLive: true }) return;
+        _heard.Add(from);
+        if (Node.Hidden is { } stood && stood - (_cluster.World.Now - sentAt) > SignShows && _heardBefore.Contains(from) && _cluster.LifeOf(from) is { Node.Standstills: 0 }) Node.Showed();
     }
 
     private void Relayed(Incarnation from, SimFrame.Relayed frame)
@@ -254,11 +279,16 @@ internal sealed class SimLife
                 if (call is ControlCall.Release(_, var releases))
                     foreach (var release in releases)
                         if (PhaseOf(release.Shard) != SimPhase.Releasing) Becomes(release.Shard, SimPhase.Releasing, "release sent");
-                _cluster.Store.Control(this, call, answer => Answered(answer));
+                var standstills = Node.Standstills;
+                _cluster.Store.Control(this, call, answer =>
+                {
+                    Answered(answer);
+                    if (answer is { IsOk: true, Call: ControlCall.Renew } && standstills == Node.Standstills) Node.Showed();
+                });
                 break;
             case NodeEffect.Beat(var to, var channel, var beat):
-                if (_cluster.Plan.Mutation == SimMutation.RelaysBeats) Send(to, new SimFrame.Beat(beat, channel));
-                else _cluster.Network.Send(this, _cluster.LifeOf(to), channel, new SimFrame.Beat(beat, channel));
+                if (_cluster.Plan.Mutation == SimMutation.RelaysBeats) Send(to, new SimFrame.Beat(beat, channel, _cluster.World.Now));
+                else _cluster.Network.Send(this, _cluster.LifeOf(to), channel, new SimFrame.Beat(beat, channel, _cluster.World.Now));
                 break;
             case NodeEffect.Relay(var peer, var via):
                 ChangeWay(peer, via);

@@ -96,6 +96,9 @@ public enum SimMutation
     /// <summary>A node goes by its own lease times instead of the cluster's.</summary>
     KeepsItsOwnTimes,
 
+    /// <summary>A node does not look at the clocks that come with beats.</summary>
+    KnowsNoOtherClock,
+
     /// <summary>Beats go through other nodes too.</summary>
     RelaysBeats,
 

@@ -200,7 +200,7 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
     private void Read(RoomRequest request)
     {
         var seq = _committed;
-        if (life.MayReadUnmarked) Answer(request, new RoomAnswer(RoomEnd.Done, seq, false, Now));
+        if (life.MayReadUnmarked) Answer(request, new RoomAnswer(RoomEnd.Done, seq, Marked: life.Node.Hidden is not null, Now)); // Before the first sign nobody here can know, so it is not judged.
         else if (life.Mode is not (NodeMode.Serving or NodeMode.Degraded)) Answer(request, new RoomAnswer(RoomEnd.Done, seq, true, Now));
         else if (_confirmed && cluster.Plan.Mutation == SimMutation.ReusesAReadCheck) Answer(request, new RoomAnswer(RoomEnd.Done, seq, false, Now, Confirmed: true));
         else
