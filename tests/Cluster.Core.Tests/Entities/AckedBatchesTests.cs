@@ -22,7 +22,8 @@ public class AckedBatchesTests
     [Fact]
     public void Of_more_than_the_file_may_hold_the_newest_is_kept()
     {
-        for (var i = 0; i < 100; i++) _acked.Add(Batch(i, bytes: 1024 * 1024), TimeSpan.Zero);
+        var large = Batch(0, bytes: 1024 * 1024);
+        for (var i = 0; i < 100; i++) _acked.Add(large with { ExpectedSeq = i }, TimeSpan.Zero);
         var kept = _acked.Latest(TimeSpan.Zero);
         Assert.Equal(99, kept[^1].ExpectedSeq);
         Assert.InRange(kept.Length, 40, 50); // Base 64.
