@@ -89,6 +89,9 @@ internal static partial class HostingLog
     [LoggerMessage(1029, LogLevel.Information, "Frames for {Peer} go through nobody any more")]
     public static partial void RelayedNoMore(this ILogger log, Incarnation peer);
 
+    [LoggerMessage(1030, LogLevel.Warning, "The store does not answer here, but elsewhere: {Shards} shards were stopped, and {Helper} is asked to release them")]
+    public static partial void AsksForRelease(this ILogger log, int shards, Incarnation helper);
+
     [LoggerMessage(1012, LogLevel.Information, "Rejoining as a new incarnation in {Wait}")]
     public static partial void Rejoining(this ILogger log, TimeSpan wait);
 }

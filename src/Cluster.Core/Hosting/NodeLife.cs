@@ -379,6 +379,10 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             case ShardEffect.Found(var rows):
                 Regions.Found(rows);
                 break;
+            case ShardEffect.AskRelease(var to, var shards):
+                _log.AsksForRelease(shards.Length, to);
+                foreach (var wire in ToWire(shards)) SendControl(to, LinkChannel.Control, FrameType.AskRelease, wire);
+                break;
             case ShardEffect.Announce(var moved):
                 foreach (var wire in ToWire(moved)) Broadcast(FrameType.ShardsMoved, wire);
                 break;
@@ -481,7 +485,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     private static Beat ToWire(Heartbeat beat)
     {
-        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed, ClockUs = beat.Clock.Ticks / TimeSpan.TicksPerMicrosecond };
+        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed, ClockUs = beat.Clock.Ticks / TimeSpan.TicksPerMicrosecond, TakesNothing = beat.TakesNothing };
         foreach (var entry in beat.Row) wire.Row.Add(new Beat.Types.Reach { Peer = entry.Peer.Value, Up = entry.Up });
         return wire;
     }

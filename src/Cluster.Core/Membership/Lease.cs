@@ -16,6 +16,9 @@ internal sealed class Lease(ProtocolTimes times)
     /// <summary>Serving ends here; the past when never granted.</summary>
     public TimeSpan Deadline => (_grantedFrom ?? -times.ServeLimit) + times.ServeLimit;
 
+    /// <summary>Renewals that did not succeed since one did.</summary>
+    public int Failures { get; private set; }
+
     public bool IsDue(TimeSpan now) => _asked is null && now >= _due;
 
     /// <summary>The lease is certainly not stale for anybody yet: a condition for judging others.</summary>
@@ -41,6 +44,7 @@ internal sealed class Lease(ProtocolTimes times)
 
     public void Granted(TimeSpan now)
     {
+        Failures = 0;
         _ = IsFrozen(now); // Latches: a grant that comes too late does not hide that the deadline passed.
         (_grantedFrom, _doubts.Granted) = (_asked, _doubts.Asked);
         _due = IsTrusted ? _asked!.Value + times.Renew : now;
@@ -50,6 +54,7 @@ internal sealed class Lease(ProtocolTimes times)
 
     public void Refused(TimeSpan now)
     {
+        Failures++;
         _asked = null;
         _due = now + (times.Renew / 10); // At once, but a store that refuses within microseconds is not hammered.
     }

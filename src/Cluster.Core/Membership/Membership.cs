@@ -65,6 +65,9 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     /// <summary>How many individually placed entities this node serves; told in its beats, for placement by load.</summary>
     public long OwnPlaced { get; set; }
 
+    /// <summary>Told in the beats: no shard is to be given to this node.</summary>
+    public bool TakesNothing { get; set; }
+
     /// <summary>Who shares the individually placed entities of members that are lost: (members after the change, the lost).</summary>
     public Func<ImmutableArray<MemberRow>, ImmutableSortedSet<Incarnation>, Membership, ImmutableArray<Incarnation>> Heirs { get; init; } = static (_, _, _) => [];
 
@@ -139,9 +142,19 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         _leaveSince = now;
     }
 
-    /// <summary>Whether shards may be given to that member: its lease moves, and it does not say that it is frozen (protocol 4.3, 5.1).</summary>
+    /// <summary>Whether shards may be given to that member: its lease moves, and it does not say that it is frozen or takes nothing (protocol 4.3, 5.1).</summary>
     public bool MayBeGivenShards(Incarnation inc, TimeSpan now) =>
-        inc == Self || (!IsStale(inc, now) && _detector.LastBeat(inc) is not { Mode: NodeMode.Frozen });
+        inc == Self || (!IsStale(inc, now) && _detector.LastBeat(inc) is not ({ Mode: NodeMode.Frozen } or { TakesNothing: true }));
+
+    /// <summary>Who can commit this node's releases, when it cannot (protocol 4.3): the oldest member that is heard and reaches the store. Null while this node reaches it, or may soon.</summary>
+    /// <remarks>A store that is away for all is known to all by the time for which a member that has heard nothing bad of it yet calls it reached, and one that comes back is found by all within that
+    /// time: so nobody gives up its shards to others that have lost the store too, or have only found it sooner.</remarks>
+    public Incarnation? Helper(TimeSpan now)
+    {
+        var known = times.Renew + times.CallTimeout;
+        if (!_storeFailed || Lease.Failures < 2 || now - _lastStoreOk < known + (2 * times.Heartbeat) || StoreRegressed is not null || Snapshot is not { } snapshot) return null;
+        return snapshot.Members.Where(m => m.Status == MemberStatus.Up && m.Inc != Self && _detector.IsUp(m.Inc) && _detector.StoreOk(m.Inc, now, known)).MinBy(m => (m.UpView, m.Inc))?.Inc;
+    }
 
     /// <summary>Members that are up, heard, and reach the store, as far as this node knows.</summary>
     public ImmutableArray<Incarnation> Fit(TimeSpan now) =>
@@ -334,7 +347,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         var (mode, storeOk, witnessOk) = (Mode(now), StoreOk(now), witnesses.IsFresh(now));
         foreach (var peer in _peers.Keys)
         {
-            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk, OwnPlaced, now);
+            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk, OwnPlaced, now, TakesNothing);
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Control, beat));
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Data, beat));
         }

@@ -80,6 +80,8 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         if (now >= _readFrom && (_readWanted || now >= _nextRead || membership.Lease.AwaitsRowsAfter(_readAsked)))
             Call(new ControlCall.ReadPicture(self), now, () => (_readWanted, _readAsked, _nextRead, _changesWhenAsked) = (false, now, now + interval, ChangesOfOwn), effects);
         Place(membership, now, effects);
+        Help(membership, now, effects);
+        AskForHelp(membership, now, effects);
         DriveHandoffs(membership, now, effects);
         if (now >= _nextSweep && membership.IsCoordinator(now)) Sweep(membership, now, effects);
     }
@@ -93,7 +95,11 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     /// <summary>The driver has ended what ran of lost shards; only now may a taker-over of an exclusive one be told so (protocol 4.5).</summary>
     public void Stopped(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards)
     {
-        foreach (var shard in shards) _readWanted |= _ending.Remove(shard);
+        foreach (var shard in shards)
+        {
+            _readWanted |= _ending.Remove(shard);
+            if (_held.TryGetValue(shard.Shard, out var held) && held.Epoch == shard.Epoch && held.Phase == Phase.Stopping) held.Phase = Phase.Releasing;
+        }
     }
 
     /// <summary>A write to a shard was refused by the store.</summary>
@@ -315,14 +321,8 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     /// <summary>A release that was sent is final: from here on this epoch is never served again, whatever the reply.</summary>
     private void Release(Membership.Membership membership, ImmutableArray<(ShardNo No, Epoch Epoch, Incarnation? Target)> shards, TimeSpan now, List<NodeEffect> effects)
     {
-        var untargeted = shards.Where(s => s.Target is null).Select(s => s.No).ToHashSet();
-        var planned = ShardAllocation.Place([.. membership.Snapshot!.Members.Where(m => m.Inc != self)], _rows, [.. _rows.Where(r => untargeted.Contains(r.No))], rules: types)
-            .ToDictionary(t => t.Shard, t => t.Target);
-        var heirs = shards.Any(s => s.Target is null && IsPlaced(s.No)) ? HeirsOf([.. membership.Snapshot.Members.Where(m => m.Inc != self && membership.MayBeGivenShards(m.Inc, _readAsked))], [self], membership) : [];
-        Incarnation? Heir(ShardNo no) => !heirs.IsEmpty && IsPlaced(no) ? heirs[(int)(no.Value % heirs.Length)] : null;
-        var releases = shards.Select(s => new ShardRelease(s.No, s.Epoch, s.Target ?? (planned.TryGetValue(s.No, out var t) ? t : Heir(s.No)))).ToImmutableArray();
         Call(
-            new ControlCall.Release(self, releases),
+            new ControlCall.Release(self, Aimed(membership, self, shards)),
             now,
             () =>
             {
@@ -348,7 +348,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         var reopen = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         foreach (var (shard, epoch) in revert.Shards)
         {
-            if (!done.Contains(shard) || !_held.TryGetValue(shard, out var held) || held.Epoch != epoch || held.Phase == Phase.Releasing) continue;
+            if (!done.Contains(shard) || !_held.TryGetValue(shard, out var held) || held.Epoch != epoch || held.Phase is Phase.Stopping or Phase.Releasing) continue;
             held.HandoffTo = null;
             if (held.Phase == Phase.Serving) continue;
             held.Phase = Phase.Serving;
@@ -459,6 +459,9 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         Serving,
         Draining,
         Drained,
+
+        /// <summary>Given up, and something of it may still run.</summary>
+        Stopping,
         Releasing,
     }
 

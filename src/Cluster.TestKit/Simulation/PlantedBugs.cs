@@ -49,13 +49,14 @@ internal static class PlantedBugs
         Store("eviction by rows read before", ModelMutation.EvictByRowsReadBefore, 30, ["I13"], SimFault.Kill, SimFault.Pause),
         new("a fence by EXISTS", Usual with { Mutation = SimMutation.FencesByExists, Nodes = 2, Clients = 10 }, 40, ["I2"]) { Faults = SlowlyCutOff },
         new("reopen after a sent release", Usual with { Mutation = SimMutation.ReopensAfterASentRelease, Nodes = 3 }, 20, ["5.3"]) { Faults = ReleasesInDoubt },
-        Host("leave frozen without reading own rows", SimMutation.LeaveFrozenWithoutReadingOwnRows, 60, ["4.4"], SimFault.StoreCutOff, SimFault.Pause),
+        new("leave frozen without reading own rows", Usual with { Mutation = SimMutation.LeaveFrozenWithoutReadingOwnRows, Nodes = 3 }, 20, ["4.4"]) { Faults = ReleasedWithoutHelp },
         new("evict without lease_seq", Usual with { StoreMutation = ModelMutation.EvictIgnoresLeaseSeq, Nodes = 3, SharedHost = false, Clients = 1 }, 150, ["I12"]) { Faults = StoreComesBackAtTheTtl },
         Host("a snapshot of speculation", SimMutation.SnapshotOfSpeculation, 20, ["7.6"], SimFault.SlowStore, SimFault.HotRoom),
         Host("no re-subscription", SimMutation.NoResubscription, 3, ["I5"]),
         new("prev_inc overwritten on a free row", Usual with { StoreMutation = ModelMutation.RevokeForgetsPrevious, Nodes = 5 }, 40, ["I12"]) { Faults = OneAfterTheOther },
-        Host("effects past the lease", SimMutation.ActsPastTheLease, 40, ["I8"], SimFault.StoreCutOff, SimFault.Cut),
+        new("effects past the lease", Usual with { Mutation = SimMutation.ActsPastTheLease, Nodes = 3, SharedHost = false }, 20, ["I8"]) { Faults = AloneWithoutTheStore },
         Host("stopped before effects have ended", SimMutation.StopsBeforeEffectsEnd, 60, ["I8"], SimFault.Leave, SimFault.RollingRestart),
+        new("helped before effects have ended", Usual with { Mutation = SimMutation.AsksBeforeEffectsEnd, Nodes = 3 }, 20, ["I8"]) { Faults = static seed => [new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 12_000, Nodes = [0] }] },
         Store("an exclusive shard taken at once", ModelMutation.TakeExclusiveAtOnce, 60, ["I8"], SimFault.Cut, SimFault.StoreCutOff),
         Store("acquire keeps the epoch", ModelMutation.AcquireKeepsEpoch, 3, ["I1"], SimFault.Kill, SimFault.RollingRestart),
         new("a row for each who places", Usual with { StoreMutation = ModelMutation.PlaceAgain, Calls = 8, Nodes = 3 }, 10, ["5.1"]),
@@ -137,6 +138,19 @@ internal static class PlantedBugs
     [
         new() { Kind = SimFault.StandStill, AtMs = 20_000 + (100 * (long)seed), ForMs = 15_000, Nodes = [0] },
         new() { Kind = SimFault.SlowStore, AtMs = 34_000, ForMs = 5_000, Value = 700 },
+    ];
+
+    /// <summary>One does not reach the store, and the others do not for long enough on end to be asked for help; so its shards are released when it was frozen for long.</summary>
+    private static ImmutableArray<PlannedFault> ReleasedWithoutHelp(ulong seed) =>
+    [
+        new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 20_000, Nodes = [0] },
+        new() { Kind = SimFault.StoreErrors, AtMs = 20_000, ForMs = 22_000, Value = 0.4 },
+    ];
+
+    private static ImmutableArray<PlannedFault> AloneWithoutTheStore(ulong seed) =>
+    [
+        new() { Kind = SimFault.Isolate, AtMs = 20_000 + (50 * (long)seed), ForMs = 15_000, Nodes = [0], Others = [1, 2] },
+        new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 15_000, Nodes = [0] },
     ];
 
     private static ImmutableArray<PlannedFault> ReleasesInDoubt(ulong seed) =>

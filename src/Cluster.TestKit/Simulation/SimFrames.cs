@@ -16,6 +16,9 @@ internal abstract record SimFrame
     /// <summary>The receiver is down.</summary>
     public sealed record Down : SimFrame;
 
+    /// <summary>The sender has stopped these shards and does not reach the store.</summary>
+    public sealed record AskRelease(ImmutableArray<ShardRoute> Shards) : SimFrame;
+
     /// <summary>The sender has lost the other channel, and perhaps what it sent there.</summary>
     public sealed record SentMayBeLost : SimFrame;
 

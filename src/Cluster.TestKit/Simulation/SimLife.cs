@@ -209,6 +209,9 @@ internal sealed class SimLife
             case SimFrame.Hint:
                 Tell(new NodeInput.Hinted());
                 break;
+            case SimFrame.AskRelease(var shards):
+                Tell(new NodeInput.HelpAsked(shards));
+                break;
             case SimFrame.Announce(var moved):
                 Gateway.Learn(moved);
                 Tell(new NodeInput.Moved());
@@ -276,9 +279,8 @@ internal sealed class SimLife
         switch (effect)
         {
             case NodeEffect.Call(var call):
-                if (call is ControlCall.Release(_, var releases))
-                    foreach (var release in releases)
-                        if (PhaseOf(release.Shard) != SimPhase.Releasing) Becomes(release.Shard, SimPhase.Releasing, "release sent");
+                if (call is ControlCall.Release(var owner, var releases) && owner == Inc)
+                    foreach (var release in releases) Gives(release.Shard);
                 var standstills = Node.Standstills;
                 _cluster.Store.Control(this, call, answer =>
                 {
@@ -309,6 +311,12 @@ internal sealed class SimLife
                 break;
             case NodeEffect.Hint:
                 Broadcast(new SimFrame.Hint());
+                break;
+            case ShardEffect.AskRelease(var to, var shards):
+                foreach (var shard in shards) Gives(shard.Shard);
+                _cluster.World.Trace($"{Inc} asks {to} to release {shards.Length}");
+                _cluster.Coverage.Hit("5.3 Releasing", "help asked");
+                Send(to, new SimFrame.AskRelease(shards));
                 break;
             case ShardEffect.Announce(var moved):
                 Broadcast(new SimFrame.Announce(moved));
@@ -367,7 +375,7 @@ internal sealed class SimLife
             answer = answer with { Verdict = StoreVerdict.NotSent, Value = null };
         _cluster.Coverage.Answered(this, Mode, answer);
         if (answer is { Call: ControlCall.ChangeView(var change), Verdict: not StoreVerdict.Ok }) _cluster.Coverage.ViewChanged(change, answer.Verdict, [.. _cluster.Store.Database.Members]);
-        if (answer is { Call: ControlCall.Release(_, var releases) })
+        if (answer is { Call: ControlCall.Release(var owner, var releases) } && owner == Inc)
         {
             if (answer.Verdict == StoreVerdict.InDoubt) _cluster.Coverage.Hit("5.3 Releasing", "in doubt");
             if (answer.Verdict == StoreVerdict.InDoubt && _cluster.Plan.Mutation == SimMutation.ReopensAfterASentRelease) Rooms.Reopen([.. releases.Select(r => (r.Shard, r.Epoch))]);
@@ -377,6 +385,11 @@ internal sealed class SimLife
         _released = false;
         if (!IsEnded && _cluster.Plan.Mutation == SimMutation.LeaveFrozenWithoutReadingOwnRows && answer is { IsOk: true, Call: ControlCall.Renew })
             Core.Membership.Lease.OwnRowsRead(TimeSpan.MaxValue);
+    }
+
+    private void Gives(ShardNo shard)
+    {
+        if (PhaseOf(shard) != SimPhase.Releasing) Becomes(shard, SimPhase.Releasing, "release sent");
     }
 
     private void Becomes(ShardNo shard, SimPhase phase, string by)

@@ -96,7 +96,8 @@ internal sealed class SimMixers(SimCluster cluster, SimLife life)
 
     private void TellStopped(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards, Served[] stopping)
     {
-        if (stopping.All(HasEnded)) life.After(TimeSpan.Zero, () => life.Tell(new NodeInput.Stopped(shards)));
+        var early = cluster.Plan.Mutation == SimMutation.AsksBeforeEffectsEnd && life.Core.Membership.Helper(life.Clock) is not null;
+        if (early || stopping.All(HasEnded)) life.After(TimeSpan.Zero, () => life.Tell(new NodeInput.Stopped(shards)));
         else life.After(TimeSpan.FromMilliseconds(10), () => TellStopped(shards, stopping));
     }
 

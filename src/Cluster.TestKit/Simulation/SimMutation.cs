@@ -33,6 +33,9 @@ public enum SimMutation
     /// <summary>A shard counts as drained or stopped while effects of it are under way.</summary>
     StopsBeforeEffectsEnd,
 
+    /// <summary>Shards are given up with the help of another member while effects of them are under way.</summary>
+    AsksBeforeEffectsEnd,
+
     /// <summary>A command runs although an earlier one of its client has not.</summary>
     IgnoresClientOrder,
 
