@@ -280,6 +280,7 @@ public sealed partial class ModelDatabase
     public StoreResult<int> RevokeOfDown(IReadOnlyCollection<Incarnation> heirs)
     {
         _ = Opened;
+        if (_mutation == ModelMutation.SweepRevokesNothing) return StoreResult.Ok(0);
         ImmutableArray<Incarnation> shares = [.. heirs];
         bool IsDown(Incarnation? inc) => inc is { } x && _members.TryGetValue(x, out var m) && !m.IsLive;
         var orphans = _shards.Values.Where(r => IsDown(r.Owner)).Take(SliceRows).ToArray();

@@ -33,6 +33,9 @@ public enum ModelMutation
     /// <summary>A recovery does not raise epochs and incarnations, so that lost ones are given again.</summary>
     RecoverWithoutRaise,
 
+    /// <summary>The sweep revokes nothing.</summary>
+    SweepRevokesNothing,
+
     /// <summary>A prune deletes members that a shard still names as its previous owner.</summary>
     PruneForgetsPrevious,
 

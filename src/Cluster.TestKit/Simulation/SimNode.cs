@@ -60,7 +60,7 @@ internal sealed class SimNode(SimCluster cluster, int index)
     /// <summary>How often the machine has stood still, or begun to.</summary>
     public int Standstills { get; private set; }
 
-    /// <summary>For how long the machine stood still, while no sign of it has come: nobody in it can know (protocol 11.2).</summary>
+    /// <summary>For how long the machine stood still, while no sign of it has come: nobody in it can know (protocol, section 11).</summary>
     public TimeSpan? Hidden { get; private set; }
 
     public bool StandsStill => _standsSince is not null;
