@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using Npgsql;
@@ -87,17 +88,22 @@ internal static class PostgresControl
         return renewed is [var renewal] ? StoreResult.Ok(renewal) : StoreResult.Not<Renewal>(StoreVerdict.Fenced, $"{inc} is not a live member.");
     }
 
-    /// <summary>Takes the lock that shows the session. While an abandoned one has it still, its turn comes with a later renewal.</summary>
+    /// <summary>
+    /// Takes the lock that shows the session, before the renewal: whoever renews has it. In shared form, since a connection of this member that was left behind may have it still; a try
+    /// in exclusive form would fail while that stands, and leave a member that lives without any when it falls.
+    /// </summary>
     public static void HoldSession(PostgresSession db, Incarnation inc)
     {
         if (db.Member == inc) return;
-        if (db.Member is { } former) db.Scalar<bool>($"SELECT pg_advisory_unlock({SessionLock})", former.Value); // An earlier life of this process.
-        db.Member = db.Scalar<bool>($"SELECT pg_try_advisory_lock({SessionLock})", inc.Value) is true ? inc : null;
+        if (db.Member is { } former) db.Scalar<bool>($"SELECT pg_advisory_unlock_shared({SessionLock})", former.Value); // An earlier life of this process.
+        db.Member = null;
+        db.Run($"SELECT pg_advisory_lock_shared({SessionLock})", inc.Value); // Waits for no more than the statement of somebody who asks.
+        db.Member = inc;
     }
 
-    /// <summary>Tried in shared form, so that askers do not take each other for the holder, and given back with the statement.</summary>
+    /// <summary>Tried in exclusive form, which nobody has for longer than this statement: of two who ask at once one may be told no, and asks again.</summary>
     public static StoreResult<bool> IsSessionGone(PostgresSession db, Incarnation inc) => StoreResult.Ok(
-        db.Age >= JudgesAfter && db.Scalar<bool>($"SELECT pg_try_advisory_xact_lock_shared({SessionLock}) FROM member WHERE inc=$1 AND lease_seq>0", inc.Value) is true);
+        db.Age >= JudgesAfter && db.Scalar<bool>($"SELECT pg_try_advisory_xact_lock({SessionLock}) FROM member WHERE inc=$1 AND lease_seq>0", inc.Value) is true);
 
     /// <summary>
     /// The member row stays locked until the commit, so an eviction comes wholly before or wholly after, and sees the rows taken; so do the rows
@@ -111,23 +117,20 @@ internal static class PostgresControl
         if (!members.Exists(m => m.Lease.Inc == inc && m.IsUp))
             return StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.Fenced, $"{inc} is not up.");
         var unmoved = members.Select(m => m.Lease).Intersect(stale).Select(s => s.Inc.Value).ToArray();
-        // Locked in the order of numbers, as every transaction does, so that none waits in a ring.
-        var locked = db.Read(
-            r => r.GetInt64(0), $"SELECT shard_no FROM shard WHERE {Takable} ORDER BY shard_no LIMIT $3 FOR UPDATE", inc.Value, unmoved, SliceRows);
-        if (locked.Count == 0) return StoreResult.Ok(ImmutableArray<AcquiredShard>.Empty);
+        // One statement, since there may be very many. Locked in the order of numbers, as every transaction does, so that none waits in a ring.
         var acquired = db.Read(
             r => new AcquiredShard(new ShardNo(r.GetInt64(0)), r.GetString(1), r.GetString(2), new Epoch(r.GetInt64(3)), r.GetInt64(4)),
             $"""
-            UPDATE shard SET epoch=epoch+1, owner_inc=$1, prev_inc=NULL, state='owned' WHERE shard_no=ANY($3) AND {Takable}
-            RETURNING shard_no, type, key, epoch, next_seq
-            """, inc.Value, unmoved, locked.ToArray());
-        if (acquired.Count > 0)
-        {
-            db.Run(
-                "INSERT INTO shard_log(shard_no, epoch, owner_inc, view, first_seq) SELECT s.no, s.epoch, $3, c.view, s.first FROM unnest($1, $2, $4) s(no, epoch, first), cluster c WHERE c.id=1",
-                acquired.Select(s => s.No.Value).ToArray(), acquired.Select(s => s.Epoch.Value).ToArray(), inc.Value, acquired.Select(s => s.NextSeq).ToArray());
-        }
-        return StoreResult.Ok(acquired.OrderBy(s => s.No).ToImmutableArray()); // RETURNING promises no order.
+            WITH free AS MATERIALIZED (SELECT shard_no FROM shard WHERE {Takable} ORDER BY shard_no LIMIT $3 FOR UPDATE),
+            taken AS (
+                UPDATE shard s SET epoch=s.epoch+1, owner_inc=$1, prev_inc=NULL, state='owned' FROM free WHERE s.shard_no=free.shard_no
+                RETURNING s.shard_no, s.type, s.key, s.epoch, s.next_seq),
+            logged AS (
+                INSERT INTO shard_log(shard_no, epoch, owner_inc, view, first_seq)
+                SELECT t.shard_no, t.epoch, $1, c.view, t.next_seq FROM taken t, cluster c WHERE c.id=1)
+            SELECT shard_no, type, key, epoch, next_seq FROM taken ORDER BY shard_no
+            """, inc.Value, unmoved, SliceRows);
+        return StoreResult.Ok(acquired.ToImmutableArray());
     }
 
     public static StoreResult<ImmutableArray<ShardRow>> ReadShards(PostgresSession db) =>
@@ -138,7 +141,12 @@ internal static class PostgresControl
         var hashed = db.Read(ReadShard, $"SELECT {ShardColumns} FROM shard WHERE type=ANY(ARRAY(SELECT type FROM shard_type WHERE shard_count>0))");
         if (db.Scalar<bool>("SELECT true FROM shard_type WHERE shard_count=0 LIMIT 1") is null) return StoreResult.Ok(new ShardPicture([.. hashed.OrderBy(r => r.No)], 0, 0));
         var unsettled = db.Read(
-            ReadShard, $"SELECT {ShardColumns} FROM shard WHERE state IN ('free', 'handoff') AND type={Placed} ORDER BY shard_no LIMIT $1", ShardPicture.UnsettledMax);
+            ReadShard,
+            $"""
+            SELECT u.* FROM shard_type t, LATERAL (
+                SELECT {ShardColumns} FROM shard s WHERE s.type=t.type AND s.state IN ('free', 'handoff') ORDER BY shard_no LIMIT $1) u
+            WHERE t.shard_count=0
+            """, ShardPicture.UnsettledMax);
         var (own, marks) = db.Read(
             r => (r.GetInt64(0), r.GetInt64(1)), $"SELECT count(*), coalesce(sum({ShardPicture.MarkSql}), 0)::bigint FROM shard WHERE owner_inc=$1 AND type={Placed}", self.Value)[0];
         return StoreResult.Ok(new ShardPicture([.. hashed.Concat(unsettled).OrderBy(r => r.No)], own, marks));
@@ -169,15 +177,18 @@ internal static class PostgresControl
 
     private static List<(int Place, ShardRow Row)> Find(PostgresSession db, IReadOnlyList<ShardPlacement> placements) => db.Read(
         r => ((int)r.GetInt64(9) - 1, ReadShard(r)),
-        $"SELECT {ShardColumns}, p.i FROM unnest($1, $2) WITH ORDINALITY p(t, k, i) JOIN shard ON type=p.t AND key=p.k WHERE type={Placed} ORDER BY p.i",
+        // One look-up by key for each, whatever the planner believes to know of the table.
+        $"SELECT {ShardColumns}, p.i FROM unnest($1, $2) WITH ORDINALITY p(t, k, i), LATERAL (SELECT * FROM shard WHERE type=p.t AND key=p.k LIMIT 1) s WHERE type={Placed} ORDER BY p.i",
         placements.Select(p => p.Type).ToArray(), placements.Select(p => p.Key).ToArray());
 
-    public static StoreResult<ImmutableArray<ShardNo>> End(PostgresSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Change(
-        db, [.. shards.Select(s => new Order(s.Shard, s.Epoch, owner, null))],
-        $"owner_inc=NULL, target_inc=NULL, prev_inc=NULL, state='ended', ended_at={NowMs}", $"s.owner_inc=o.first AND s.type={Placed}");
-
-    public static StoreResult<int> PruneEnded(PostgresSession db, TimeSpan age) => StoreResult.Ok(db.Run(
-        $"DELETE FROM shard WHERE shard_no IN (SELECT shard_no FROM shard WHERE ended_at<{NowMs}-$1 AND state='ended' LIMIT 1000)", (long)age.TotalMilliseconds));
+    public static StoreResult<ImmutableArray<ShardNo>> End(PostgresSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards)
+    {
+        var ended = Change(
+            db, [.. shards.Select(s => new Order(s.Shard, s.Epoch, owner, null))],
+            $"owner_inc=NULL, target_inc=NULL, prev_inc=NULL, state='ended', ended_at={NowMs}", $"s.owner_inc=o.first AND s.type={Placed}");
+        if (ended.Value.Length > 0) db.Run("DELETE FROM timer WHERE shard_no=ANY($1)", (object)ended.Value.Select(s => s.Value).ToArray());
+        return ended;
+    }
 
     public static StoreResult<ImmutableArray<ShardRow>> ReadShards(PostgresSession db, long[] shards) => StoreResult.Ok(
         (db.Read(ReadShard, $"SELECT {ShardColumns} FROM shard WHERE shard_no=ANY($1) ORDER BY shard_no", shards)).ToImmutableArray());
@@ -202,17 +213,27 @@ internal static class PostgresControl
         return StoreResult.Ok(changed.Value.Length);
     }
 
-    public static StoreResult<int> RevokeOfDown(PostgresSession db)
+    public static StoreResult<int> RevokeOfDown(PostgresSession db, IReadOnlyCollection<Incarnation> heirs)
     {
-        var locked = db.Read(
-            r => r.GetInt64(0),
-            "SELECT shard_no FROM shard WHERE owner_inc IN (SELECT inc FROM member WHERE status='down') ORDER BY shard_no LIMIT $1 FOR UPDATE", SliceRows);
-        return locked.Count == 0 ? StoreResult.Ok(0) : StoreResult.Ok(db.Run(
-            """
-            UPDATE shard SET prev_inc=owner_inc, owner_inc=NULL, target_inc=NULL, state='free'
-            WHERE shard_no=ANY($1) AND owner_inc IN (SELECT inc FROM member WHERE status='down')
-            """, locked.ToArray()));
+        const string Down = "(SELECT inc FROM member m WHERE status='down' AND EXISTS (SELECT 1 FROM shard s WHERE s.{0}=m.inc AND {1}) ORDER BY inc LIMIT 1)";
+        var owned = Revoke(db, $"owner_inc={string.Format(CultureInfo.InvariantCulture, Down, "owner_inc", "true")}", $"LIMIT {SliceRows} FOR UPDATE", heirs);
+        if (owned > 0 || heirs.Count == 0) return StoreResult.Ok(owned);
+        var aimed = $"state='free' AND type={Placed}";
+        return StoreResult.Ok(Revoke(db, $"target_inc={string.Format(CultureInfo.InvariantCulture, Down, "target_inc", aimed)} AND {aimed}", $"LIMIT {SliceRows} FOR UPDATE", heirs));
     }
+
+    /// <summary>Revokes by what the rows say once locked, never by a list read before: an acquire that committed meanwhile would keep its rows. Rows of placed types go to the heirs.</summary>
+    /// <param name="db">In a transaction.</param>
+    /// <param name="where">Which rows; may use the values, of which $1 and $2 are the heirs.</param>
+    /// <param name="which">How many, and how they are locked.</param>
+    /// <param name="heirs">Each row to the one at its number; none for no target.</param>
+    /// <param name="values">From $3 on.</param>
+    public static int Revoke(PostgresSession db, string where, string which, IReadOnlyCollection<Incarnation> heirs, params object[] values) => db.Run(
+        $"""
+        WITH lost AS MATERIALIZED (SELECT shard_no FROM shard WHERE {where} ORDER BY shard_no {which})
+        UPDATE shard s SET prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, state='free', target_inc=CASE WHEN type={Placed} THEN ($1)[1 + s.shard_no % $2] END
+        FROM lost WHERE s.shard_no=lost.shard_no
+        """, [heirs.Select(h => h.Value).ToArray(), Math.Max(1, heirs.Count), .. values]);
 
     public static StoreResult<ImmutableArray<ShardNo>> Retarget(PostgresSession db, IReadOnlyCollection<ShardRetarget> retargets) => Change(
         db, [.. retargets.Select(r => new Order(r.Shard, r.Epoch, r.Target, r.Seen))],

@@ -9,8 +9,6 @@ namespace ActorCluster.Sql;
 /// <summary>The statements of <see cref="IJournalStore"/>.</summary>
 internal static class PostgresJournal
 {
-    private const int TruncatedRowsMax = 1_000;
-
     /// <summary>All batches in one statement, which is its own commit; batches that meet a row that exists are then told apart in a transaction.</summary>
     public static StoreResult<AppendOutcome[]> Append(PostgresSession db, IReadOnlyList<ShardBatch> batches)
     {
@@ -106,18 +104,37 @@ internal static class PostgresJournal
         return StoreResult.Ok(kept is not null);
     }
 
-    public static StoreResult<int> Truncate(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq)
+    public static StoreResult<OldRows> FindOldRows(PostgresSession db, JournalLimits limits, string after, int limit)
+    {
+        var now = db.Scalar<long>($"SELECT {PostgresControl.NowMs}") ?? 0;
+        var page = db.Read(
+            r => (Entity: r.GetString(0), Shard: new ShardNo(r.GetInt64(1)), Old: r.GetInt64(2) < r.GetInt64(5) && limits.LetGo(r.GetInt64(2), r.GetInt64(3), r.GetInt64(4), now)),
+            """
+            SELECT s.entity, j.shard_no, j.entity_seq, j.stored_at, (SELECT max(entity_seq) FROM journal WHERE entity=s.entity), s.older FROM
+                (SELECT entity, min(entity_seq) AS older FROM snapshot WHERE entity>$1 GROUP BY entity HAVING count(*)>1 ORDER BY entity LIMIT $2) s
+                JOIN journal j ON j.entity=s.entity AND j.entity_seq=(SELECT min(entity_seq) FROM journal WHERE entity=s.entity)
+            ORDER BY s.entity
+            """, after, limit);
+        return StoreResult.Ok(new OldRows([.. page.Where(p => p.Old).Select(p => (p.Entity, p.Shard))], page.Count == limit ? page[^1].Entity : null));
+    }
+
+    public static StoreResult<int> Truncate(PostgresSession db, ShardNo shard, Epoch epoch, Incarnation owner, string entity, JournalLimits limits)
     {
         if (!Owns(db, shard, epoch, owner)) return Fenced<int>(shard, epoch, owner);
         var older = db.Read(
             r => Verified(r, entity),
             "SELECT entity_seq, schema, payload, crc32c FROM snapshot WHERE entity=$1 ORDER BY entity_seq DESC LIMIT 1 OFFSET 1", entity);
         if (older is not [{ } verified]) return StoreResult.Ok(0); // Without a sound older snapshot, a damaged newest one would leave nothing to rebuild from.
+        var now = db.Scalar<long>($"SELECT {PostgresControl.NowMs}") ?? 0;
+        var last = db.Scalar<long>("SELECT max(entity_seq) FROM journal WHERE entity=$1", entity) ?? 0;
+        // Up to the first that stays, whatever the clock did: an entity's rows have no gap.
         return StoreResult.Ok(db.Run(
             """
+            WITH s AS MATERIALIZED (SELECT entity_seq, stored_at<=$3 OR (entity_seq<=$4 AND stored_at<=$5) AS goes FROM journal
+                WHERE entity=$1 AND entity_seq<$2 ORDER BY entity_seq LIMIT $6)
             DELETE FROM journal WHERE entity=$1 AND entity_seq IN
-                (SELECT entity_seq FROM journal WHERE entity=$1 AND entity_seq<$2 ORDER BY entity_seq LIMIT $3)
-            """, entity, Math.Min(belowSeq, verified.EntitySeq), TruncatedRowsMax));
+                (SELECT entity_seq FROM s WHERE entity_seq<coalesce((SELECT min(entity_seq) FROM s WHERE NOT goes), $2))
+            """, entity, verified.EntitySeq, limits.OldUpToMs(now), limits.SurplusUpTo(last), limits.YoungAfterMs(now), JournalLimits.SliceRows));
     }
 
     public static StoreResult<ImmutableArray<ShardNo>> Confirm(
@@ -190,8 +207,8 @@ internal static class PostgresJournal
                 WHERE s.shard_no=b.shard_no AND s.epoch=b.epoch AND s.owner_inc=b.owner_inc AND s.next_seq=b.expected
                 RETURNING s.shard_no),
             j AS (
-                INSERT INTO journal(shard_no, shard_seq, entity, entity_seq, epoch, owner_inc, batch_id, client_id, client_seq, kind, payload, result, at)
-                SELECT ($1)[r.i], r.shard_seq, r.entity, r.entity_seq, ($2)[r.i], ($3)[r.i], ($6)[r.i], r.client_id, r.client_seq, r.kind, r.payload, r.result, r.at
+                INSERT INTO journal(shard_no, shard_seq, entity, entity_seq, epoch, owner_inc, batch_id, client_id, client_seq, kind, payload, result, at, stored_at)
+                SELECT ($1)[r.i], r.shard_seq, r.entity, r.entity_seq, ($2)[r.i], ($3)[r.i], ($6)[r.i], r.client_id, r.client_seq, r.kind, r.payload, r.result, r.at, {PostgresControl.NowMs}
                 FROM unnest($7, $8, $9, $10, $11, $12, $13, $14, $15, $16) r(i, shard_seq, entity, entity_seq, client_id, client_seq, kind, payload, result, at)
                 WHERE ($1)[r.i]=ANY(ARRAY(SELECT shard_no FROM f))){(timers.Length == 0 ? "" : PostgresTimers.ChangeThose)}
             SELECT shard_no FROM f

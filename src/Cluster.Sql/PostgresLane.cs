@@ -9,7 +9,7 @@ namespace ActorCluster.Sql;
 /// connection and thread, never a cancel request: both are left to end by themselves, and the next call gets others, until a few have been left.
 /// </summary>
 /// <remarks>A thread, because a call is many round trips, and each would wait for the pool when turns of entities keep all of it.</remarks>
-internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout) : IAsyncDisposable
+internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout, PostgresLane.Server server) : IAsyncDisposable
 {
     private const int WaitingMax = 4_096;
     private const int LeftMax = 4;
@@ -21,6 +21,7 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
     private PostgresSession? _session;
     private Task<PostgresSession>? _opening;
     private int _failures;
+    private long _failedAt;
     private long _retryAt;
     private string _lastFailure = "";
     private int _waiting;
@@ -100,7 +101,7 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
         if (_session is not null) return null;
         if (_opening is null)
         {
-            if (Environment.TickCount64 < _retryAt) return _lastFailure;
+            if (Environment.TickCount64 < _retryAt && !server.WasReachedSince(_failedAt)) return _lastFailure;
             var opened = new TaskCompletionSource<PostgresSession>(TaskCreationOptions.RunContinuationsAsynchronously);
             (_worker ??= new PostgresWorker()).Run(() => Open(opened));
             _opening = opened.Task;
@@ -113,13 +114,15 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
         {
             _session = await opening.ConfigureAwait(false);
             _failures = 0;
+            server.Reached();
             return null;
         }
         catch (Exception e)
         {
             if (unusable?.Invoke(e) is { } mend) throw mend;
             if (!PostgresFailure.IsOfStore(e)) throw;
-            _retryAt = Environment.TickCount64 + Random.Shared.Next(50, 50 << Math.Min(++_failures, 3));
+            _failedAt = Environment.TickCount64;
+            _retryAt = _failedAt + Random.Shared.Next(50, 50 << Math.Min(++_failures, 3));
             return _lastFailure = PostgresFailure.Words(e);
         }
     }
@@ -196,6 +199,16 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
             _session = session;
         else
             _worker!.Run(session.Close);
+    }
+
+    /// <summary>What the lanes of a store tell each other: one that gets a connection spares the others the wait.</summary>
+    internal sealed class Server
+    {
+        private long _reachedAt = long.MinValue;
+
+        public void Reached() => Volatile.Write(ref _reachedAt, Environment.TickCount64);
+
+        public bool WasReachedSince(long at) => Volatile.Read(ref _reachedAt) > at;
     }
 
     private static StoreResult<T> NotSent<T>(string reason) => StoreResult.Not<T>(StoreVerdict.NotSent, $"{reason} Nothing was written.");

@@ -8,13 +8,15 @@ namespace ActorCluster.Sql;
 
 /// <summary>The store for several machines: a schema in a PostgreSQL database (14 or newer) that all nodes reach.</summary>
 /// <remarks>
-/// Thread-safe. Holds up to 6 connections, each with a thread: one for the lease, so that no other work delays a renewal, which shows the others that
-/// this process lives; one for membership and ownership; two
-/// for appends; two for the entities' reads. A commit is answered once the server has it on stable storage; with synchronous replicas, on
+/// Thread-safe. Holds up to 8 connections, each with a thread: one for the lease, so that no other work delays a renewal, which shows the others that
+/// this process lives; one for changes of membership and ownership, one for what is
+/// polled of them, one for what the coordinator tidies up; two for appends; two for the entities' reads. A commit is answered once the server has it on stable storage; with synchronous replicas, on
 /// theirs too. Time is the database's.
 /// </remarks>
 public sealed class PostgresStore : IClusterStore, IStoreRecovery
 {
+    private const int OwnedMax = 50_000;
+
     private static readonly TimeSpan PerRow = TimeSpan.FromMilliseconds(0.2);
 
     private readonly PostgresStoreOptions _options;
@@ -22,6 +24,8 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     private readonly NpgsqlDataSource _source;
     private readonly PostgresLane _lease;
     private readonly PostgresLane _control;
+    private readonly PostgresLane _polls;
+    private readonly PostgresLane _sweeps;
     private readonly PostgresLane[] _journal;
     private readonly PostgresLane[] _reads;
     private volatile bool _opened;
@@ -34,8 +38,9 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         _options = options;
         _text = options.Complete();
         _source = new NpgsqlDataSourceBuilder(_text.ConnectionString).Build();
-        PostgresLane Lane() => new(_source, options.CallTimeout);
-        (_lease, _control, _journal, _reads) = (Lane(), Lane(), [Lane(), Lane()], [Lane(), Lane()]);
+        var server = new PostgresLane.Server();
+        PostgresLane Lane() => new(_source, options.CallTimeout, server);
+        (_lease, _control, _polls, _sweeps, _journal, _reads) = (Lane(), Lane(), Lane(), Lane(), [Lane(), Lane()], [Lane(), Lane()]);
     }
 
     /// <inheritdoc />
@@ -71,16 +76,18 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<Incarnation>> NextIncarnationAsync() => WriteAsync(_control, PostgresControl.NextIncarnation);
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => ReadAsync(_control, PostgresControl.ReadCluster);
+    public ValueTask<StoreResult<ClusterSnapshot>> ReadClusterAsync() => ReadAsync(_polls, PostgresControl.ReadCluster);
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<StoredSettings>> ReadSettingsAsync() => ReadAsync(_control, PostgresSettings.Read);
+    public ValueTask<StoreResult<StoredSettings>> ReadSettingsAsync() => ReadAsync(_polls, PostgresSettings.Read);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<long>> ChangeViewAsync(ViewChange change)
     {
         ArgumentNullException.ThrowIfNull(change);
-        return WriteManyAsync(Math.Max(change.Targets.Length, change.Heirs.IsEmpty ? 0 : 50_000), db => PostgresViewChange.Run(db, change));
+        // A member that lives on loses all that it has, however much.
+        var rows = Math.Max(change.Targets.Length, change.Heirs.IsEmpty ? 0 : change.Releases.IsEmpty ? PostgresControl.SliceRows : OwnedMax);
+        return WriteManyAsync(rows, db => PostgresViewChange.Run(db, change));
     }
 
     /// <inheritdoc />
@@ -91,7 +98,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => ReadAsync(_control, db => PostgresControl.FindView(db, opId));
+    public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => ReadAsync(_polls, db => PostgresControl.FindView(db, opId));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => new(Opened(_lease).RunAsync(isWrite: true, db =>
@@ -101,27 +108,18 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     }));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<bool>> IsSessionGoneAsync(Incarnation inc) => ReadAsync(_control, db => PostgresControl.IsSessionGone(db, inc));
+    public ValueTask<StoreResult<bool>> IsSessionGoneAsync(Incarnation inc) => ReadAsync(_polls, db => PostgresControl.IsSessionGone(db, inc));
 
     /// <inheritdoc />
-    public async ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null)
-    {
-        // In slices, so that many rows need no long call. Each row is whole by itself, and what a slice in doubt took is found among the own rows.
-        var acquired = ImmutableArray.CreateBuilder<AcquiredShard>();
-        while (true)
-        {
-            var slice = await WriteAsync(_control, db => PostgresControl.Acquire(db, inc, stale ?? [])).ConfigureAwait(false);
-            if (!slice.IsOk) return acquired.Count == 0 ? slice : StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.InDoubt, slice.Reason!);
-            acquired.AddRange(slice.Value);
-            if (slice.Value.Length < PostgresControl.SliceRows) return StoreResult.Ok(acquired.DrainToImmutable());
-        }
-    }
+    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null) =>
+        WriteManyAsync(PostgresControl.SliceRows, db => PostgresControl.Acquire(db, inc, stale ?? []));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ShardPicture>> ReadPictureAsync(Incarnation self) => ReadAsync(_control, db => PostgresControl.ReadPicture(db, self));
+    public ValueTask<StoreResult<ShardPicture>> ReadPictureAsync(Incarnation self) => ReadAsync(_polls, db => PostgresControl.ReadPicture(db, self));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadOwnAsync(Incarnation self) => ReadAsync(_control, db => PostgresControl.ReadOwn(db, self));
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadOwnAsync(Incarnation self) =>
+        new(Opened(_polls).RunAsync(isWrite: false, db => PostgresControl.ReadOwn(db, self), more: PerRow * OwnedMax));
 
     /// <inheritdoc />
     public async ValueTask<StoreResult<ImmutableArray<ShardRow>>> PlaceAsync(IReadOnlyList<ShardPlacement> placements)
@@ -138,16 +136,16 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         WriteManyAsync(shards.Count, db => PostgresControl.End(db, owner, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(_control, db => PostgresControl.PruneEnded(db, age));
+    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(_sweeps, db => PostgresPrune.Ended(db, age));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(_control, PostgresControl.ReadShards);
+    public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(_polls, PostgresControl.ReadShards);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync(IReadOnlyCollection<ShardNo> shards)
     {
         ArgumentNullException.ThrowIfNull(shards);
-        return ReadAsync(_control, db => PostgresControl.ReadShards(db, shards.Select(s => s.Value).ToArray()));
+        return ReadAsync(_polls, db => PostgresControl.ReadShards(db, shards.Select(s => s.Value).ToArray()));
     }
 
     /// <inheritdoc />
@@ -167,17 +165,23 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         WriteManyAsync(shards.Count, db => PostgresControl.ClearPrevious(db, previous, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RevokeOfDownAsync() => WriteAsync(_control, PostgresControl.RevokeOfDown);
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs) => WriteManyAsync(PostgresControl.SliceRows, db => PostgresControl.RevokeOfDown(db, heirs), _sweeps);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>
         WriteManyAsync(retargets.Count, db => PostgresControl.Retarget(db, retargets));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit)
+    public async ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit, LoggedEpoch? after = null)
     {
         PruneRules.Check(logs, downMembers, limit);
-        return WriteAsync(_control, db => PostgresPrune.Prune(db, logs, downMembers, limit));
+        // Nothing that one of them deletes rests on another; only the members need the lock that view changes take.
+        var members = await WriteAsync(_sweeps, db => PostgresPrune.Members(db, downMembers, limit)).ConfigureAwait(false);
+        if (!members.IsOk) return StoreResult.Not<PrunedRows>(members.Verdict, members.Reason!);
+        var views = await WriteAsync(_sweeps, db => PostgresPrune.Views(db, logs, limit)).ConfigureAwait(false);
+        if (!views.IsOk) return StoreResult.Not<PrunedRows>(views.Verdict, views.Reason!);
+        var epochs = await WriteAsync(_sweeps, db => PostgresPrune.Epochs(db, logs, limit, after)).ConfigureAwait(false);
+        return epochs.IsOk ? StoreResult.Ok(new PrunedRows(members.Value, views.Value, epochs.Value.Gone, epochs.Value.Next)) : StoreResult.Not<PrunedRows>(epochs.Verdict, epochs.Reason!);
     }
 
     /// <inheritdoc />
@@ -226,8 +230,16 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq) =>
-        WriteAsync(Freer(_journal), db => PostgresJournal.Truncate(db, shard, epoch, owner, entity, belowSeq));
+    public ValueTask<StoreResult<OldRows>> FindOldRowsAsync(JournalLimits limits, string after, int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
+        return ReadAsync(Freer(_reads), db => PostgresJournal.FindOldRows(db, limits, after, limit));
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, JournalLimits limits) =>
+        WriteAsync(Freer(_journal), db => PostgresJournal.Truncate(db, shard, epoch, owner, entity, limits));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) =>
@@ -255,7 +267,7 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         await _source.DisposeAsync().ConfigureAwait(false);
     }
 
-    private IEnumerable<PostgresLane> Lanes => [_lease, _control, .. _journal, .. _reads];
+    private IEnumerable<PostgresLane> Lanes => [_lease, _control, _polls, _sweeps, .. _journal, .. _reads];
 
     private static PostgresLane Freer(PostgresLane[] lanes) => lanes[0].Load <= lanes[1].Load ? lanes[0] : lanes[1];
 
@@ -263,10 +275,10 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         new(Opened(lane).RunAsync(isWrite: true, session => session.InTransaction(operation)));
 
     /// <summary>A write whose time-outs grow with the rows that it may move.</summary>
-    private ValueTask<StoreResult<T>> WriteManyAsync<T>(int rows, Func<PostgresSession, StoreResult<T>> operation)
+    private ValueTask<StoreResult<T>> WriteManyAsync<T>(int rows, Func<PostgresSession, StoreResult<T>> operation, PostgresLane? lane = null)
     {
         var more = PerRow * rows;
-        return new(Opened(_control).RunAsync(
+        return new(Opened(lane ?? _control).RunAsync(
             isWrite: true,
             session => session.InTransaction(db =>
             {

@@ -66,7 +66,7 @@ public sealed partial record PostgresStoreOptions
         // The server ends what its client has given up on, and whose client is gone, so that no lock outlives a dead node by much.
         text.Options = string.Join(' ', text.Options, string.Create(
             System.Globalization.CultureInfo.InvariantCulture,
-            $@"-c statement_timeout={ms} -c lock_timeout={ms * 2 / 3} -c idle_in_transaction_session_timeout={ms * 4 / 3} -c tcp_user_timeout={ms * 4 / 3} -c tcp_keepalives_idle={Math.Max(1, ms / 1000)} -c tcp_keepalives_interval=1 -c synchronous_commit=on -c default_transaction_isolation=read\ committed")).Trim();
+            $@"-c statement_timeout={ms} -c lock_timeout={ms * 2 / 3} -c idle_in_transaction_session_timeout={ms * 4 / 3} -c tcp_user_timeout={ms * 4 / 3} -c tcp_keepalives_idle={Math.Max(1, ms / 1000)} -c tcp_keepalives_interval=1 -c enable_seqscan=off -c jit=off -c synchronous_commit=on -c default_transaction_isolation=read\ committed")).Trim();
         return text;
     }
 

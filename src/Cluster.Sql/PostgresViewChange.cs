@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Diagnostics;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
@@ -9,8 +8,8 @@ namespace ActorCluster.Sql;
 /// <summary>The view change of the protocol, section 1: members first, then shards, then the view and its log, in one transaction.</summary>
 internal static class PostgresViewChange
 {
-    /// <summary>Rows that one change revokes at most; with heirs for them there may be many that no plan names, for which a change has a time of its own.</summary>
-    public static int RowsMax(ViewChange change) => Math.Max(change.Targets.Length, change.Heirs.IsEmpty ? PostgresControl.SliceRows : 200_000);
+    /// <summary>Rows that one change revokes from a down member at most; the sweep goes on with the rest. Members that live on lose all of theirs.</summary>
+    public static int RowsMax(ViewChange change) => Math.Max(change.Targets.Length, PostgresControl.SliceRows);
 
     /// <summary>Runs in a transaction of the caller, who undoes everything unless the verdict is Ok.</summary>
     public static StoreResult<long> Run(PostgresSession db, ViewChange change)
@@ -34,7 +33,7 @@ internal static class PostgresViewChange
         if (change.Settings is { } settings && PostgresSettings.Change(db, settings) is { } kept) return Conflict(kept);
 
         foreach (var inc in downed) RevokeFromDown(db, inc, change);
-        foreach (var seen in change.Releases) Revoke(db, seen.Inc, change.Heirs, "FOR UPDATE");
+        foreach (var seen in change.Releases) PostgresControl.Revoke(db, Its, "FOR UPDATE", change.Heirs, seen.Inc.Value);
         GiveTargets(db, change);
         db.Run("UPDATE cluster SET view=$1 WHERE id=1", view);
         db.Run(
@@ -44,6 +43,8 @@ internal static class PostgresViewChange
             """, view, change.OpId, change.By.Value, Plain(change.Reason), Plain(ViewChangeText.Describe(change)));
         return StoreResult.Ok(view);
     }
+
+    private const string Its = "owner_inc=$3 OR (target_inc=$3 AND state='free')";
 
     private static string? Apply(PostgresSession db, MemberChange step, Incarnation by, long view, List<Incarnation> downed)
     {
@@ -95,28 +96,20 @@ internal static class PostgresViewChange
         try
         {
             db.Run("SET LOCAL lock_timeout='300ms'");
-            Revoke(db, inc, change.Heirs, $"LIMIT {rowsMax} FOR UPDATE");
+            RevokeSlice("FOR UPDATE");
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
         {
             db.Run("ROLLBACK TO SAVEPOINT revoke");
-            Revoke(db, inc, change.Heirs, $"LIMIT {rowsMax} FOR UPDATE SKIP LOCKED");
+            RevokeSlice("FOR UPDATE SKIP LOCKED");
         }
-    }
 
-    /// <summary>Revokes by what the rows say once locked, never by a list read before: an acquire that committed meanwhile would keep its rows.</summary>
-    private static void Revoke(PostgresSession db, Incarnation inc, ImmutableArray<Incarnation> heirs, string which)
-    {
-        var locked = db.Read(
-            r => r.GetInt64(0),
-            $"SELECT shard_no FROM shard WHERE owner_inc=$1 OR (target_inc=$1 AND state='free') ORDER BY shard_no {which}", inc.Value);
-        if (locked.Count == 0) return;
-        db.Run(
-            $"""
-            UPDATE shard SET prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, state='free',
-                target_inc=CASE WHEN type={PostgresControl.Placed} THEN ($3)[1 + shard_no % $4] END
-            WHERE shard_no=ANY($2) AND (owner_inc=$1 OR (target_inc=$1 AND state='free'))
-            """, inc.Value, locked.ToArray(), heirs.Select(h => h.Value).ToArray(), Math.Max(1, heirs.Length));
+        // Those that the plan gives targets first, then as many of the placed ones as fit.
+        void RevokeSlice(string locking)
+        {
+            var hashed = PostgresControl.Revoke(db, $"({Its}) AND type=ANY(ARRAY(SELECT type FROM shard_type WHERE shard_count>0))", $"LIMIT {rowsMax} {locking}", change.Heirs, inc.Value);
+            PostgresControl.Revoke(db, $"({Its}) AND type={PostgresControl.Placed}", $"LIMIT {Math.Max(0, PostgresControl.SliceRows - hashed)} {locking}", change.Heirs, inc.Value);
+        }
     }
 
     /// <summary>Rows revoked just now have no target, so this gives them the plan's, and repairs those that were stranded before.

@@ -117,14 +117,15 @@ internal static class SqliteControl
     public static StoreResult<ShardPicture> ReadPicture(SqliteSession db, Incarnation self)
     {
         var rows = ImmutableArray.CreateBuilder<ShardRow>();
-        foreach (var text in new[]
+        var hashed = db.Get($"SELECT {ShardColumns} FROM shard WHERE type IN (SELECT type FROM shard_type WHERE shard_count>0)");
+        while (hashed.Step()) rows.Add(ReadShard(hashed));
+        var types = new List<string>();
+        var placed = db.Get("SELECT type FROM shard_type WHERE shard_count=0");
+        while (placed.Step()) types.Add(placed.GetText(0));
+        foreach (var type in types)
         {
-            $"SELECT {ShardColumns} FROM shard WHERE type IN (SELECT type FROM shard_type WHERE shard_count>0)",
-            $"SELECT {ShardColumns} FROM shard INDEXED BY shard_unsettled WHERE state IN ('free', 'handoff') AND +type IN {Placed} ORDER BY shard_no LIMIT {ShardPicture.UnsettledMax}",
-        })
-        {
-            var read = db.Get(text);
-            while (read.Step()) rows.Add(ReadShard(read));
+            var unsettled = db.Get($"SELECT {ShardColumns} FROM shard INDEXED BY shard_unsettled WHERE state IN ('free', 'handoff') AND +type=?1 ORDER BY shard_no LIMIT {ShardPicture.UnsettledMax}").Bind(1, type);
+            while (unsettled.Step()) rows.Add(ReadShard(unsettled));
         }
         rows.Sort(static (a, b) => a.No.CompareTo(b.No));
         var own = db.Get($"SELECT count(*), coalesce(sum({ShardPicture.MarkSql}), 0) FROM shard WHERE owner_inc=?1 AND type IN {Placed}").Bind(1, self.Value);
@@ -174,13 +175,15 @@ internal static class SqliteControl
         return FindPlaced(db, placements);
     }
 
-    public static StoreResult<ImmutableArray<ShardNo>> End(SqliteSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards, long nowUnixMs) => Changed(
-        shards, s => s.Shard,
-        s => db.Get($"UPDATE shard SET owner_inc=NULL, target_inc=NULL, prev_inc=NULL, state='ended', ended_at=?4 WHERE shard_no=?1 AND epoch=?2 AND owner_inc=?3 AND type IN {Placed}")
-            .Bind(1, s.Shard.Value).Bind(2, s.Epoch.Value).Bind(3, owner.Value).Bind(4, nowUnixMs));
-
-    public static StoreResult<int> PruneEnded(SqliteSession db, TimeSpan age, long nowUnixMs) => StoreResult.Ok(
-        db.Get("DELETE FROM shard WHERE shard_no IN (SELECT shard_no FROM shard WHERE ended_at<?1 AND state='ended' LIMIT 1000)").Bind(1, nowUnixMs - (long)age.TotalMilliseconds).Run());
+    public static StoreResult<ImmutableArray<ShardNo>> End(SqliteSession db, Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards, long nowUnixMs)
+    {
+        var ended = Changed(
+            shards, s => s.Shard,
+            s => db.Get($"UPDATE shard SET owner_inc=NULL, target_inc=NULL, prev_inc=NULL, state='ended', ended_at=?4 WHERE shard_no=?1 AND epoch=?2 AND owner_inc=?3 AND type IN {Placed}")
+                .Bind(1, s.Shard.Value).Bind(2, s.Epoch.Value).Bind(3, owner.Value).Bind(4, nowUnixMs));
+        foreach (var shard in ended.Value) db.Get("DELETE FROM timer WHERE shard_no=?1").Bind(1, shard.Value).Run();
+        return ended;
+    }
 
     public static StoreResult<ImmutableArray<ShardRow>> ReadShards(SqliteSession db, IReadOnlyCollection<ShardNo> shards)
     {
@@ -223,11 +226,25 @@ internal static class SqliteControl
         return StoreResult.Ok(changed.Value.Length);
     }
 
-    public static StoreResult<int> RevokeOfDown(SqliteSession db) => StoreResult.Ok(db.Get(
-        """
-        UPDATE shard SET prev_inc=owner_inc, owner_inc=NULL, target_inc=NULL, state='free'
-        WHERE shard_no IN (SELECT shard_no FROM shard WHERE owner_inc IN (SELECT inc FROM member WHERE status='down') LIMIT ?1)
-        """).Bind(1, SliceRows).Run());
+    public static StoreResult<int> RevokeOfDown(SqliteSession db, IReadOnlyCollection<Incarnation> heirs)
+    {
+        var owned = Revoke(db, "owner_inc IN (SELECT inc FROM member WHERE status='down')", default, SliceRows, heirs);
+        return StoreResult.Ok(owned > 0 || heirs.Count == 0 ? owned
+            : Revoke(db, $"state='free' AND target_inc IN (SELECT inc FROM member WHERE status='down') AND type IN {Placed}", default, SliceRows, heirs));
+    }
+
+    /// <summary>Revokes by what the rows say now, never by a list read before: an acquire that committed meanwhile would keep its rows. Rows of placed types go to the heirs.</summary>
+    /// <param name="db">In a transaction.</param>
+    /// <param name="where">Which rows; ?1 is the member.</param>
+    /// <param name="inc">The member.</param>
+    /// <param name="limit">How many at most; below 0 all.</param>
+    /// <param name="heirs">Each row to the one at its number; none for no target.</param>
+    public static int Revoke(SqliteSession db, string where, Incarnation inc, int limit, IReadOnlyCollection<Incarnation> heirs) => db.Get(
+        $"""
+        UPDATE shard SET prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, state='free',
+            target_inc=CASE WHEN type IN {Placed} THEN json_extract(?2, '$[' || (shard_no % ?3) || ']') END
+        WHERE shard_no IN (SELECT shard_no FROM shard WHERE {where} LIMIT ?4)
+        """).Bind(1, inc.Value).Bind(2, $"[{string.Join(',', heirs.Select(h => h.Value))}]").Bind(3, Math.Max(1, heirs.Count)).Bind(4, limit).Run();
 
     public static StoreResult<ImmutableArray<ShardNo>> Retarget(SqliteSession db, IReadOnlyCollection<ShardRetarget> retargets) => Changed(
         retargets, r => r.Shard,

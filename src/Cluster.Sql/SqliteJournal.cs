@@ -7,12 +7,10 @@ namespace ActorCluster.Sql;
 /// <summary>The statements of <see cref="IJournalStore"/>, each run inside a transaction that the caller opened.</summary>
 internal static class SqliteJournal
 {
-    private const int TruncatedRowsMax = 1_000;
-
-    public static StoreResult<ImmutableArray<AppendOutcome>> Append(SqliteSession db, IReadOnlyList<ShardBatch> batches)
+    public static StoreResult<ImmutableArray<AppendOutcome>> Append(SqliteSession db, IReadOnlyList<ShardBatch> batches, long nowUnixMs)
     {
         var outcomes = ImmutableArray.CreateBuilder<AppendOutcome>(batches.Count);
-        foreach (var batch in batches) outcomes.Add(Append(db, batch));
+        foreach (var batch in batches) outcomes.Add(Append(db, batch, nowUnixMs));
         return StoreResult.Ok(outcomes.MoveToImmutable());
     }
 
@@ -84,19 +82,41 @@ internal static class SqliteJournal
         return StoreResult.Ok(kept is not null);
     }
 
-    public static StoreResult<int> Truncate(SqliteSession db, ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq)
+    public static StoreResult<OldRows> FindOldRows(SqliteSession db, JournalLimits limits, string after, int limit, long nowUnixMs)
+    {
+        var old = ImmutableArray.CreateBuilder<(string, ShardNo)>();
+        var (looked, last) = (0, "");
+        var read = db.Get(
+            """
+            SELECT s.entity, j.shard_no, j.entity_seq, j.stored_at, (SELECT max(entity_seq) FROM journal WHERE entity=s.entity), s.older FROM
+                (SELECT entity, min(entity_seq) AS older FROM snapshot WHERE entity>?1 GROUP BY entity HAVING count(*)>1 ORDER BY entity LIMIT ?2) s
+                JOIN journal j ON j.entity=s.entity AND j.entity_seq=(SELECT min(entity_seq) FROM journal WHERE entity=s.entity)
+            ORDER BY s.entity
+            """).Bind(1, after).Bind(2, limit);
+        while (read.Step())
+        {
+            (looked, last) = (looked + 1, read.GetText(0));
+            if (read.GetLong(2) < read.GetLong(5) && limits.LetGo(read.GetLong(2), read.GetLong(3), read.GetLong(4), nowUnixMs)) old.Add((last, new ShardNo(read.GetLong(1))));
+        }
+        return StoreResult.Ok(new OldRows(old.DrainToImmutable(), looked == limit ? last : null));
+    }
+
+    public static StoreResult<int> Truncate(SqliteSession db, ShardNo shard, Epoch epoch, Incarnation owner, string entity, JournalLimits limits, long nowUnixMs)
     {
         if (!Owns(db, shard, epoch, owner)) return Fenced<int>(shard, epoch, owner);
         var older = db.Get("SELECT entity_seq, schema, payload, crc32c FROM snapshot WHERE entity=?1 ORDER BY entity_seq DESC LIMIT 1 OFFSET 1").Bind(1, entity);
         var verified = older.Step() ? Verified(older, entity) : null;
         older.Reset();
         if (verified is null) return StoreResult.Ok(0); // Without a sound older snapshot, a damaged newest one would leave nothing to rebuild from.
-        var deleted = db.Get(
+        var last = db.Get("SELECT max(entity_seq) FROM journal WHERE entity=?1").Bind(1, entity).Scalar() ?? 0;
+        // Up to the first that stays, whatever the clock did: an entity's rows have no gap.
+        return StoreResult.Ok(db.Get(
             """
-            DELETE FROM journal WHERE row_id IN
-                (SELECT row_id FROM journal WHERE entity=?1 AND entity_seq<?2 ORDER BY entity_seq LIMIT ?3)
-            """).Bind(1, entity).Bind(2, Math.Min(belowSeq, verified.EntitySeq)).Bind(3, TruncatedRowsMax).Run();
-        return StoreResult.Ok(deleted);
+            WITH s AS MATERIALIZED (SELECT row_id, entity_seq, stored_at<=?3 OR (entity_seq<=?4 AND stored_at<=?5) AS goes FROM journal
+                WHERE entity=?1 AND entity_seq<?2 ORDER BY entity_seq LIMIT ?6)
+            DELETE FROM journal WHERE row_id IN (SELECT row_id FROM s WHERE entity_seq<coalesce((SELECT min(entity_seq) FROM s WHERE NOT goes), ?2))
+            """).Bind(1, entity).Bind(2, verified.EntitySeq).Bind(3, limits.OldUpToMs(nowUnixMs)).Bind(4, limits.SurplusUpTo(last)).Bind(5, limits.YoungAfterMs(nowUnixMs))
+            .Bind(6, JournalLimits.SliceRows).Run());
     }
 
     public static StoreResult<ImmutableArray<ShardNo>> Confirm(
@@ -108,7 +128,7 @@ internal static class SqliteJournal
         return StoreResult.Ok(owned.DrainToImmutable());
     }
 
-    private static AppendOutcome Append(SqliteSession db, ShardBatch batch)
+    private static AppendOutcome Append(SqliteSession db, ShardBatch batch, long nowUnixMs)
     {
         db.Get("SAVEPOINT batch").Run();
         var outcome = AppendOutcome.Unexpected;
@@ -121,7 +141,7 @@ internal static class SqliteJournal
             {
                 for (var i = 0; i < batch.Rows.Length; i++)
                 {
-                    Insert(db, batch, i);
+                    Insert(db, batch, i, nowUnixMs);
                     foreach (var change in batch.Rows[i].Timers) SqliteTimers.Change(db, batch.Shard, batch.Rows[i].Entity, change);
                 }
                 outcome = AppendOutcome.Committed;
@@ -136,16 +156,16 @@ internal static class SqliteJournal
         return outcome;
     }
 
-    private static void Insert(SqliteSession db, ShardBatch batch, int index)
+    private static void Insert(SqliteSession db, ShardBatch batch, int index, long nowUnixMs)
     {
         var row = batch.Rows[index];
         var insert = db.Get(
             """
-            INSERT INTO journal(shard_no, shard_seq, entity, entity_seq, epoch, owner_inc, batch_id, client_id, client_seq, kind, payload, result, at, has_result)
-            VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+            INSERT INTO journal(shard_no, shard_seq, entity, entity_seq, epoch, owner_inc, batch_id, client_id, client_seq, kind, payload, result, at, has_result, stored_at)
+            VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
             """).Bind(1, batch.Shard.Value).Bind(2, batch.ExpectedSeq + index).Bind(3, row.Entity).Bind(4, row.EntitySeq).Bind(5, batch.Epoch.Value)
             .Bind(6, batch.Owner.Value).Bind(7, batch.BatchId).Bind(9, row.Command?.Sequence).Bind(10, row.Kind)
-            .Bind(11, row.Payload.Span).Bind(12, row.Result.GetValueOrDefault().Span).Bind(13, row.AtUnixMs).Bind(14, row.Result is null ? 0 : 1);
+            .Bind(11, row.Payload.Span).Bind(12, row.Result.GetValueOrDefault().Span).Bind(13, row.AtUnixMs).Bind(14, row.Result is null ? 0 : 1).Bind(15, nowUnixMs);
         if (row.Command is { } command)
             insert.BindBigEndian(8, command.Client.Value);
         else

@@ -65,6 +65,8 @@ internal static class SqliteSchema
         CREATE INDEX shard_previous ON shard(prev_inc) WHERE prev_inc IS NOT NULL;
         CREATE INDEX shard_ended ON shard(ended_at) WHERE ended_at IS NOT NULL;
         """,
+        // By the store's clock, unlike at. Rows of earlier releases are at least as old as this step.
+        "ALTER TABLE journal ADD COLUMN stored_at INTEGER NOT NULL DEFAULT {now};",
     ];
 
     /// <summary>The version that this build writes.</summary>
@@ -116,7 +118,8 @@ internal static class SqliteSchema
         if (version > Version)
             throw new StoreUnusableException($"{path} has schema version {version}; this build knows up to {Version}. Start the newer release, or restore a backup made by this one.");
         if (version == Version) return;
-        foreach (var step in Steps[version..]) session.Execute(step);
+        var now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds().ToString(CultureInfo.InvariantCulture);
+        foreach (var step in Steps[version..]) session.Execute(step.Replace("{now}", now, StringComparison.Ordinal));
         session.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA application_id={ApplicationId}; PRAGMA user_version={Version};"));
     }
 }

@@ -96,18 +96,8 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<Renewal>> RenewAsync(Incarnation inc) => WriteAsync(db => SqliteControl.Renew(db, inc, NowUnixMs));
 
     /// <inheritdoc />
-    public async ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null)
-    {
-        // Each row is whole by itself, and what a slice in doubt took is found among the own rows.
-        var acquired = ImmutableArray.CreateBuilder<AcquiredShard>();
-        while (true)
-        {
-            var slice = await WriteAsync(db => SqliteControl.Acquire(db, inc, stale ?? [])).ConfigureAwait(false);
-            if (!slice.IsOk) return acquired.Count == 0 ? slice : StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.InDoubt, slice.Reason!);
-            acquired.AddRange(slice.Value);
-            if (slice.Value.Length < SqliteControl.SliceRows) return StoreResult.Ok(acquired.OrderBy(s => s.No).ToImmutableArray());
-        }
-    }
+    public ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null) =>
+        WriteAsync(db => SqliteControl.Acquire(db, inc, stale ?? []));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ShardPicture>> ReadPictureAsync(Incarnation self) => ReadAsync(db => SqliteControl.ReadPicture(db, self), urgent: true);
@@ -130,7 +120,7 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
         SliceAsync(shards, (db, some) => SqliteControl.End(db, owner, some, NowUnixMs));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(db => SqliteControl.PruneEnded(db, age, NowUnixMs));
+    public ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age) => WriteAsync(db => SqlitePrune.Ended(db, age, NowUnixMs), urgent: false);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardRow>>> ReadShardsAsync() => ReadAsync(SqliteControl.ReadShards, urgent: true);
@@ -156,17 +146,17 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
         WriteAsync(db => SqliteControl.ClearPrevious(db, previous, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RevokeOfDownAsync() => WriteAsync(SqliteControl.RevokeOfDown);
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs) => WriteAsync(db => SqliteControl.RevokeOfDown(db, heirs));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>
         SliceAsync(retargets, SqliteControl.Retarget);
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit)
+    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit, LoggedEpoch? after = null)
     {
         PruneRules.Check(logs, downMembers, limit);
-        return WriteAsync(db => SqlitePrune.Prune(db, logs, downMembers, limit, NowUnixMs), urgent: false);
+        return WriteAsync(db => SqlitePrune.Prune(db, logs, downMembers, limit, after, NowUnixMs), urgent: false);
     }
 
     /// <inheritdoc />
@@ -176,7 +166,7 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
         foreach (var batch in batches)
             if (batch.Rows.IsDefaultOrEmpty) throw new ArgumentException($"The batch of shard {batch.Shard} has no rows. Give 1 or more.", nameof(batches));
         // Each batch has a savepoint of its own, so the call needs none.
-        return WriteAsync(db => SqliteJournal.Append(db, batches), urgent: false, takesSavepoint: false);
+        return WriteAsync(db => SqliteJournal.Append(db, batches, NowUnixMs), urgent: false, takesSavepoint: false);
     }
 
     /// <inheritdoc />
@@ -214,8 +204,16 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq) =>
-        WriteAsync(db => SqliteJournal.Truncate(db, shard, epoch, owner, entity, belowSeq), urgent: false);
+    public ValueTask<StoreResult<OldRows>> FindOldRowsAsync(JournalLimits limits, string after, int limit)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
+        return ReadAsync(db => SqliteJournal.FindOldRows(db, limits, after, limit, NowUnixMs), urgent: false);
+    }
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, JournalLimits limits) =>
+        WriteAsync(db => SqliteJournal.Truncate(db, shard, epoch, owner, entity, limits, NowUnixMs), urgent: false);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Text;
 using ActorCluster.Persistence;
@@ -29,7 +28,13 @@ internal static class SqliteViewChange
 
         if (change.Settings is { } settings && SqliteSettings.Change(db, settings) is { } kept) return Conflict(kept);
 
-        foreach (var inc in revoked.Concat(change.Releases.Select(r => r.Inc))) Revoke(db, inc, change.Heirs);
+        foreach (var inc in revoked)
+        {
+            // Those that the plan gives targets, and as many of the placed ones as fit; the sweep goes on with the rest. A member that lives on loses all.
+            SqliteControl.Revoke(db, $"({Its}) AND type NOT IN {SqliteControl.Placed}", inc, -1, []);
+            SqliteControl.Revoke(db, $"({Its}) AND type IN {SqliteControl.Placed}", inc, SqliteControl.SliceRows, change.Heirs);
+        }
+        foreach (var seen in change.Releases) SqliteControl.Revoke(db, Its, seen.Inc, -1, change.Heirs);
         foreach (var target in change.Targets) GiveTarget(db, target);
         db.Get("UPDATE cluster SET view=?1 WHERE id=1").Bind(1, view).Run();
         db.Get("INSERT INTO view_log(view, op_id, by_inc, reason, change, members, at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
@@ -37,6 +42,8 @@ internal static class SqliteViewChange
             .Bind(6, LiveMembers(db)).Bind(7, nowUnixMs).Run();
         return StoreResult.Ok(view);
     }
+
+    private const string Its = "owner_inc=?1 OR (target_inc=?1 AND state='free')";
 
     private static string? Apply(SqliteSession db, MemberChange step, Incarnation by, long view, long nowUnixMs, List<Incarnation> revoked)
     {
@@ -87,14 +94,6 @@ internal static class SqliteViewChange
             return $"{row.Inc} has joined before, or a live member has its name {row.Name} or its address {row.LinkAddress}.";
         }
     }
-
-    /// <summary>Revokes by what the rows say now, never by a list read before: an acquire that committed meanwhile would keep its rows.</summary>
-    private static void Revoke(SqliteSession db, Incarnation inc, ImmutableArray<Incarnation> heirs) => db.Get(
-        $"""
-        UPDATE shard SET prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, state='free',
-            target_inc=CASE WHEN type IN {SqliteControl.Placed} THEN json_extract(?2, '$[' || (shard_no % ?3) || ']') END
-        WHERE owner_inc=?1 OR (target_inc=?1 AND state='free')
-        """).Bind(1, inc.Value).Bind(2, $"[{string.Join(',', heirs.Select(h => h.Value))}]").Bind(3, Math.Max(1, heirs.Length)).Run();
 
     /// <summary>Rows revoked just now have no target, so this gives them the plan's, and repairs those that were stranded before.</summary>
     private static void GiveTarget(SqliteSession db, ShardTarget given) => db.Get(

@@ -156,18 +156,66 @@ internal static class JournalConformance
         {
             var (a, shard) = await OwnerAsync(b).ConfigureAwait(false);
             await b.AppendAsync(b.Batch(shard, a, 1, Entity, 1, rows: 1_200)).ConfigureAwait(false);
-            Equal(0, Ok(await TruncateAsync(b, shard, a, 500).ConfigureAwait(false), "TruncateAsync"), "Nothing without a snapshot.");
+            Equal(0, Ok(await TruncateAsync(b, shard, a, KeepRows(0)).ConfigureAwait(false), "TruncateAsync"), "Nothing without a snapshot.");
             await SaveAsync(b, shard, a, 1_100).ConfigureAwait(false);
-            Equal(0, Ok(await TruncateAsync(b, shard, a, 500).ConfigureAwait(false), "TruncateAsync"), "Nothing with only one.");
+            Equal(0, Ok(await TruncateAsync(b, shard, a, KeepRows(0)).ConfigureAwait(false), "TruncateAsync"), "Nothing with only one.");
             await SaveAsync(b, shard, a, 1_150).ConfigureAwait(false);
-            Equal(9, Ok(await TruncateAsync(b, shard, a, 10).ConfigureAwait(false), "TruncateAsync"), "Below the sequence given.");
-            Equal(1_000, Ok(await TruncateAsync(b, shard, a, 5_000).ConfigureAwait(false), "TruncateAsync"), "A slice.");
-            Equal(90, Ok(await TruncateAsync(b, shard, a, 5_000).ConfigureAwait(false), "TruncateAsync"), "The rest below the older snapshot.");
-            Equal(0, Ok(await TruncateAsync(b, shard, a, 5_000).ConfigureAwait(false), "TruncateAsync"), "Nothing more.");
+            Equal(9, Ok(await TruncateAsync(b, shard, a, KeepRows(1_191)).ConfigureAwait(false), "TruncateAsync"), "Beyond the number given.");
+            Equal(1_000, Ok(await TruncateAsync(b, shard, a, KeepRows(0)).ConfigureAwait(false), "TruncateAsync"), "A slice.");
+            Equal(90, Ok(await TruncateAsync(b, shard, a, KeepRows(0)).ConfigureAwait(false), "TruncateAsync"), "The rest below the older snapshot.");
+            Equal(0, Ok(await TruncateAsync(b, shard, a, KeepRows(0)).ConfigureAwait(false), "TruncateAsync"), "Nothing more.");
             Equal(1_100L, (await ReadAsync(b, Entity).ConfigureAwait(false))[0].EntitySeq, "The older snapshot's own row stays.");
-            Verdict(StoreVerdict.Fenced, await TruncateAsync(b, shard with { Epoch = new Epoch(0) }, a, 5).ConfigureAwait(false), "An older epoch.");
-            Verdict(StoreVerdict.Fenced, await TruncateAsync(b, shard, new Incarnation(99), 5).ConfigureAwait(false), "Another owner.");
+            Verdict(StoreVerdict.Fenced, await TruncateAsync(b, shard with { Epoch = new Epoch(0) }, a, KeepRows(0)).ConfigureAwait(false), "An older epoch.");
+            Verdict(StoreVerdict.Fenced, await TruncateAsync(b, shard, new Incarnation(99), KeepRows(0)).ConfigureAwait(false), "Another owner.");
             Equal(1_201L, (await b.ShardAsync(shard.No).ConfigureAwait(false)).NextSeq, "Truncation does not move the sequence.");
+        })),
+        ("Rows go by their age on the store's clock, and no young one goes for their number", open => RunAsync(open, async b =>
+        {
+            var (a, shard) = await OwnerAsync(b).ConfigureAwait(false);
+            await b.AppendAsync(b.Batch(shard, a, 1, Entity, 1, rows: 20)).ConfigureAwait(false);
+            await SaveAsync(b, shard, a, 9).ConfigureAwait(false);
+            await SaveAsync(b, shard, a, 15).ConfigureAwait(false);
+            foreach (var (kept, why) in new[]
+            {
+                (new JournalLimits(Hour, null, TimeSpan.Zero), "not as old as that"), (new JournalLimits(null, 0, Hour), "young"), (new JournalLimits(TimeSpan.Zero, 0, Hour), "young, whatever the limits"),
+                (new JournalLimits(null, null, TimeSpan.Zero), "without a limit"), (new JournalLimits(Hour, 20, TimeSpan.Zero), "few enough"),
+            })
+            {
+                Equal(0, (await FindAsync(b, kept).ConfigureAwait(false)).Entities.Length, $"Not found: {why}.");
+                Equal(0, Ok(await TruncateAsync(b, shard, a, kept).ConfigureAwait(false), "TruncateAsync"), $"They are {why}.");
+            }
+            await Task.Delay(20).ConfigureAwait(false); // The store's own clock goes on; no wall clock of a caller counts.
+            var old = new JournalLimits(TimeSpan.FromMilliseconds(5), null, TimeSpan.Zero);
+            Sequence([(Entity, shard.No)], (await FindAsync(b, old).ConfigureAwait(false)).Entities, "Now it is old.");
+            await b.AppendAsync(b.Batch(shard, a, 21, Entity, 21)).ConfigureAwait(false);
+            Equal(8, Ok(await TruncateAsync(b, shard, a, old).ConfigureAwait(false), "TruncateAsync"), "All that is old, below the older snapshot.");
+            Equal(0, (await FindAsync(b, old).ConfigureAwait(false)).Entities.Length, "Found no more.");
+            Equal((9L, 13), ((await ReadAsync(b, Entity).ConfigureAwait(false))[0].EntitySeq, (await ReadAsync(b, Entity).ConfigureAwait(false)).Length), "The rest is without a gap.");
+            var loaded = Ok(await b.Store.LoadAsync([Entity], 100).ConfigureAwait(false), "LoadAsync")[0];
+            Equal((15L, 16L, 6), (loaded.Snapshot!.EntitySeq, loaded.Rows[0].EntitySeq, loaded.Rows.Length), "It is loaded as before.");
+        })),
+        ("Entities with rows to go are found by key, in pages, whoever owns them", open => RunAsync(open, async b =>
+        {
+            var a = await b.MemberAsync().ConfigureAwait(false);
+            var shards = await b.AcquireAllAsync(a).ConfigureAwait(false);
+            for (var i = 0; i < 4; i++)
+            {
+                var entity = $"counter/{"dAbC"[i]}";
+                await b.AppendAsync(b.Batch(shards[i], a, 1, entity, 1, rows: 4)).ConfigureAwait(false);
+                foreach (var seq in i == 3 ? [2L] : new[] { i == 2 ? 1L : 2, 4 })
+                    Ok(await b.Store.SaveSnapshotAsync(shards[i].No, shards[i].Epoch, a, new EntitySnapshot(entity, seq, "s.v1", new byte[] { 1 })).ConfigureAwait(false), "SaveSnapshotAsync");
+            }
+            foreach (var limit in new[] { 1, 2, 3, 100 })
+            {
+                var found = new List<(string, ShardNo)>();
+                for (string? after = ""; after is not null;)
+                {
+                    var page = Ok(await b.Store.FindOldRowsAsync(KeepRows(0), after, limit).ConfigureAwait(false), "FindOldRowsAsync");
+                    found.AddRange(page.Entities);
+                    after = page.Next;
+                }
+                Sequence([("counter/A", shards[1].No), ("counter/d", shards[0].No)], found, $"Byte by byte, by {limit}; not the one whose older snapshot holds one row, nor that with one snapshot.");
+            }
         })),
     ];
 
@@ -181,7 +229,7 @@ internal static class JournalConformance
         Equal(3L, Ok(await b.Store.ReadSnapshotAsync(Entity).ConfigureAwait(false), "ReadSnapshotAsync")?.EntitySeq, "The older one, since the newer is damaged.");
         await damage(Entity, 3).ConfigureAwait(false);
         Equal<EntitySnapshot?>(null, Ok(await b.Store.ReadSnapshotAsync(Entity).ConfigureAwait(false), "ReadSnapshotAsync"), "None, since both are damaged.");
-        Equal(0, Ok(await TruncateAsync(b, shard, a, 5).ConfigureAwait(false), "TruncateAsync"), "Nothing is cut away while the older snapshot is damaged.");
+        Equal(0, Ok(await TruncateAsync(b, shard, a, KeepRows(0)).ConfigureAwait(false), "TruncateAsync"), "Nothing is cut away while the older snapshot is damaged.");
         Equal(9, (await ReadAsync(b, Entity).ConfigureAwait(false)).Length, "So all rows are there to rebuild from.");
     });
 
@@ -197,6 +245,12 @@ internal static class JournalConformance
     private static ValueTask<StoreResult<bool>> SaveAsync(StoreBench b, AcquiredShard shard, Incarnation owner, long seq) =>
         b.Store.SaveSnapshotAsync(shard.No, shard.Epoch, owner, new EntitySnapshot(Entity, seq, "state.v1", new byte[] { (byte)seq, 255 }));
 
-    private static ValueTask<StoreResult<int>> TruncateAsync(StoreBench b, AcquiredShard shard, Incarnation owner, long below) =>
-        b.Store.TruncateAsync(shard.No, shard.Epoch, owner, Entity, below);
+    private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
+
+    private static JournalLimits KeepRows(long rows) => new(null, rows, TimeSpan.Zero);
+
+    private static async Task<OldRows> FindAsync(StoreBench b, JournalLimits limits) => Ok(await b.Store.FindOldRowsAsync(limits, "", 10).ConfigureAwait(false), "FindOldRowsAsync");
+
+    private static ValueTask<StoreResult<int>> TruncateAsync(StoreBench b, AcquiredShard shard, Incarnation owner, JournalLimits limits) =>
+        b.Store.TruncateAsync(shard.No, shard.Epoch, owner, Entity, limits);
 }

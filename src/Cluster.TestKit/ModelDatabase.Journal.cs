@@ -6,25 +6,30 @@ namespace ActorCluster.TestKit;
 
 public sealed partial class ModelDatabase
 {
-    private const int TruncatedRowsMax = 1_000;
-
     private readonly List<ModelJournalEntry> _journal = [];
     private readonly SortedDictionary<string, SortedDictionary<long, JournalRow>> _rows = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, SortedDictionary<long, EntitySnapshot>> _snapshots = new(StringComparer.Ordinal);
     private readonly HashSet<(string Entity, CommandId Command)> _commands = []; // Only asked, never iterated.
     private readonly HashSet<(string Entity, long EntitySeq)> _damaged = [];
+    private readonly Dictionary<(string Entity, long EntitySeq), long> _storedAt = []; // Only asked, never iterated.
 
     /// <summary>Every row ever committed, in the order of commits; truncation does not shorten it.</summary>
     public IReadOnlyList<ModelJournalEntry> Journal => _journal;
 
+    /// <summary>An entity's first row that is kept, 0 when it has none, and its snapshots.</summary>
+    public (long FirstSeq, ImmutableArray<long> Snapshots) Kept(string entity) => (
+        _rows.TryGetValue(entity, out var rows) && rows.Count > 0 ? rows.Keys.First() : 0, _snapshots.TryGetValue(entity, out var kept) ? [.. kept.Keys] : []);
+
     /// <summary>See <see cref="IJournalStore.AppendAsync"/>.</summary>
-    public StoreResult<ImmutableArray<AppendOutcome>> Append(IReadOnlyList<ShardBatch> batches)
+    /// <param name="batches">The batches.</param>
+    /// <param name="atUnixMs">The store's time, for the age of the rows.</param>
+    public StoreResult<ImmutableArray<AppendOutcome>> Append(IReadOnlyList<ShardBatch> batches, long atUnixMs = 0)
     {
         ArgumentNullException.ThrowIfNull(batches);
         _ = Opened;
         foreach (var batch in batches)
             if (batch.Rows.IsDefaultOrEmpty) throw new ArgumentException($"The batch of shard {batch.Shard} has no rows. Give 1 or more.", nameof(batches));
-        return StoreResult.Ok<ImmutableArray<AppendOutcome>>([.. batches.Select(Append)]);
+        return StoreResult.Ok<ImmutableArray<AppendOutcome>>([.. batches.Select(b => Append(b, atUnixMs))]);
     }
 
     /// <summary>See <see cref="IJournalStore.ResolveAsync"/>.</summary>
@@ -59,6 +64,13 @@ public sealed partial class ModelDatabase
             _rows.TryGetValue(entity, out var rows) ? [.. rows.Values.Where(r => r.EntitySeq >= fromSeq).Take(limit)] : []);
     }
 
+    /// <summary>See <see cref="IJournalStore.LoadAsync"/>.</summary>
+    public StoreResult<EntityRecord> Load(string entity, int limit)
+    {
+        var snapshot = ReadSnapshot(entity).Value;
+        return StoreResult.Ok(new EntityRecord(snapshot, ReadJournal(entity, (snapshot?.EntitySeq ?? 0) + 1, limit).Value));
+    }
+
     /// <summary>See <see cref="IJournalStore.SaveSnapshotAsync"/>.</summary>
     public StoreResult<bool> SaveSnapshot(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot)
     {
@@ -71,20 +83,35 @@ public sealed partial class ModelDatabase
         return StoreResult.Ok(kept.ContainsKey(snapshot.EntitySeq));
     }
 
-    /// <summary>See <see cref="IJournalStore.TruncateAsync"/>.</summary>
-    public StoreResult<int> Truncate(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq)
+    /// <summary>See <see cref="IJournalStore.FindOldRowsAsync"/>.</summary>
+    public StoreResult<OldRows> FindOldRows(JournalLimits limits, string after, int limit, long nowUnixMs)
     {
+        ArgumentNullException.ThrowIfNull(limits);
+        ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(limit, 10_000);
+        _ = Opened;
+        var page = _snapshots.Where(s => s.Value.Count > 1 && string.CompareOrdinal(s.Key, after) > 0).Select(s => s.Key).Take(limit).ToArray();
+        var old = page.Where(e => Old(e, limits, nowUnixMs, 1).Length > 0).Select(e => (e, _journal.First(j => j.Row.Entity == e).Shard));
+        return StoreResult.Ok(new OldRows([.. old], page.Length == limit ? page[^1] : null));
+    }
+
+    /// <summary>See <see cref="IJournalStore.TruncateAsync"/>.</summary>
+    public StoreResult<int> Truncate(ShardNo shard, Epoch epoch, Incarnation owner, string entity, JournalLimits limits, long nowUnixMs)
+    {
+        ArgumentNullException.ThrowIfNull(limits);
         if (!Owns(owner, shard, epoch)) return StoreResult.Not<int>(StoreVerdict.Fenced, $"Shard {shard} is not owned by {owner} at epoch {epoch}.");
-        if (!_snapshots.TryGetValue(entity, out var kept) || kept.Count < 2 || !_rows.TryGetValue(entity, out var rows)) return StoreResult.Ok(0);
-        var older = kept.Keys.First();
-        if (_damaged.Contains((entity, older))) return StoreResult.Ok(0);
-        var gone = rows.Keys.TakeWhile(seq => seq < Math.Min(belowSeq, older)).Take(TruncatedRowsMax).ToArray();
-        foreach (var seq in gone)
-        {
-            if (rows[seq].Command is { } command) _commands.Remove((entity, command));
-            rows.Remove(seq);
-        }
+        if (!_snapshots.TryGetValue(entity, out var kept) || kept.Count < 2 || _damaged.Contains((entity, kept.Keys.First()))) return StoreResult.Ok(0);
+        var gone = Old(entity, limits, nowUnixMs, JournalLimits.SliceRows);
+        foreach (var seq in gone) RemoveRow(entity, _rows[entity], seq);
         return StoreResult.Ok(gone.Length);
+    }
+
+    private long[] Old(string entity, JournalLimits limits, long nowUnixMs, int max)
+    {
+        if (!_rows.TryGetValue(entity, out var rows) || rows.Count == 0) return [];
+        var (last, snapshots) = (rows.Keys.Last(), _snapshots[entity].Keys);
+        var bound = _mutation == ModelMutation.TruncatesUpToTheNewest ? snapshots.Last() : snapshots.First();
+        return [.. rows.Keys.TakeWhile(seq => seq < bound && limits.LetGo(seq, _storedAt[(entity, seq)], last, nowUnixMs)).Take(max)];
     }
 
     /// <summary>See <see cref="IJournalStore.ConfirmAsync"/>.</summary>
@@ -94,7 +121,7 @@ public sealed partial class ModelDatabase
     /// <summary>Spoils a stored snapshot, as a disk might: reads pass it over from now on.</summary>
     public void DamageSnapshot(string entity, long entitySeq) => _damaged.Add((entity, entitySeq));
 
-    private AppendOutcome Append(ShardBatch batch)
+    private AppendOutcome Append(ShardBatch batch, long atUnixMs)
     {
         if (!_shards.TryGetValue(batch.Shard, out var row) || row.NextSeq != batch.ExpectedSeq) return AppendOutcome.Unexpected;
         if (_mutation != ModelMutation.AppendIgnoresEpoch && (row.Epoch != batch.Epoch || row.Owner != batch.Owner)) return AppendOutcome.Unexpected;
@@ -108,11 +135,19 @@ public sealed partial class ModelDatabase
             var added = batch.Rows[i];
             _journal.Add(new ModelJournalEntry(batch.Shard, batch.ExpectedSeq + i, batch.Epoch, batch.Owner, batch.BatchId, added));
             if (!_rows.TryGetValue(added.Entity, out var rows)) _rows.Add(added.Entity, rows = []);
+            _storedAt[(added.Entity, added.EntitySeq)] = atUnixMs;
             rows.Add(added.EntitySeq, added.Timers.IsEmpty ? added : added with { Timers = [] });
             foreach (var change in added.Timers) ChangeTimer(batch.Shard, added.Entity, change);
             if (added.Command is { } command) _commands.Add((added.Entity, command));
         }
         return AppendOutcome.Committed;
+    }
+
+    private void RemoveRow(string entity, SortedDictionary<long, JournalRow> rows, long seq)
+    {
+        if (rows[seq].Command is { } command) _commands.Remove((entity, command));
+        rows.Remove(seq);
+        _storedAt.Remove((entity, seq));
     }
 
     private bool HasRow(JournalRow row) => _rows.TryGetValue(row.Entity, out var rows) && rows.ContainsKey(row.EntitySeq);
@@ -137,5 +172,6 @@ public sealed partial class ModelDatabase
         foreach (var (place, timer) in _timers) copy._timers.Add(place, timer);
         copy._commands.UnionWith(_commands);
         copy._damaged.UnionWith(_damaged);
+        foreach (var (place, at) in _storedAt) copy._storedAt.Add(place, at);
     }
 }

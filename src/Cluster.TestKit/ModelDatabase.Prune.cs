@@ -13,8 +13,9 @@ public sealed partial class ModelDatabase
     /// <param name="logs">Age of views and epochs.</param>
     /// <param name="downMembers">Age of down members.</param>
     /// <param name="limit">Most rows of each kind.</param>
+    /// <param name="after">The last epoch that was looked at.</param>
     /// <param name="atUnixMs">The store's time.</param>
-    public StoreResult<PrunedRows> Prune(TimeSpan logs, TimeSpan downMembers, int limit, long atUnixMs)
+    public StoreResult<PrunedRows> Prune(TimeSpan logs, TimeSpan downMembers, int limit, LoggedEpoch? after, long atUnixMs)
     {
         PruneRules.Check(logs, downMembers, limit);
         _ = Opened;
@@ -32,11 +33,43 @@ public sealed partial class ModelDatabase
         var views = (int)(firstView - _firstView);
         _firstView = firstView;
 
-        // Acquired in view v is acquired before view v + 1 was logged. An epoch whose successor begins at the same row has none in the journal.
-        var epochs = _epochs.Zip(_epochs.Skip(1), (epoch, next) => (epoch.Key, IsEmpty: epoch.Key.Shard == next.Key.Shard && epoch.Value.View < firstYoung - 1 && epoch.Value.FirstSeq == next.Value.FirstSeq))
-            .Where(e => e.IsEmpty).Take(limit).Select(e => e.Key).ToArray();
-        foreach (var epoch in epochs) _epochs.Remove(epoch);
-        return StoreResult.Ok(new PrunedRows(gone.Length, views, epochs.Length));
+        var page = _epochs.Where(e => after is not { } last || e.Key.CompareTo((last.Shard, last.Epoch)) > 0).Take(limit + 1)
+            .Select(e => (new LoggedEpoch(e.Key.Shard, e.Key.Epoch), e.Value.View, (long?)e.Value.FirstSeq)).ToArray();
+        var (empty, next) = PruneRules.Judge(page, limit, firstYoung);
+        foreach (var (shard, epoch) in empty) _epochs.Remove((shard, epoch));
+        return StoreResult.Ok(new PrunedRows(gone.Length, views, empty.Count, next));
+    }
+
+    /// <summary>See <see cref="IControlStore.PruneEndedAsync"/>.</summary>
+    /// <param name="age">Entities that ended longer ago go.</param>
+    /// <param name="atUnixMs">The store's time.</param>
+    public StoreResult<int> PruneEnded(TimeSpan age, long atUnixMs)
+    {
+        _ = Opened;
+        var gone = 0;
+        foreach (var no in _endedAt.Where(e => e.Value < atUnixMs - (long)age.TotalMilliseconds).OrderBy(e => (e.Value, e.Key)).Select(e => e.Key).Take(PruneRules.EndedShards).ToArray().TakeWhile(_ => gone < PruneRules.EndedRows))
+        {
+            var entity = new EntityId(_shards[no].Type, _shards[no].Key).StoreKey;
+            if (_rows.TryGetValue(entity, out var rows))
+            {
+                var some = rows.Keys.Take(PruneRules.EndedRows - gone).ToArray();
+                foreach (var seq in some) RemoveRow(entity, rows, seq);
+                gone += some.Length;
+            }
+            if (gone >= PruneRules.EndedRows) break; // There may be more of it.
+            if (_snapshots.Remove(entity, out var kept)) gone += kept.Count;
+            _rows.Remove(entity);
+            foreach (var epoch in _epochs.Keys.Where(e => e.Shard == no).ToArray())
+            {
+                _epochs.Remove(epoch);
+                gone++;
+            }
+            _byKey.Remove((_shards[no].Type, _shards[no].Key));
+            _shards.Remove(no);
+            _endedAt.Remove(no);
+            gone++;
+        }
+        return StoreResult.Ok(gone);
     }
 
     private void CopyLogsTo(ModelDatabase copy)

@@ -139,8 +139,9 @@ public sealed partial class ModelDatabase
     private void Revoke(Incarnation inc, ImmutableArray<Incarnation> heirs)
     {
         IEnumerable<ShardRow> looked = _mutation == ModelMutation.EvictByRowsReadBefore ? _rowsAtLastView : _shards.Values;
-        foreach (var row in looked.Where(r => r.Owner == inc || (r.Target == inc && r.State == ShardState.Free)).ToArray())
-            _shards[row.No] = Freed(_shards[row.No]) with { Target = !heirs.IsEmpty && _placed.Contains(row.Type) ? heirs[(int)(row.No.Value % heirs.Length)] : null };
+        var its = looked.Where(r => r.Owner == inc || (r.Target == inc && r.State == ShardState.Free)).ToLookup(r => _placed.Contains(r.Type));
+        // Of placed types there may be very many: the sweep goes on with what a down member has left. One that lives on loses all.
+        foreach (var row in its[false].Concat(its[true].Take(_members.TryGetValue(inc, out var member) && member.IsLive ? int.MaxValue : SliceRows)).ToArray()) _shards[row.No] = Freed(_shards[row.No], heirs);
     }
 
     private void GiveTarget(ShardNo shard, Incarnation target)

@@ -13,8 +13,6 @@ namespace ActorCluster.TestKit;
 /// arguments. Everything is iterated in sorted order. To lose a reply, apply the operation and drop its result.</remarks>
 public sealed partial class ModelDatabase
 {
-    private const int PrunedMax = 1_000;
-
     private readonly Guid _uuid;
     private readonly ModelMutation _mutation;
     private readonly bool _keepsClientIndex;
@@ -34,6 +32,9 @@ public sealed partial class ModelDatabase
     private ImmutableSortedDictionary<string, string> _settings = ImmutableSortedDictionary<string, string>.Empty;
     private long _lastIncarnation;
     private long _lastShard;
+
+    /// <summary>Most rows that one acquire takes, and most of placed types that one eviction or sweep revokes; 4,096 by default.</summary>
+    public int SliceRows { get; init; } = 4_096;
 
     /// <summary>Makes an empty database.</summary>
     /// <param name="uuid">The cluster's identity.</param>
@@ -81,6 +82,7 @@ public sealed partial class ModelDatabase
             _settings = _settings,
             _lastIncarnation = _lastIncarnation,
             _lastShard = _lastShard,
+            SliceRows = SliceRows,
         };
         foreach (var (type, count) in _types) copy._types.Add(type, count);
         copy._exclusive.UnionWith(_exclusive);
@@ -159,23 +161,8 @@ public sealed partial class ModelDatabase
             (row, s) => row.Owner == owner && row.Epoch == s.Epoch && _placed.Contains(row.Type),
             (row, _) => row with { Owner = null, Target = null, Previous = null, State = ShardState.Ended });
         foreach (var no in ended.Value) _endedAt[no] = atUnixMs;
+        foreach (var timer in Timers.Where(t => ended.Value.Contains(t.Shard)).ToArray()) _timers.Remove((timer.Shard, timer.Entity, timer.Timer.Key));
         return ended;
-    }
-
-    /// <summary>See <see cref="IControlStore.PruneEndedAsync"/>.</summary>
-    /// <param name="age">Rows that ended longer ago go.</param>
-    /// <param name="atUnixMs">The store's time.</param>
-    public StoreResult<int> PruneEnded(TimeSpan age, long atUnixMs)
-    {
-        _ = Opened;
-        var old = _endedAt.Where(e => e.Value < atUnixMs - (long)age.TotalMilliseconds).Select(e => e.Key).Take(PrunedMax).ToArray();
-        foreach (var no in old)
-        {
-            _byKey.Remove((_shards[no].Type, _shards[no].Key));
-            _shards.Remove(no);
-            _endedAt.Remove(no);
-        }
-        return StoreResult.Ok(old.Length);
     }
 
     /// <summary>See <see cref="IControlStore.NextIncarnationAsync"/>.</summary>
@@ -216,7 +203,7 @@ public sealed partial class ModelDatabase
         if (_mutation != ModelMutation.AcquireWithoutMemberCheck && !IsUp(_members, inc))
             return StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.Fenced, $"{inc} is not up.");
         var acquired = ImmutableArray.CreateBuilder<AcquiredShard>();
-        foreach (var row in _shards.Values.Where(r => r.State == ShardState.Free && r.Target == inc && (!_members.TryGetValue(inc, out var me) || me.Hosts(r.Type)) && IsFreeOfPrevious(r, stale ?? [])).ToArray())
+        foreach (var row in _shards.Values.Where(r => r.State == ShardState.Free && r.Target == inc && (!_members.TryGetValue(inc, out var me) || me.Hosts(r.Type)) && IsFreeOfPrevious(r, stale ?? [])).Take(SliceRows).ToArray())
         {
             var epoch = new Epoch(row.Epoch.Value + (_mutation == ModelMutation.AcquireKeepsEpoch && row.Epoch.Value > 0 ? 0 : 1));
             _shards[row.No] = row with { Epoch = epoch, Owner = inc, Previous = null, State = ShardState.Owned };
@@ -242,7 +229,7 @@ public sealed partial class ModelDatabase
     public StoreResult<ShardPicture> ReadPicture(Incarnation self)
     {
         _ = Opened;
-        var unsettled = _shards.Values.Where(r => r.State is (ShardState.Free or ShardState.Handoff) && _placed.Contains(r.Type)).Take(ShardPicture.UnsettledMax);
+        var unsettled = _shards.Values.Where(r => r.State is (ShardState.Free or ShardState.Handoff) && _placed.Contains(r.Type)).GroupBy(r => r.Type).SelectMany(g => g.Take(ShardPicture.UnsettledMax));
         var own = _shards.Values.Where(r => r.Owner == self && _placed.Contains(r.Type)).ToArray();
         return StoreResult.Ok(new ShardPicture([.. _shards.Values.Where(r => !_placed.Contains(r.Type)).Concat(unsettled).OrderBy(r => r.No)], own.Length, own.Sum(r => ShardPicture.Mark(r.No, r.Epoch))));
     }
@@ -290,11 +277,15 @@ public sealed partial class ModelDatabase
     }
 
     /// <summary>See <see cref="IControlStore.RevokeOfDownAsync"/>.</summary>
-    public StoreResult<int> RevokeOfDown()
+    public StoreResult<int> RevokeOfDown(IReadOnlyCollection<Incarnation> heirs)
     {
         _ = Opened;
-        var orphans = _shards.Values.Where(r => r.Owner is { } owner && _members.TryGetValue(owner, out var m) && !m.IsLive).ToArray();
-        foreach (var row in orphans) _shards[row.No] = Freed(row);
+        if (_mutation == ModelMutation.SweepRevokesNothing) return StoreResult.Ok(0);
+        ImmutableArray<Incarnation> shares = [.. heirs];
+        bool IsDown(Incarnation? inc) => inc is { } x && _members.TryGetValue(x, out var m) && !m.IsLive;
+        var orphans = _shards.Values.Where(r => IsDown(r.Owner)).Take(SliceRows).ToArray();
+        if (orphans.Length == 0 && !shares.IsEmpty) orphans = [.. _shards.Values.Where(r => r.State == ShardState.Free && IsDown(r.Target) && _placed.Contains(r.Type)).Take(SliceRows)];
+        foreach (var row in orphans) _shards[row.No] = Freed(row, shares);
         return StoreResult.Ok(orphans.Length);
     }
 
@@ -307,8 +298,13 @@ public sealed partial class ModelDatabase
     private static bool IsUp(ImmutableSortedDictionary<Incarnation, MemberRow> members, Incarnation inc) =>
         members.TryGetValue(inc, out var member) && member.Status == MemberStatus.Up;
 
-    private ShardRow Freed(ShardRow row) =>
-        row with { Owner = null, Target = null, Previous = _mutation == ModelMutation.RevokeForgetsPrevious ? row.Owner : row.Owner ?? row.Previous, State = ShardState.Free };
+    private ShardRow Freed(ShardRow row, ImmutableArray<Incarnation> heirs) => row with
+    {
+        Owner = null,
+        Target = !heirs.IsEmpty && _placed.Contains(row.Type) ? heirs[(int)(row.No.Value % heirs.Length)] : null,
+        Previous = _mutation == ModelMutation.RevokeForgetsPrevious ? row.Owner : row.Owner ?? row.Previous,
+        State = ShardState.Free,
+    };
 
     private StoreResult<ImmutableArray<ShardNo>> ChangeRows<T>(
         IReadOnlyCollection<T> orders, Func<T, ShardNo> shardOf, Func<ShardRow, T, bool> holds, Func<ShardRow, T, ShardRow> change)

@@ -33,11 +33,17 @@ public enum ModelMutation
     /// <summary>A recovery does not raise epochs and incarnations, so that lost ones are given again.</summary>
     RecoverWithoutRaise,
 
+    /// <summary>The sweep revokes nothing.</summary>
+    SweepRevokesNothing,
+
     /// <summary>A prune deletes members that a shard still names as its previous owner.</summary>
     PruneForgetsPrevious,
 
     /// <summary>A prune does not note the incarnations that it deletes.</summary>
     PruneForgetsNumbers,
+
+    /// <summary>Truncation goes up to the newest snapshot, not to the one before.</summary>
+    TruncatesUpToTheNewest,
 
     /// <summary>A commit that ends a timer leaves it in the table.</summary>
     FiringLeavesItsTimer,

@@ -105,16 +105,16 @@ public sealed class ModelStore : IClusterStore, IStoreRecovery
         Do(d => d.ClearPrevious(previous, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RevokeOfDownAsync() => Do(d => d.RevokeOfDown());
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs) => Do(d => d.RevokeOfDown(heirs));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) => Do(d => d.Retarget(retargets));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit) => Do(d => d.Prune(logs, downMembers, limit, NowUnixMs));
+    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit, LoggedEpoch? after = null) => Do(d => d.Prune(logs, downMembers, limit, after, NowUnixMs));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches) => Do(d => d.Append(batches));
+    public ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches) => Do(d => d.Append(batches, NowUnixMs));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<BatchResolution>> ResolveAsync(ShardBatch batch) => Do(d => d.Resolve(batch));
@@ -131,8 +131,11 @@ public sealed class ModelStore : IClusterStore, IStoreRecovery
         Do(d => d.SaveSnapshot(shard, epoch, owner, snapshot));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq) =>
-        Do(d => d.Truncate(shard, epoch, owner, entity, belowSeq));
+    public ValueTask<StoreResult<OldRows>> FindOldRowsAsync(JournalLimits limits, string after, int limit) => Do(d => d.FindOldRows(limits, after, limit, NowUnixMs));
+
+    /// <inheritdoc />
+    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, JournalLimits limits) =>
+        Do(d => d.Truncate(shard, epoch, owner, entity, limits, NowUnixMs));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(

@@ -222,8 +222,36 @@ internal static class OwnershipConformance
             Equal(0, Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync").Length, "Nobody takes it.");
             Equal(0, Ok(await b.Store.PruneEndedAsync(TimeSpan.FromHours(1)).ConfigureAwait(false), "PruneEndedAsync"), "Not old yet.");
             await Task.Delay(20).ConfigureAwait(false); // The store's own clock goes on.
-            Equal(1, Ok(await b.Store.PruneEndedAsync(TimeSpan.Zero).ConfigureAwait(false), "PruneEndedAsync"), "Old.");
+            Equal(2, Ok(await b.Store.PruneEndedAsync(TimeSpan.Zero).ConfigureAwait(false), "PruneEndedAsync"), "Old: its row and that of its epoch.");
             Equal(0, Ok(await b.Store.ReadShardsAsync([no]).ConfigureAwait(false), "ReadShardsAsync").Length, "Gone.");
+        })),
+        ("With an entity that ends go its timers, and with its row its journal and snapshots, in slices", open => RunAsync(open, async b =>
+        {
+            const string Key = "call/x";
+            var a = await b.MemberAsync(types: [TypeName, "call"]).ConfigureAwait(false);
+            Ok(await b.Store.RegisterTypeAsync("call", 0).ConfigureAwait(false), "RegisterTypeAsync");
+            Ok(await b.Store.PlaceAsync([new ShardPlacement("call", "x", a), new ShardPlacement("call", "y", a)]).ConfigureAwait(false), "PlaceAsync");
+            var (x, y) = Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync") is [var first, var second] ? (first, second) : default;
+            for (var seq = 1; seq <= 1_201; seq += 400)
+                Equal(AppendOutcome.Committed, await b.AppendAsync(TimerConformance.With(b.Batch(x, a, seq, Key, seq, rows: 400), 0, TimerConformance.Set("k", seq * 64, 10))).ConfigureAwait(false), "Its owner writes.");
+            await b.AppendAsync(TimerConformance.With(b.Batch(y, a, 1, "call/y", 1), 0, TimerConformance.Set("k", 64, 20))).ConfigureAwait(false);
+            Ok(await b.Store.SaveSnapshotAsync(x.No, x.Epoch, a, new EntitySnapshot(Key, 400, "s.v1", new byte[] { 1 })).ConfigureAwait(false), "SaveSnapshotAsync");
+
+            Ok(await b.Store.EndAsync(a, [(x.No, x.Epoch)]).ConfigureAwait(false), "EndAsync");
+            Equal(0, Ok(await b.Store.ReadTimersAsync(x.No, Key).ConfigureAwait(false), "ReadTimersAsync").Timers.Length, "Nothing of it is due any more.");
+            Equal(1, Ok(await b.Store.ReadTimersAsync(y.No, "call/y").ConfigureAwait(false), "ReadTimersAsync").Timers.Length, "Another's timers stay.");
+            Equal(0, Ok(await b.Store.PruneEndedAsync(TimeSpan.FromHours(1)).ConfigureAwait(false), "PruneEndedAsync"), "Not old yet.");
+            Equal(1_000, Ok(await b.Store.ReadJournalAsync(Key, 1, 1_000).ConfigureAwait(false), "ReadJournalAsync").Length, "So it can still be read.");
+
+            await Task.Delay(20).ConfigureAwait(false); // The store's own clock goes on.
+            Equal(1_000, Ok(await b.Store.PruneEndedAsync(TimeSpan.Zero).ConfigureAwait(false), "PruneEndedAsync"), "A slice.");
+            Equal(1_001L, Ok(await b.Store.ReadJournalAsync(Key, 1, 1).ConfigureAwait(false), "ReadJournalAsync")[0].EntitySeq, "The oldest rows first.");
+            Equal(ShardState.Ended, Ok(await b.Store.ReadShardsAsync([x.No]).ConfigureAwait(false), "ReadShardsAsync")[0].State, "What is half gone is found as ended.");
+            Equal(603, Ok(await b.Store.PruneEndedAsync(TimeSpan.Zero).ConfigureAwait(false), "PruneEndedAsync"), "The rest: 600 rows, a snapshot, an epoch and the row itself.");
+            Equal(0, Ok(await b.Store.PruneEndedAsync(TimeSpan.Zero).ConfigureAwait(false), "PruneEndedAsync"), "Nothing more.");
+            Equal((0, 0, null), (Ok(await b.Store.ReadShardsAsync([x.No]).ConfigureAwait(false), "ReadShardsAsync").Length, Ok(await b.Store.ReadJournalAsync(Key, 1, 1).ConfigureAwait(false), "ReadJournalAsync").Length,
+                Ok(await b.Store.LoadAsync([Key], 1).ConfigureAwait(false), "LoadAsync")[0].Snapshot), "All of it is gone.");
+            Equal((ShardState.Owned, 1), (Ok(await b.Store.ReadShardsAsync([y.No]).ConfigureAwait(false), "ReadShardsAsync")[0].State, Ok(await b.Store.ReadJournalAsync("call/y", 1, 9).ConfigureAwait(false), "ReadJournalAsync").Length), "The other is as it was.");
         })),
         ("The sweep retargets free rows that are as they were read", open => RunAsync(open, async b =>
         {
@@ -235,7 +263,7 @@ internal static class OwnershipConformance
             await b.Store.AcquireAsync(a).ConfigureAwait(false);
             Equal(0, Ok(await b.Store.RetargetAsync([new ShardRetarget(no, new Epoch(1), a, c)]).ConfigureAwait(false), "Retarget").Length, "An owned row is not retargeted.");
             Equal(0, Ok(await b.Store.RetargetAsync([new ShardRetarget(new ShardNo(99), new Epoch(0), null, c)]).ConfigureAwait(false), "Retarget").Length, "No such row.");
-            Equal(0, Ok(await b.Store.RevokeOfDownAsync().ConfigureAwait(false), "RevokeOfDownAsync"), "Evictions leave nothing for the sweep.");
+            Equal(0, Ok(await b.Store.RevokeOfDownAsync([]).ConfigureAwait(false), "RevokeOfDownAsync"), "Evictions leave nothing for the sweep.");
             Equal(a, (await b.ShardAsync(no).ConfigureAwait(false)).Owner, "A live owner is left alone.");
         })),
         ("Rows are read by number, unknown ones left out", open => RunAsync(open, async b =>

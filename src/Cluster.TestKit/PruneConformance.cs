@@ -62,8 +62,15 @@ internal static class PruneConformance
         {
             await ThreeOwnersAsync(b).ConfigureAwait(false);
             // Each of 4 shards has 3 epochs: of the first two of each, one had a row written under it.
-            Equal(3, (await PruneAsync(b, Old, Young, limit: 3).ConfigureAwait(false)).Epochs, "A batch.");
-            Equal(4, (await PruneAsync(b, Old, Young).ConfigureAwait(false)).Epochs, "The rest without rows.");
+            var (gone, after, pages) = (0, (LoggedEpoch?)null, 0);
+            do
+            {
+                var pruned = await PruneAsync(b, Old, Young, limit: 5, after).ConfigureAwait(false);
+                Equal(true, pruned.Next is not { } next || after is not { } last || (next.Shard, next.Epoch).CompareTo((last.Shard, last.Epoch)) > 0, "Each page begins behind the one before.");
+                (gone, after, pages) = (gone + pruned.Epochs, pruned.Next, pages + 1);
+            }
+            while (after is not null);
+            Equal((7, 3), (gone, pages), "All without rows, in pages of five of the twelve.");
             Equal(0, (await PruneAsync(b, Old, Young).ConfigureAwait(false)).Epochs, "The newest and those with rows stay.");
         })),
         ("A batch has 1 to 10,000 rows, an age is not negative", open => RunAsync(open, async b =>
@@ -99,6 +106,6 @@ internal static class PruneConformance
         return (owners[0], owners[1], owners[2]);
     }
 
-    private static async Task<PrunedRows> PruneAsync(StoreBench b, TimeSpan logs, TimeSpan downMembers, int limit = 100) =>
-        Ok(await b.Store.PruneAsync(logs, downMembers, limit).ConfigureAwait(false), "PruneAsync");
+    private static async Task<PrunedRows> PruneAsync(StoreBench b, TimeSpan logs, TimeSpan downMembers, int limit = 100, LoggedEpoch? after = null) =>
+        Ok(await b.Store.PruneAsync(logs, downMembers, limit, after).ConfigureAwait(false), "PruneAsync");
 }

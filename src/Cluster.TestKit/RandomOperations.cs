@@ -70,7 +70,7 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
             0 => Keep("revert", s => s.RevertHandoffAsync(owner, [(row.No, epoch)])),
             1 => Let(row.Previous ?? member, previous => Keep("clear", s => s.ClearPreviousAsync(previous, [(row.No, epoch)]))),
             2 when Chance(50) => Let((Down: Chance(10) ? TimeSpan.Zero : TimeSpan.FromDays(1), Limit: random.Next(1, 6)), t => Keep("prune", s => s.PruneAsync(TimeSpan.Zero, t.Down, t.Limit))),
-            2 => Keep("sweep", s => s.RevokeOfDownAsync()),
+            2 => Keep("sweep", s => s.RevokeOfDownAsync([])),
             _ => Let(Chance(50) ? AnyMember() : (Incarnation?)null, target => Keep("release", s => s.ReleaseAsync(owner, [new ShardRelease(row.No, epoch, target)]))),
         };
     }
@@ -117,7 +117,7 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
         var row = AnyShard();
         var entity = string.Create(CultureInfo.InvariantCulture, $"counter/{row.No.Value}");
         var (owner, epoch, seq) = (Chance(80) ? row.Owner ?? AnyMember() : AnyMember(), EpochNear(row), random.NextInt64(1, Next(entity) + 1));
-        if (Chance(40)) return Keep("truncate", s => s.TruncateAsync(row.No, epoch, owner, entity, seq));
+        if (Chance(40)) return Keep("truncate", s => s.TruncateAsync(row.No, epoch, owner, entity, new JournalLimits(null, seq, TimeSpan.Zero)));
         var snapshot = new EntitySnapshot(entity, seq, "state.v1", new byte[] { (byte)seq });
         return Keep("snapshot", async s =>
             $"{StoreText.Of(await s.SaveSnapshotAsync(row.No, epoch, owner, snapshot).ConfigureAwait(false))} {StoreText.Of(await s.ReadSnapshotAsync(entity).ConfigureAwait(false))}");

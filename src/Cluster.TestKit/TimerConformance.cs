@@ -90,7 +90,7 @@ internal static class TimerConformance
 
     private static DurableTimer TimerOf(string key, long no, long due) => new(key, no, due, "remind.v1", new byte[] { 7, 8 });
 
-    private static ShardBatch With(ShardBatch batch, int row, params TimerChange[] changes) =>
+    public static ShardBatch With(ShardBatch batch, int row, params TimerChange[] changes) =>
         batch with { Rows = batch.Rows.SetItem(row, batch.Rows[row] with { Timers = [.. changes] }) };
 
     private static async Task<(Incarnation Owner, AcquiredShard Shard)> OwnerAsync(StoreBench b)

@@ -1,7 +1,10 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using ActorCluster.ChatRooms;
 using ActorCluster.Client;
 using ActorCluster.Persistence;
+using ActorCluster.Primitives;
+using ActorCluster.TestKit;
 
 namespace ActorCluster.AspNetCore.Tests;
 
@@ -215,6 +218,42 @@ public class ChatTests(SharedNode shared)
         var next = 2L;
         while (next <= 1501)
             foreach (var item in (await late.NextAsync("items"))["items"]!.AsArray()) Assert.Equal(next++, (long)item!["seq"]!);
+    }
+
+    [Fact]
+    public async Task Where_a_history_was_cut_a_page_says_where_it_begins_and_who_was_before_that_is_shown_the_rest()
+    {
+        await using var ada = await ChatUser.ConnectAsync("ada", Url);
+        await ada.Client.JoinAsync(_room);
+        for (var wave = 0; wave < 2; wave++)
+            await Task.WhenAll(Enumerable.Range(0, 1_200).Select(i => ada.Client.SayAsync(_room, $"{i}")));
+        var (store, room, few) = (new ModelStore(shared.Cluster.Database), new EntityId(RoomEntity.TypeName, _room).StoreKey, new JournalLimits(null, 100, TimeSpan.Zero));
+        var first = 1L;
+        await Waiting(async () =>
+        {
+            foreach (var (entity, no) in (await store.FindOldRowsAsync(few, "", 10_000)).Value!.Entities.Where(e => e.Entity == room))
+            {
+                var row = (await store.ReadShardsAsync([no])).Value[0];
+                Assert.True((await store.TruncateAsync(no, row.Epoch, row.Owner!.Value, entity, few)).IsOk);
+            }
+            first = (await store.ReadJournalAsync(room, 1, 1)).Value[0].EntitySeq;
+            return first > 1_000 && (await store.FindOldRowsAsync(few, "", 10_000)).Value!.Entities.All(e => e.Entity != room);
+        });
+        await using var late = await RawClient.GreetAsync(Url, "ada", $$"""{"op":"hello","v":1,"rooms":[{"room":"{{_room}}","after":1}]}""");
+        for (var next = first; next <= 2_401;)
+            foreach (var item in (await late.NextAsync("items"))["items"]!.AsArray()) Assert.Equal(next++, (long)item!["seq"]!);
+
+        await using var asks = await RawClient.GreetAsync(Url, "ada");
+        var page = await asks.AskAsync(1, $"\"cmd\":\"history\",\"room\":\"{_room}\",\"after\":0,\"limit\":5");
+        Assert.Equal((first, 2_401L), ((long)page["begins"]!, (long)page["head"]!));
+        Assert.Equal(Enumerable.Range((int)first, 5).Select(i => (long)i), page["items"]!.AsArray().Select(i => (long)i!["seq"]!));
+        Assert.Null((await asks.AskAsync(2, $"\"cmd\":\"history\",\"room\":\"{_room}\",\"after\":{first - 1},\"limit\":5"))["begins"]);
+
+        static async Task Waiting(Func<Task<bool>> done)
+        {
+            for (var started = Stopwatch.GetTimestamp(); !await done(); await Task.Delay(50))
+                Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(30), "Two snapshots are saved, and the rows below the older are gone.");
+        }
     }
 
     [Fact]

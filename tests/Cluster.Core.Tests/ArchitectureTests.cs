@@ -40,6 +40,21 @@ public partial class ArchitectureTests
     public void The_scan_sees_usings_and_qualified_names_but_neither_comments_nor_members(string line, string room) =>
         Assert.Equal(room, string.Join(' ', Names(line).Except(line.Contains("Membership.View", StringComparison.Ordinal) ? ["Membership"] : [])));
 
+    [Fact]
+    public void Every_section_of_the_protocol_that_a_comment_cites_has_its_place_in_the_page()
+    {
+        var root = Path.Combine(CorePath(), "..", "..");
+        var places = Place().Matches(File.ReadAllText(Path.Combine(root, "docs", "protocol.md"))).Select(m => m.Groups["no"].Value).ToHashSet();
+        Assert.Contains("6", places);
+        var cited = from file in Directory.GetFiles(Path.Combine(root, "src"), "*.cs", SearchOption.AllDirectories)
+                    where !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal)
+                    from match in Citation().Matches(File.ReadAllText(file))
+                    from no in match.Groups["no"].Captures
+                    where !places.Contains(no.Value)
+                    select $"{Path.GetFileName(file)} cites {no.Value}";
+        Assert.Empty(cited.Distinct());
+    }
+
     private static IEnumerable<(string Room, string File, string Text)> Sources() =>
         from room in Order
         from file in Directory.GetFiles(Path.Combine(CorePath(), room), "*.cs", SearchOption.AllDirectories)
@@ -54,6 +69,12 @@ public partial class ArchitectureTests
             if (File.Exists(Path.Combine(folder.FullName, "ActorCluster.sln"))) return Path.Combine(folder.FullName, "src", "Cluster.Core");
         throw new DirectoryNotFoundException($"No ActorCluster.sln above {AppContext.BaseDirectory}; run the tests inside the repository.");
     }
+
+    [GeneratedRegex("""^## (?<no>\d+)\.|\*\*(?<no>\d+\.\d+)\b""", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
+    private static partial Regex Place();
+
+    [GeneratedRegex("""\b[Pp]rotocol(,? sections?)? (?<no>\d+(\.\d+)?)((, | and | to )(?<no>\d+\.\d+))*\b""", RegexOptions.ExplicitCapture)]
+    private static partial Regex Citation();
 
     [GeneratedRegex("//.*$", RegexOptions.Multiline)]
     private static partial Regex Comment();

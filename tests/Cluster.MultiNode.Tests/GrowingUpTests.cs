@@ -39,6 +39,8 @@ public sealed class GrowingUpTests(ITestOutputHelper output)
 
         server.Execute("DELETE FROM actorcluster.view_log WHERE view=(SELECT view FROM actorcluster.cluster); UPDATE actorcluster.cluster SET view=view-1");
         foreach (var node in cluster.Nodes) await Await.UntilAsync($"{node.Name} stands still", Limit, () => StandsStillAsync(node), node.DescribeAsync);
+        // Everybody was talking a moment ago.
+        Assert.NotEmpty(Directory.EnumerateFiles(cluster.Folder.Path, "acked-*.jsonl", SearchOption.AllDirectories));
         await using (var store = new PostgresStore(target))
         {
             Assert.True((await store.OpenAsync(new StoreSeed(""), default)).IsOk);

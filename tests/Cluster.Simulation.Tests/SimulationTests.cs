@@ -15,7 +15,7 @@ public class SimulationTests(ITestOutputHelper output)
         Assert.Equal(Enum.GetValues<SimFault>(), all.Faults.Keys);
         Assert.Empty(all.Pairs.Keys.Except(SimCoverage.All));
         Assert.InRange(all.Uncovered.Count, 0, SimCoverage.All.Count / 3);
-        Assert.All(["acks", "refusals", "retried", "unmarked reads", "epochs", "evictions", "left", "in doubt", "lost frames", "fenced writes", "effects", "timers fired"], name => Assert.True(all.Reached[name] > 0, name));
+        Assert.All(["acks", "refusals", "retried", "unmarked reads", "epochs", "evictions", "left", "in doubt", "lost frames", "fenced writes", "effects", "timers fired", "rows truncated"], name => Assert.True(all.Reached[name] > 0, name));
     }
 
     [Fact]
@@ -35,7 +35,17 @@ public class SimulationTests(ITestOutputHelper output)
     }));
 
     [Fact]
+    public void A_machine_that_stands_still_with_all_of_its_clocks_does_nothing_for_others_shards_once_it_can_know() =>
+        Assert.Empty(FailuresOf(7_000, 40, SimulationScenario.All["stopped-machine"]));
+
+    [Fact]
     public void Timers_fire_once_whatever_becomes_of_their_owners() => Assert.Empty(FailuresOf(6_000, 25, new SimulationOptions { Timers = true }));
+
+    [Fact]
+    public void What_is_truncated_is_missed_by_nobody() => Assert.Empty(FailuresOf(7_000, 25, new SimulationOptions { Truncates = true, Clients = 8 }));
+
+    [Fact]
+    public void A_store_that_forgets_its_last_commits_is_noticed_by_all_who_remember_more() => Assert.Empty(FailuresOf(8_000, 60, new SimulationOptions { Regresses = true }));
 
     [Fact]
     public void The_same_seed_gives_the_same_trace()

@@ -38,7 +38,9 @@ public sealed record Owner(IClusterStore Store, Incarnation Inc, ImmutableArray<
         while (joined.Verdict == StoreVerdict.Conflict);
         var free = (await store.ReadShardsAsync()).Value.Where(r => r.Type == type);
         await store.RetargetAsync([.. free.Select(r => new ShardRetarget(r.No, r.Epoch, r.Target, inc))]);
-        return new Owner(store, inc, (await store.AcquireAsync(inc)).Value);
+        var acquired = ImmutableArray.CreateBuilder<AcquiredShard>();
+        while ((await store.AcquireAsync(inc)).Value is { Length: > 0 } some) acquired.AddRange(some);
+        return new Owner(store, inc, [.. acquired.OrderBy(s => s.No)]);
     }
 
     public ShardBatch Batch(int shard, long seq, int rows = 1, int payloadBytes = 100) => new(

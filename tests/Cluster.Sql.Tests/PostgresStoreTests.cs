@@ -208,7 +208,7 @@ public class PostgresStoreTests(PostgresServer server)
     public async Task A_call_that_hangs_is_in_doubt_at_its_time_out_and_the_next_uses_another_connection()
     {
         await using var source = new NpgsqlDataSourceBuilder($"{server.ConnectionString};Pooling=false").Build();
-        await using var lane = new PostgresLane(source, TimeSpan.FromMilliseconds(300)); // No statement time-out: the server never says a word.
+        await using var lane = new PostgresLane(source, TimeSpan.FromMilliseconds(300), new PostgresLane.Server()); // No statement time-out: the server never says a word.
         var started = Stopwatch.GetTimestamp();
         var hung = await lane.RunAsync(isWrite: true, db => StoreResult.Ok(db.Run("SELECT pg_sleep(2)")));
         Assert.Equal(StoreVerdict.InDoubt, hung.Verdict);
@@ -222,7 +222,7 @@ public class PostgresStoreTests(PostgresServer server)
     {
         var name = $"hung_{Guid.NewGuid():N}";
         await using var source = new NpgsqlDataSourceBuilder($"{server.ConnectionString};Pooling=false;Application Name={name}").Build();
-        await using var lane = new PostgresLane(source, TimeSpan.FromMilliseconds(300));
+        await using var lane = new PostgresLane(source, TimeSpan.FromMilliseconds(300), new PostgresLane.Server());
         Task<StoreResult<int>> HangAsync() => lane.RunAsync(isWrite: true, db => StoreResult.Ok(db.Run("SELECT pg_sleep(60)")));
         var hung = 0;
         var last = await HangAsync();
@@ -261,7 +261,15 @@ public class PostgresStoreTests(PostgresServer server)
         await UntilAsync(async () => (await store.RenewAsync(inc)).IsOk, "The lease is renewed on another connection.");
         await StaysAsync("It came back with the renewal.");
 
+        // As when a call on its lease connection was given up: the next renewal is on another, while the server still has the first.
+        var later = server.Store(schema);
+        await later.OpenAsync(Seed, CancellationToken.None);
+        Assert.True((await later.RenewAsync(inc)).IsOk);
         await store.DisposeAsync();
+        await UntilAsync(() => Task.FromResult(server.Execute($"SELECT count(*) FROM pg_stat_activity WHERE application_name='{name}'") is 0L), "The first connection has fallen.");
+        for (var i = 0; i < 20; i++) await StaysAsync("The second has had it since its first renewal.");
+
+        await later.DisposeAsync();
         await UntilAsync(async () => (await peer.IsSessionGoneAsync(inc)).Value, "The server gave the lock back with the connection.");
         var opened = Stopwatch.GetTimestamp();
         await fresh.OpenAsync(Seed, CancellationToken.None);

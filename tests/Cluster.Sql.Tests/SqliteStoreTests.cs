@@ -94,8 +94,8 @@ public class SqliteStoreTests
         session.Execute($"PRAGMA max_page_count={session.Get("PRAGMA page_count").Scalar() + 2}"); // Holds for this connection alone.
         using var writer = new SqliteWriter(() => session, new SqliteTurnstile(folder.File() + ".turnstile"), TimeSpan.FromSeconds(10));
         var (large, small) = (owner.Batch(0, 1, rows: 50, payloadBytes: 4_000), owner.Batch(1, 1));
-        var refused = writer.SubmitAsync(db => SqliteJournal.Append(db, [large]), urgent: false, takesSavepoint: false);
-        var taken = writer.SubmitAsync(db => SqliteJournal.Append(db, [small]), urgent: false, takesSavepoint: false);
+        var refused = writer.SubmitAsync(db => SqliteJournal.Append(db, [large], 0), urgent: false, takesSavepoint: false);
+        var taken = writer.SubmitAsync(db => SqliteJournal.Append(db, [small], 0), urgent: false, takesSavepoint: false);
         Assert.Equal(StoreVerdict.NotSent, (await refused).Verdict);
         Assert.Contains("full", (await refused).Reason, StringComparison.Ordinal);
         Assert.Equal(AppendOutcome.Committed, (await taken).Value[0]);

@@ -288,6 +288,7 @@ internal sealed partial class GatewaySession
                 w.WriteRawValue(json, skipInputValidation: true);
             }
             w.WriteEndArray();
+            if (items.Count > 0 && items[0].Seq > command.After + 1) w.WriteNumber("begins", items[0].Seq); // What was before it is not kept.
             w.WriteNumber("head", Math.Max(head, items.Count > 0 ? items[^1].Seq : 0));
         });
 

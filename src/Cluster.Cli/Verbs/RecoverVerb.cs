@@ -40,8 +40,17 @@ internal sealed class RecoverVerb : Verb
             generation {before.Cluster.StoreGeneration} to {after.StoreGeneration}, view {before.Cluster.View} to {after.View}
             {before.Members.Count(m => m.Status != "down")} members are down, {before.Shards.Sum(s => s.Count)} shards are free; every epoch and the next incarnation are raised by {after.StoreGeneration - before.Cluster.StoreGeneration} * 2^32.
             Nodes that run join again by themselves within seconds; start the others. Have every client begin anew: reload pages, start programs again.
+            What nodes had acknowledged last, and may be missing, they have written to acked-*.jsonl in their data folders (nodes/NAME); see docs/operations.md.{string.Concat(FilesBeside(address).Select(f => $"\n{f}"))}
             """)).ConfigureAwait(false);
         return 0;
+    }
+
+    /// <summary>Nodes of an SQLite file have their folders on this machine, mostly beside it.</summary>
+    private static IEnumerable<string> FilesBeside(StoreAddress address)
+    {
+        if (address is not StoreAddress.Sqlite(var file)) return [];
+        var nodes = Path.Combine(Path.GetDirectoryName(file)!, "nodes");
+        return Directory.Exists(nodes) ? Directory.EnumerateFiles(nodes, "acked-*.jsonl", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Take(100) : [];
     }
 
     private static async Task<ClusterRow> RecoverAsync(StoreAddress address, long generation, CancellationToken stopping)

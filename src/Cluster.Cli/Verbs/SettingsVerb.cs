@@ -27,23 +27,35 @@ internal sealed class SettingsVerb : Verb
         if (words.Count > 0 && (words[0] != "set" || words.Count < 3 || words.Count % 2 == 0))
             throw new UsageException("give settings, or settings set KEY VALUE and further keys and values.");
         var address = StoreOption.AddressOf(arguments);
-        var reader = await address.ReadAsync(stopping).ConfigureAwait(false);
-        await reader.DisposeAsync().ConfigureAwait(false); // It refuses what is no store: opening one would make it.
-
-        var store = address.Store();
-        await using (store.ConfigureAwait(false))
+        var (stored, place) = await ReadAsync(address, stopping).ConfigureAwait(false);
+        if (words.Count > 0)
         {
-            var opened = await store.OpenAsync(new StoreSeed(""), stopping).ConfigureAwait(false);
-            if (!opened.IsOk) throw new StoreUnusableException($"{store.Description} cannot be opened: {opened.Reason}");
-            var stored = await ReadAsync(store).ConfigureAwait(false);
-            if (words.Count > 0) stored = await ChangeAsync(store, stored, words, stopping).ConfigureAwait(false);
-            await output.WriteLineAsync(arguments.Has("json") ? JsonSerializer.Serialize(stored, SettingsVerbJson.Default.StoredSettings) : InWords(store, stored)).ConfigureAwait(false);
+            await ChangeAsync(address, stored, words, stopping).ConfigureAwait(false);
+            (stored, _) = await ReadAsync(address, stopping).ConfigureAwait(false);
         }
+        await output.WriteLineAsync(arguments.Has("json") ? JsonSerializer.Serialize(stored, SettingsVerbJson.Default.StoredSettings) : InWords(place, stored)).ConfigureAwait(false);
         return 0;
     }
 
-    private static async Task<StoredSettings> ChangeAsync(IClusterStore store, StoredSettings stored, IReadOnlyList<string> words, CancellationToken stopping)
+    /// <summary>By a reader, which changes nothing: to open a store makes it where there is none, and brings an older one up to date.</summary>
+    private static async Task<(StoredSettings Stored, string Place)> ReadAsync(StoreAddress address, CancellationToken stopping)
     {
+        var reader = await address.ReadAsync(stopping).ConfigureAwait(false);
+        await using (reader.ConfigureAwait(false))
+        {
+            var version = await reader.NumberAsync("SELECT settings_ver FROM cluster WHERE id=1").ConfigureAwait(false);
+            if (version == 0) throw new StoreUnusableException($"{reader.Description} has only a digest of its settings, since an earlier release made it: start one node of this release with the cluster's values, which writes them down.");
+            var values = await reader.ListAsync("SELECT key, value FROM setting").ConfigureAwait(false);
+            return (new StoredSettings(version, values.ToImmutableSortedDictionary(v => (string)v[0]!, v => (string)v[1]!)), reader.Description);
+        }
+    }
+
+    private static async Task ChangeAsync(StoreAddress address, StoredSettings stored, IReadOnlyList<string> words, CancellationToken stopping)
+    {
+        var store = address.Store();
+        await using var _ = store.ConfigureAwait(false);
+        var opened = await store.OpenAsync(new StoreSeed(""), stopping).ConfigureAwait(false);
+        if (!opened.IsOk) throw new StoreUnusableException($"{store.Description} cannot be opened: {opened.Reason}");
         var before = SharedSettings.Apply(new ClusterOptions(), stored.Values, out var unknown);
         if (unknown.Length > 0) throw new UsageException($"the cluster's settings are a later release's: {string.Join(' ', unknown)} Use its actorcluster.");
         var wanted = SharedSettings.Of(before).ToBuilder();
@@ -58,29 +70,21 @@ internal sealed class SettingsVerb : Verb
         var values = SharedSettings.Of(after);
         if (SharedSettings.Differences(before, after).IsEmpty) throw new UsageException($"that is what the cluster's settings (version {stored.Version}) say already.");
         await new SettingsWrite(store, before.Times).RunAsync(new SettingsChange(stored.Version, values, ClusterDigest.Of(after)), stopping).ConfigureAwait(false);
-        return await ReadAsync(store).ConfigureAwait(false);
     }
 
     private static IEnumerable<string> FaultsOfRole(DowningOptions downing, ImmutableArray<MemberRow> members) =>
         downing.Role.Length == 0 || members.IsEmpty || members.Any(m => m.Roles.Contains(downing.Role, StringComparer.Ordinal)) ? []
             : [$"Cluster:Downing:Role is '{downing.Role}', which no node that the store knows has; give one of {string.Join(", ", members.SelectMany(m => m.Roles).Distinct().Order(StringComparer.Ordinal).DefaultIfEmpty("(none has a role)"))}, or nothing."];
 
-    private static async Task<StoredSettings> ReadAsync(IClusterStore store)
-    {
-        var stored = Ok(await store.ReadSettingsAsync().ConfigureAwait(false));
-        return stored.Version > 0 ? stored
-            : throw new StoreUnusableException($"{store.Description} has only a digest of its settings, since an earlier release made it: start one node of this release with the cluster's values, which writes them down.");
-    }
-
     private static T Ok<T>(StoreResult<T> result) => result.IsOk ? result.Value! : throw new StoreUnusableException($"The store cannot be read: {result.Reason}");
 
-    private static string InWords(IClusterStore store, StoredSettings stored)
+    private static string InWords(string place, StoredSettings stored)
     {
         var shipped = SharedSettings.Of(new ClusterOptions());
         return string.Join('\n', stored.Values
             .Select(s => $"{s.Key,-32} {(s.Value.Length > 0 ? s.Value : "-"),-24} {(shipped.GetValueOrDefault(s.Key) == s.Value ? "" : "changed")}".TrimEnd())
             .Prepend(string.Create(CultureInfo.InvariantCulture, $"version {stored.Version}"))
-            .Prepend(store.Description));
+            .Prepend(place));
     }
 }
 

@@ -1,7 +1,6 @@
 using System.Buffers;
 using ActorCluster.Entities;
 using ActorCluster.Primitives;
-using Google.Protobuf;
 
 namespace ActorCluster.ChatRooms;
 
@@ -11,7 +10,6 @@ internal sealed class RoomEntity : JournaledEntity<RoomEvent>
 {
     public const string TypeName = "room";
     public const string Topic = "room";
-    private const string Schema = "room.state.v1";
     private const int PushCharacters = 12_000; // With one message more and three bytes each, below the smallest frame between nodes.
     private static readonly TimeSpan ListenerPatience = TimeSpan.FromSeconds(15);
 
@@ -21,7 +19,7 @@ internal sealed class RoomEntity : JournaledEntity<RoomEvent>
 
     protected override IEventCodec<RoomEvent> Events => RoomEventCodec.Instance;
 
-    protected override string? SnapshotSchema => Schema;
+    protected override string? SnapshotSchema => RoomState.Schema;
 
     protected internal override bool IsBusy
     {
@@ -88,19 +86,9 @@ internal sealed class RoomEntity : JournaledEntity<RoomEvent>
         foreach (var node in _listeners.Keys) Context.Cell.Host.Fanout!.Send(node, Topic, Context.Id.Id, Context.Epoch, news);
     }
 
-    protected override void SaveState(IBufferWriter<byte> into)
-    {
-        var wire = new Wire.RoomSnapshot { CreatedBy = _room.CreatedBy ?? "" };
-        foreach (var (user, seq) in _room.Members.OrderBy(m => m.Value)) wire.Members.Add(new Wire.RoomSnapshot.Types.Member { User = user, JoinedSeq = seq });
-        wire.WriteTo(into);
-    }
+    protected override void SaveState(IBufferWriter<byte> into) => RoomState.Save(_room, into);
 
-    protected override void LoadState(string schema, ReadOnlySpan<byte> bytes)
-    {
-        if (schema != Schema) throw new InvalidDataException($"A room knows no state '{schema}'; update this node.");
-        var wire = Wire.RoomSnapshot.Parser.ParseFrom(bytes);
-        _room.Restore(wire.CreatedBy.Length > 0 ? wire.CreatedBy : null, wire.Members.Select(m => KeyValuePair.Create(m.User, m.JoinedSeq)));
-    }
+    protected override void LoadState(string schema, ReadOnlySpan<byte> bytes) => RoomState.Load(_room, schema, bytes);
 
     private void ForgetSilentListeners()
     {

@@ -1,3 +1,4 @@
+using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 
 namespace ActorCluster.Entities;
@@ -26,7 +27,7 @@ internal sealed class CommandWindow
     private const int PerClient = 256;
     private const int PerEntity = 65_536;
     public const int RefusedClientsMax = 4_096;
-    public static readonly TimeSpan Retention = TimeSpan.FromHours(24);
+    public static readonly TimeSpan Retention = JournalLimits.DedupeWindow;
 
     private readonly Dictionary<ClientId, ClientCommands> _clients = [];
     private readonly Queue<ClientId> _refusedOnly = new(); // Some have had a command executed since.

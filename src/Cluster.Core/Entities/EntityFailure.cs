@@ -70,6 +70,8 @@ public sealed record EntityFailure(FailureKind Kind, string Message, bool NoEffe
 
     internal static EntityFailure Unanswered(string entity, string message) => new(FailureKind.EntityFaulted, $"{entity} has no reply to '{message}'; the message took its effect. Let the entity answer it, or tell it instead of asking.", false);
 
+    internal static EntityFailure Forgotten(string entity, long seq) => new(FailureKind.EntityFaulted, $"{entity} has executed that command, but its row {seq} is not kept any more, nor what it was answered with.", false);
+
     internal static EntityFailure TooLarge(string entity, string what, int bytes, int limit, bool noEffect) => new(FailureKind.TooLarge, $"{entity}: {what} takes {bytes} bytes, {limit} fit between nodes; split it, or raise Cluster:Limits:FrameBytes on every node.", noEffect);
 }
 

@@ -16,6 +16,7 @@ internal sealed class EntityHost : IAsyncDisposable
     private readonly ConcurrentDictionary<Task, byte> _ending = new();
     private readonly int _idleRounds;
     private readonly Timer _sweep;
+    private readonly TruncationDriver _truncation;
     private int _round;
 
     public EntityHost(IOwnership ownership, IJournalStore store, IServiceProvider services, EntityLimits limits, ILogger log, PauseGate? gate = null)
@@ -24,6 +25,7 @@ internal sealed class EntityHost : IAsyncDisposable
         Journal = new JournalDriver(store, ownership, this);
         Loader = new EntityLoader(store);
         DurableTimers = new TimerDriver(this);
+        _truncation = new TruncationDriver(this, limits.Journal ?? new JournalLimits(null, null, JournalLimits.DedupeWindow), limits.TruncateEvery ?? TimeSpan.FromHours(1));
         var interval = TimeSpan.FromMilliseconds(Math.Clamp(limits.PassivateAfter.TotalMilliseconds / 4, 50, 10_000));
         _idleRounds = (int)Math.Ceiling(limits.PassivateAfter / interval) + 1; // The round of the last use is not whole.
         _sweep = new Timer(_ => Passivate(), null, interval, interval);
@@ -116,6 +118,7 @@ internal sealed class EntityHost : IAsyncDisposable
         foreach (var shard in _shards.Values) _ = Stop(shard.No, shard.Epoch);
         var effects = Task.WhenAll(_ending.Keys);
         EffectsOutlive = await Task.WhenAny(effects, Task.Delay(EffectsMustEnd)).ConfigureAwait(false) != effects;
+        await _truncation.DisposeAsync().ConfigureAwait(false);
         await DurableTimers.DisposeAsync().ConfigureAwait(false);
         await Journal.DisposeAsync().ConfigureAwait(false);
     }
@@ -131,4 +134,6 @@ internal sealed class EntityHost : IAsyncDisposable
 /// <param name="MailboxMax">Messages that may wait for one entity.</param>
 /// <param name="PassivateAfter">Idle time after which an entity leaves memory.</param>
 /// <param name="EffectLimit">Longest effect outside the store.</param>
-internal sealed record EntityLimits(int MailboxMax, TimeSpan PassivateAfter, TimeSpan EffectLimit);
+/// <param name="Journal">How much of their journals is kept; all where null.</param>
+/// <param name="TruncateEvery">How often what is not kept is looked for; an hour where null.</param>
+internal sealed record EntityLimits(int MailboxMax, TimeSpan PassivateAfter, TimeSpan EffectLimit, JournalLimits? Journal = null, TimeSpan? TruncateEvery = null);

@@ -30,8 +30,8 @@ internal static partial class EntityLog
     [LoggerMessage(2008, LogLevel.Critical, "The journal's loop failed; nothing can be recorded any more")]
     public static partial void JournalFailed(this ILogger log, Exception cause);
 
-    [LoggerMessage(2009, LogLevel.Warning, "Timer {Key} of {Entity} was due and failed, and will be fired again within a minute or two: {Reason}")]
-    public static partial void TimerFailed(this ILogger log, string key, string entity, string reason);
+    [LoggerMessage(2009, LogLevel.Warning, "Timer {Key} of {Entity} was due and has failed {Times} times; it is fired again every minute until it takes effect or is cancelled: {Reason}")]
+    public static partial void TimerFailed(this ILogger log, string key, string entity, int times, string reason);
 
     [LoggerMessage(2010, LogLevel.Error, "The store's clock has stepped by {Step}; no timer fires until the new time has stood for {Stands}. Check the clock of the store's machine")]
     public static partial void StoreClockStepped(this ILogger log, TimeSpan step, TimeSpan stands);
@@ -41,4 +41,10 @@ internal static partial class EntityLog
 
     [LoggerMessage(2012, LogLevel.Critical, "The timers' loop failed; nothing would be due any more")]
     public static partial void TimersFailed(this ILogger log, Exception cause);
+
+    [LoggerMessage(2013, LogLevel.Information, "{Rows} rows of the journals of {Entities} entities were older or more than Cluster:Retention lets be kept, and were deleted")]
+    public static partial void Truncated(this ILogger log, long rows, int entities);
+
+    [LoggerMessage(2014, LogLevel.Error, "Old rows of journals are deleted no more in this life of the node")]
+    public static partial void TruncationFailed(this ILogger log, Exception cause);
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 
@@ -14,15 +15,20 @@ internal sealed class JournalDriver : IAsyncDisposable
     private readonly EntityHost _host;
     private readonly Lock _lock = new();
     private readonly JournalLane _lane = new(Guid.NewGuid);
-    private readonly SemaphoreSlim _work = new(0);
-    private readonly CancellationTokenSource _stopping = new();
-    private readonly Task _loop;
+    private readonly AckedBatches _acked = new();
+    private readonly List<JournalNews> _news = [];
+    private readonly DriverLoop _loop;
     private bool _idle = true;
 
     public JournalDriver(IJournalStore store, IOwnership ownership, EntityHost host)
     {
         (_store, _ownership, _host) = (store, ownership, host);
-        _loop = Task.Run(RunAsync);
+        // Without the loop every command would wait for ever; a node that cannot record must not look as if it could.
+        _loop = new DriverLoop(StepAsync, cause =>
+        {
+            host.Log.JournalFailed(cause);
+            ownership.Broken(ExitCodes.Invariant, $"The journal's loop failed: {cause.Message}");
+        });
     }
 
     public void Open(ShardNo shard, Epoch epoch, long nextSeq)
@@ -62,6 +68,12 @@ internal sealed class JournalDriver : IAsyncDisposable
         }
     }
 
+    /// <summary>What the store has taken from this life in the last seconds, oldest first.</summary>
+    public ImmutableArray<ShardBatch> LatestAcked()
+    {
+        lock (_lock) return _acked.Latest(MonotonicClock.Now);
+    }
+
     /// <summary>Adds a row; false when the shard is served no more under that epoch, or its entities were given up meanwhile.</summary>
     public bool Add(ShardNo shard, Epoch epoch, int generation, JournalRow row, IRowOwner owner)
     {
@@ -71,66 +83,50 @@ internal sealed class JournalDriver : IAsyncDisposable
             if (!_idle) return true;
             _idle = false;
         }
-        _work.Release();
+        _loop.Wake();
         return true;
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await _stopping.CancelAsync().ConfigureAwait(false);
-        await _loop.ConfigureAwait(false);
-        _work.Dispose();
-        _stopping.Dispose();
-    }
+    public ValueTask DisposeAsync() => _loop.DisposeAsync();
 
-    private async Task RunAsync()
+    private async Task StepAsync(DriverLoop loop)
     {
-        try
+        JournalCall? call;
+        lock (_lock)
         {
-            await CommitAsync().ConfigureAwait(false);
+            call = _lane.Next();
+            _idle = call is null;
         }
-        catch (Exception cause)
+        var settled = true;
+        switch (call)
         {
-            // Without this loop every command would wait for ever; a node that cannot record must not look as if it could.
-            _host.Log.JournalFailed(cause);
-            _ownership.Broken(ExitCodes.Invariant, $"The journal's loop failed: {cause.Message}");
+            case null:
+                await loop.IdleAsync(Timeout.InfiniteTimeSpan).ConfigureAwait(false);
+                return;
+            case JournalCall.Append append:
+                var appended = await _store.AppendAsync(append.Batches).ConfigureAwait(false);
+                settled = appended.IsOk;
+                if (!settled) _host.Log.AppendFailed(append.Batches.Length, appended.Verdict, appended.Reason);
+                lock (_lock)
+                {
+                    _lane.Appended(append, appended, _news);
+                    for (var i = 0; appended.IsOk && i < append.Batches.Length; i++)
+                        if (appended.Value[i] == AppendOutcome.Committed) _acked.Add(append.Batches[i], MonotonicClock.Now);
+                }
+                break;
+            case JournalCall.Resolve resolve:
+                var resolved = await _store.ResolveAsync(resolve.Batch).ConfigureAwait(false);
+                settled = resolved.IsOk;
+                lock (_lock)
+                {
+                    _lane.Resolved(resolve, resolved, _news);
+                    if (resolved is { IsOk: true, Value: BatchResolution.Committed }) _acked.Add(resolve.Batch, MonotonicClock.Now);
+                }
+                break;
         }
-    }
-
-    private async Task CommitAsync()
-    {
-        var news = new List<JournalNews>();
-        while (!_stopping.IsCancellationRequested)
-        {
-            JournalCall? call;
-            lock (_lock)
-            {
-                call = _lane.Next();
-                _idle = call is null;
-            }
-            var settled = true;
-            switch (call)
-            {
-                case null:
-                    try { await _work.WaitAsync(_stopping.Token).ConfigureAwait(false); }
-                    catch (OperationCanceledException) { return; }
-                    break;
-                case JournalCall.Append append:
-                    var appended = await _store.AppendAsync(append.Batches).ConfigureAwait(false);
-                    settled = appended.IsOk;
-                    if (!settled) _host.Log.AppendFailed(append.Batches.Length, appended.Verdict, appended.Reason);
-                    lock (_lock) _lane.Appended(append, appended, news);
-                    break;
-                case JournalCall.Resolve resolve:
-                    var resolved = await _store.ResolveAsync(resolve.Batch).ConfigureAwait(false);
-                    settled = resolved.IsOk;
-                    lock (_lock) _lane.Resolved(resolve, resolved, news);
-                    break;
-            }
-            foreach (var item in news) Tell(item);
-            news.Clear();
-            if (!settled) await Task.Delay(Pause, CancellationToken.None).ConfigureAwait(false);
-        }
+        foreach (var item in _news) Tell(item);
+        _news.Clear();
+        if (!settled) await Task.Delay(Pause, CancellationToken.None).ConfigureAwait(false);
     }
 
     private void Tell(JournalNews news)

@@ -1,8 +1,5 @@
 using System.Buffers;
-using ActorCluster.Entities.Wire;
 using ActorCluster.Persistence;
-using ActorCluster.Primitives;
-using Google.Protobuf;
 
 namespace ActorCluster.Entities;
 
@@ -88,29 +85,14 @@ public abstract partial class JournaledEntity<TEvent>
     private byte[] Content()
     {
         _window.Expire(NowMs());
-        var content = new EntitySnapshotContent();
         var state = new ArrayBufferWriter<byte>();
         SaveState(state);
-        content.State = ByteString.CopyFrom(state.WrittenSpan);
-        foreach (var (id, lowWater, lastMs, commands) in _window.Contents)
-        {
-            var client = new EntitySnapshotContent.Types.Client { IdHigh = (ulong)(id.Value >> 64), IdLow = (ulong)id.Value, LowWater = lowWater, LastUnixMs = lastMs };
-            foreach (var (sequence, entitySeq) in commands)
-            {
-                client.Sequences.Add(sequence);
-                client.EntitySeqs.Add(entitySeq);
-            }
-            content.Clients.Add(client);
-        }
-        return content.ToByteArray();
+        return SnapshotContent.Of(_window, state.WrittenSpan);
     }
 
     private void Restore(EntitySnapshot snapshot)
     {
-        var content = EntitySnapshotContent.Parser.ParseFrom(snapshot.Payload.Span);
-        LoadState(snapshot.Schema, content.State.Span);
-        foreach (var client in content.Clients)
-            _window.Restore(new ClientId(new UInt128(client.IdHigh, client.IdLow)), client.LowWater, client.LastUnixMs, client.Sequences.Zip(client.EntitySeqs));
+        LoadState(snapshot.Schema, SnapshotContent.Restore(snapshot, _window));
         _seq = _snapshotSeq = snapshot.EntitySeq;
     }
 }

@@ -339,7 +339,8 @@ public abstract partial class JournaledEntity<TEvent> : Entity, IRowOwner
         {
             var row = await host.Store.ReadJournalAsync(entity, owed.Executed, 1).ConfigureAwait(false);
             if (!row.IsOk) owed.Sink.Fail(EntityFailure.StoreAway(entity, noEffect: false));
-            else if (row.Value.Length > 0 && row.Value[0].EntitySeq == owed.Executed && row.Value[0].Result is { } kept && ReplyCodec(owed.Repeat!) is { } codec)
+            else if (row.Value.Length == 0 || row.Value[0].EntitySeq != owed.Executed) owed.Sink.Fail(EntityFailure.Forgotten(entity, owed.Executed));
+            else if (row.Value[0].Result is { } kept && ReplyCodec(owed.Repeat!) is { } codec)
                 owed.Sink.Reply(codec.Decode(kept.Span));
             else owed.Sink.Fail(EntityFailure.Unanswered(entity, owed.Repeat!.Message.GetType().Name)); // Its first copy was executed; no reply of it was kept.
         }

@@ -39,6 +39,7 @@ internal sealed class TimerBook
 
     private readonly Dictionary<(ShardNo Shard, string Entity, string Key), Held> _held = [];
     private readonly SortedSet<Held> _queue = new(new ByTime()); // Those that are not being fired.
+    private readonly Dictionary<(ShardNo Shard, string Entity, string Key), (long No, int Times, TimeSpan At)> _failing = [];
     private TimerRead? _underWay;
     private TimerRow? _cursor;
     private TimeSpan _nextPass = TimeSpan.MaxValue;
@@ -56,19 +57,25 @@ internal sealed class TimerBook
     /// <summary>Timers in memory.</summary>
     public int Count => _held.Count;
 
-    /// <summary>Shards were acquired: all that they bring is read.</summary>
+    /// <summary>Timers whose last firing has failed.</summary>
+    public int Failing => _failing.Count;
+
+    /// <summary>Shards were acquired: all that they bring is read, by one pass for as many as come while another is under way.</summary>
     public void Wanted() => _wanted = true;
 
     /// <summary>The next page to read, or null when there is none or one is under way.</summary>
     public TimerRead? NextRead(TimeSpan now)
     {
         if (_underWay is not null || now < _notBefore) return null;
-        if (_wanted || (!_inPass && (now >= _nextPass || (_leftOut && HasRoom))))
+        // A pass is not begun anew for each shard that comes meanwhile, unless it waits for room: what they bring may be due before all that is held.
+        if ((!_inPass || _waitsForRoom) && (_wanted || (!_inPass && (now >= _nextPass || (_leftOut && HasRoom)))))
+        {
+            if (!Clock.IsSet) return _underWay = new TimerRead(long.MinValue, null, 1); // Before anything else the clock, which says what is soon.
             (_inPass, _cursor, _wanted, _leftOut, _waitsForRoom) = (true, null, false, false, false);
+        }
         if (!_inPass || (_waitsForRoom && !HasRoom)) return null;
         _waitsForRoom = false;
-        // Before the first reading nobody knows what is soon; one page is not much.
-        _readUpTo = Clock.IsSet ? Clock.UnixMs(now) + (long)Horizon.TotalMilliseconds : long.MaxValue;
+        _readUpTo = Clock.UnixMs(now) + (long)Horizon.TotalMilliseconds;
         return _underWay = new TimerRead(_readUpTo, _cursor, PageRows);
     }
 
@@ -84,6 +91,7 @@ internal sealed class TimerBook
             return null;
         }
         var stepped = Clock.Read(page.NowUnixMs, now);
+        if (!_inPass) return stepped;
         _readUpTo = Math.Min(_readUpTo, Clock.UnixMs(now) + (long)Horizon.TotalMilliseconds);
         var isLast = page.Timers.Length < asked.Limit;
         foreach (var row in page.Timers)
@@ -100,7 +108,12 @@ internal sealed class TimerBook
             }
             _cursor = row;
         }
-        if (isLast) (_inPass, _nextPass) = (false, now + (Clock.IsHeld ? LookAgain : PassEvery));
+        if (isLast)
+        {
+            (_inPass, _nextPass) = (false, now + (Clock.IsHeld ? LookAgain : PassEvery));
+            // One that fails is fired in every pass: what was not for long is no timer of these shards any more.
+            foreach (var gone in _failing.Where(f => now - f.Value.At > 3 * PassEvery).Select(f => f.Key).ToList()) _failing.Remove(gone);
+        }
         return stepped;
     }
 
@@ -130,10 +143,24 @@ internal sealed class TimerBook
     }
 
     /// <summary>A firing has ended.</summary>
-    public void Fired(TimerRow row, TimerEnd end, TimeSpan now)
+    /// <returns>How many firings of this timer have failed, one after the other; 0 when this one did not.</returns>
+    public int Fired(TimerRow row, TimerEnd end, TimeSpan now)
     {
         _firing--;
         var place = (row.Shard, row.Entity, row.Timer.Key);
+        LetGo(place, row, end, now);
+        if (end != TimerEnd.Failed)
+        {
+            if (end == TimerEnd.Gone) _failing.Remove(place);
+            return 0;
+        }
+        var times = _failing.TryGetValue(place, out var known) && known.No == row.Timer.No ? known.Times + 1 : 1;
+        _failing[place] = (row.Timer.No, times, now);
+        return times;
+    }
+
+    private void LetGo((ShardNo, string, string) place, TimerRow row, TimerEnd end, TimeSpan now)
+    {
         if (!_held.TryGetValue(place, out var held) || held.Row.Timer.No != row.Timer.No) return;
         _held.Remove(place);
         if (end == TimerEnd.Again) Hold(place, row, Clock.UnixMs(now) + (long)Pause.TotalMilliseconds);
@@ -142,7 +169,7 @@ internal sealed class TimerBook
     /// <summary>How long nothing is to be done, unless something is told.</summary>
     public TimeSpan IdleFor(TimeSpan now)
     {
-        var next = _waitsForRoom ? now + PassEvery : _inPass ? _notBefore : _nextPass; // Room comes with firings, whose end is told.
+        var next = _waitsForRoom ? now + PassEvery : _inPass || _wanted ? _notBefore : _nextPass; // Room comes with firings, whose end is told.
         if (_firing < FiringMax && !Clock.IsHeld && _queue.Min is { } first) next = TimeSpan.FromTicks(Math.Min(next.Ticks, (now + TimeSpan.FromMilliseconds(first.At - Clock.UnixMs(now))).Ticks));
         return next <= now ? TimeSpan.Zero : next - now < PassEvery ? next - now : PassEvery;
     }

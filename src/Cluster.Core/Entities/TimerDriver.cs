@@ -11,15 +11,17 @@ internal sealed class TimerDriver : IAsyncDisposable
     private readonly EntityHost _host;
     private readonly Lock _lock = new();
     private readonly TimerBook _book = new();
-    private readonly SemaphoreSlim _work = new(0);
-    private readonly CancellationTokenSource _stopping = new();
-    private readonly Task _loop;
-    private int _isToldOf;
+    private readonly DriverLoop _loop;
 
     public TimerDriver(EntityHost host)
     {
         _host = host;
-        _loop = Task.Run(RunAsync);
+        // Without the loop nothing would ever be due; a node that keeps no time must not look as if it did.
+        _loop = new DriverLoop(StepAsync, cause =>
+        {
+            host.Log.TimersFailed(cause);
+            host.Ownership.Broken(ExitCodes.Invariant, $"The timers' loop failed: {cause.Message}");
+        });
     }
 
     /// <summary>The store's clock; this machine's until it was read.</summary>
@@ -40,11 +42,20 @@ internal sealed class TimerDriver : IAsyncDisposable
         }
     }
 
+    /// <summary>Timers whose last firing has failed.</summary>
+    public int Failing
+    {
+        get
+        {
+            lock (_lock) return _book.Failing;
+        }
+    }
+
     /// <summary>Shards were acquired, with whatever timers they have.</summary>
     public void Acquired()
     {
         lock (_lock) _book.Wanted();
-        Look();
+        _loop.Wake();
     }
 
     /// <summary>Rows have committed, some with timers.</summary>
@@ -55,7 +66,7 @@ internal sealed class TimerDriver : IAsyncDisposable
             foreach (var row in rows)
                 if (!row.Timers.IsEmpty) _book.Changed(shard, row.Entity, row.Timers);
         }
-        Look();
+        _loop.Wake();
     }
 
     /// <summary>An entity has read its timers, and the store's clock with them.</summary>
@@ -67,34 +78,10 @@ internal sealed class TimerDriver : IAsyncDisposable
         }
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await _stopping.CancelAsync().ConfigureAwait(false);
-        await _loop.ConfigureAwait(false);
-        _work.Dispose();
-        _stopping.Dispose();
-    }
+    public ValueTask DisposeAsync() => _loop.DisposeAsync();
 
-    private async Task RunAsync()
+    private async Task StepAsync(DriverLoop loop)
     {
-        try
-        {
-            while (!_stopping.IsCancellationRequested) await StepAsync().ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
-        {
-        }
-        catch (Exception cause)
-        {
-            // Without this loop nothing would ever be due; a node that keeps no time must not look as if it did.
-            _host.Log.TimersFailed(cause);
-            _host.Ownership.Broken(ExitCodes.Invariant, $"The timers' loop failed: {cause.Message}");
-        }
-    }
-
-    private async Task StepAsync()
-    {
-        Interlocked.Exchange(ref _isToldOf, 0);
         TimerRead? read;
         IReadOnlyList<TimerRow> due;
         TimeSpan idle;
@@ -107,7 +94,7 @@ internal sealed class TimerDriver : IAsyncDisposable
         foreach (var row in due) Fire(row);
         if (read is null)
         {
-            await _work.WaitAsync(idle, _stopping.Token).ConfigureAwait(false);
+            await loop.IdleAsync(idle).ConfigureAwait(false);
             return;
         }
         var page = await _host.Store.ReadTimersAsync(_host.Ownership.Self, read.DueBeforeUnixMs, read.After, read.Limit).ConfigureAwait(false);
@@ -156,21 +143,16 @@ internal sealed class TimerDriver : IAsyncDisposable
 
     private void Failed(TimerRow row, string reason)
     {
-        _host.Log.TimerFailed(row.Timer.Key, row.Entity, reason);
-        Ended(row, TimerEnd.Failed);
+        var times = Ended(row, TimerEnd.Failed);
+        if (System.Numerics.BitOperations.IsPow2(times)) _host.Log.TimerFailed(row.Timer.Key, row.Entity, times, reason); // Not each minute for ever.
     }
 
-    private void Ended(TimerRow row, TimerEnd end)
+    private int Ended(TimerRow row, TimerEnd end)
     {
-        lock (_lock) _book.Fired(row, end, MonotonicClock.Now);
-        Look();
-    }
-
-    private void Look()
-    {
-        if (Interlocked.Exchange(ref _isToldOf, 1) != 0) return;
-        try { _work.Release(); }
-        catch (ObjectDisposedException) { } // The life ends: the next owner keeps the time.
+        int failed;
+        lock (_lock) failed = _book.Fired(row, end, MonotonicClock.Now);
+        _loop.Wake();
+        return failed;
     }
 
     /// <summary>Takes the answer to a firing, which comes when all that it rests on is committed.</summary>

@@ -53,7 +53,7 @@ internal sealed class ClusterNode(
     public string WhyNotReady => _leaving ? "the node is stopping" : _life is not { } life ? $"the node has not started: {_startFault ?? _lastEnd ?? "waiting for the store"}" : life.Mode switch
     {
         NodeMode.Joining => $"joining: {string.Join("; ", life.Latest.JoinBlockedBy.DefaultIfEmpty("not up yet"))}",
-        NodeMode.Frozen when life.Latest.StoreRegressed is { } lost => $"frozen: {lost}",
+        NodeMode.Frozen when life.Latest.StoreRegressed is not null => $"frozen: {life.StoreFault}",
         NodeMode.Frozen => $"frozen: the store is out of reach ({life.StoreFault ?? "it answers again"})",
         NodeMode.Fenced => "fenced: this incarnation is out",
         var mode => mode.ToString(),
@@ -110,7 +110,7 @@ internal sealed class ClusterNode(
             latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0,
             [.. (latest?.Witnesses ?? []).Select(w => new WitnessStatusLine(w.Witness.Text, w.IsFresh, w.Answer, w.AskedAt is { } at ? Math.Round((MonotonicClock.Now - at).TotalSeconds, 1) : null))],
             [.. (latest?.BrokenEdges ?? []).Select(e => new BrokenLinkLine(NameOf(e.A), NameOf(e.B), Math.Round((MonotonicClock.Now - e.Since).TotalSeconds, 1), RelayOf(e)))],
-            new SettingsStatus(_governing.Version, [.. _governing.Differences.Select(d => new SettingDifferenceLine(d.Key, d.Here, d.There))]));
+            new SettingsStatus(_governing.Version, [.. _governing.Differences.Select(d => new SettingDifferenceLine(d.Key, d.Here, d.There))]), _life?.Entities.DurableTimers.Failing ?? 0);
 
         string NameOf(Incarnation inc) => names.GetValueOrDefault(inc, inc.ToString());
 
@@ -177,7 +177,7 @@ internal sealed class ClusterNode(
         try
         {
             var cluster = await OpenAsync().ConfigureAwait(false);
-            metrics.Read(() => (Mode, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Shards ?? 0, _life?.Entities.Journal.Waiting ?? 0, _life?.Regions.TellsDropped ?? 0));
+            metrics.Read(() => (Mode, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Shards ?? 0, _life?.Entities.Journal.Waiting ?? 0, _life?.Entities.DurableTimers.Failing ?? 0, _life?.Regions.TellsDropped ?? 0));
             while (!_leaving)
             {
                 var end = await OneLifeAsync(cluster).ConfigureAwait(false);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using Microsoft.Extensions.Options;
 
@@ -173,6 +174,17 @@ public sealed class RetentionOptions
 
     /// <summary>Age of members since they went down, 1 day to 10 years. One that a shard still waits for stays in any case.</summary>
     public TimeSpan DownMembers { get; set; } = TimeSpan.FromDays(7);
+
+    /// <summary>
+    /// Age of the rows of a journal, rooms' histories among them: 2 days to 100 years, or zero to keep them at any age. The owner of an entity deletes older ones, if the entity has two snapshots
+    /// that hold them.
+    /// </summary>
+    public TimeSpan JournalAge { get; set; } = TimeSpan.FromDays(365);
+
+    /// <summary>Most rows of one entity's journal, 10,000 or more; or zero to keep any number. Those of the last 24 hours stay in any case.</summary>
+    public long JournalRows { get; set; } = 1_000_000;
+
+    internal JournalLimits JournalLimits => new(JournalAge > TimeSpan.Zero ? JournalAge : null, JournalRows > 0 ? JournalRows : null, JournalLimits.DedupeWindow);
 }
 
 /// <summary>What an evicted node does.</summary>
@@ -230,6 +242,10 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
             faults.AddError($"Cluster:Limits:FrameBytes is {options.Limits.FrameBytes}; give 65,536 to 67,108,864.");
         foreach (var (key, age) in new[] { (nameof(RetentionOptions.Logs), options.Retention.Logs), (nameof(RetentionOptions.DownMembers), options.Retention.DownMembers) })
             if (age < TimeSpan.FromDays(1) || age > TimeSpan.FromDays(3650)) faults.AddError($"Cluster:Retention:{key} is {age}; give 1 to 3,650 days, for example 30.00:00:00.");
+        if (options.Retention.JournalAge != TimeSpan.Zero && (options.Retention.JournalAge < TimeSpan.FromDays(2) || options.Retention.JournalAge > TimeSpan.FromDays(36500)))
+            faults.AddError($"Cluster:Retention:JournalAge is {options.Retention.JournalAge}; give 2 to 36,500 days, for example 365.00:00:00, or 0 to keep rows of any age.");
+        if (options.Retention.JournalRows is not (0 or (>= 10_000 and <= 1_000_000_000_000)))
+            faults.AddError($"Cluster:Retention:JournalRows is {options.Retention.JournalRows}; give 10,000 or more, or 0 to keep any number.");
         foreach (var fault in options.Times.Faults()) faults.AddError(fault);
         return faults.Build();
     }

@@ -20,11 +20,12 @@ namespace ActorCluster.Hosting;
 /// <param name="Witnesses">What each witness of <c>Cluster:Downing:Witnesses</c> said last to this node.</param>
 /// <param name="BrokenLinks">Members that are connected through others only.</param>
 /// <param name="Settings">The settings that the cluster shares.</param>
+/// <param name="FailingTimers">Durable timers here whose last firing failed; each is fired again every minute, and the log says why it fails.</param>
 public sealed record ClusterStatus(
     string Node, long Incarnation, string Mode, string Store, string? StoreFault, long View, ImmutableArray<MemberStatusLine> Members, ImmutableArray<ShardStatusLine> Shards,
     ImmutableArray<SingletonStatus> Singletons,
     ImmutableArray<string> JoinBlockedBy, ImmutableArray<string> LastDecisions, string? LastEnd, int ActiveEntities, int UncommittedRows, ImmutableArray<WitnessStatusLine> Witnesses,
-    ImmutableArray<BrokenLinkLine> BrokenLinks, SettingsStatus Settings);
+    ImmutableArray<BrokenLinkLine> BrokenLinks, SettingsStatus Settings, int FailingTimers);
 
 /// <summary>One member.</summary>
 /// <param name="Name">Node name.</param>

@@ -47,6 +47,12 @@ internal static partial class HostingLog
     [LoggerMessage(1019, LogLevel.Critical, "The node stands still. {Reason}")]
     public static partial void StoreRegressed(this ILogger log, string reason);
 
+    [LoggerMessage(1030, LogLevel.Critical, "The last {Rows} rows that this node has acknowledged, which the store may have forgotten, are in {File}")]
+    public static partial void AckedExported(this ILogger log, int rows, string file);
+
+    [LoggerMessage(1031, LogLevel.Critical, "The last rows that this node has acknowledged could not be written to its data folder")]
+    public static partial void AckedNotExported(this ILogger log, Exception cause);
+
     [LoggerMessage(1014, LogLevel.Error, "The node did not leave within {Limit}; the others notice by its lease")]
     public static partial void LeaveTooLong(this ILogger log, TimeSpan limit);
 
@@ -82,6 +88,9 @@ internal static partial class HostingLog
 
     [LoggerMessage(1029, LogLevel.Information, "Frames for {Peer} go through nobody any more")]
     public static partial void RelayedNoMore(this ILogger log, Incarnation peer);
+
+    [LoggerMessage(1030, LogLevel.Warning, "The store does not answer here, but elsewhere: {Shards} shards were stopped, and {Helper} is asked to release them")]
+    public static partial void AsksForRelease(this ILogger log, int shards, Incarnation helper);
 
     [LoggerMessage(1012, LogLevel.Information, "Rejoining as a new incarnation in {Wait}")]
     public static partial void Rejoining(this ILogger log, TimeSpan wait);

@@ -59,6 +59,9 @@ internal abstract record NodeInput
     /// <summary>The entity of an individually placed shard has ended.</summary>
     public sealed record EntityEnded(ShardNo Shard, Epoch Epoch) : NodeInput;
 
+    /// <summary>A peer that lost the store has stopped these shards of its own and asks that they be released.</summary>
+    public sealed record HelpAsked(ImmutableArray<ShardRoute> Shards) : NodeInput;
+
     /// <summary>A peer announced that shards moved.</summary>
     public sealed record Moved : NodeInput;
 
@@ -133,6 +136,9 @@ internal sealed class NodeCore
             case NodeInput.EntityEnded(var shard, var epoch):
                 Ownership.Ended(shard, epoch);
                 break;
+            case NodeInput.HelpAsked(var shards):
+                Ownership.HelpAsked(shards);
+                break;
             case NodeInput.Moved:
                 // Whoever plans the next hand-offs should not wait for its poll; the others have what they need in the announcement.
                 if (Membership.IsCoordinator(now)) Ownership.Hinted();
@@ -165,7 +171,7 @@ internal sealed class NodeCore
                 throw new UnreachableException($"No rule for {input}.");
         }
         if (Membership.View != view) Ownership.Hinted();
-        Membership.OwnPlaced = Ownership.PlacedHere;
+        (Membership.OwnPlaced, Membership.TakesNothing) = (Ownership.PlacedHere, Ownership.IsHelped);
         Membership.Tick(now, Ownership.OwnsNothing, Ownership.Awaited, _effects);
         if (Membership.StoreRegressed is not null) return _effects;
         Ownership.Tick(Membership, now, _effects);

@@ -58,8 +58,11 @@ internal sealed partial class NodeLife
             case FrameType.YouAreDown:
                 Tell(new NodeInput.ToldDown(peer));
                 break;
+            case FrameType.AskRelease:
+                Tell(new NodeInput.HelpAsked([.. RoutesOf(payload).Where(r => r.Owner == peer)]));
+                break;
             case FrameType.ShardsMoved:
-                Regions.Learn([.. ShardsMoved.Parser.ParseFrom(payload).Routes.Select(r => new ShardRoute(new ShardNo(r.Shard), new Epoch(r.Epoch), new Incarnation(r.Owner)))]);
+                Regions.Learn(RoutesOf(payload));
                 Tell(new NodeInput.Moved());
                 break;
             default:
@@ -67,6 +70,9 @@ internal sealed partial class NodeLife
                 break;
         }
     }
+
+    private static ImmutableArray<ShardRoute> RoutesOf(ReadOnlySpan<byte> payload) =>
+        [.. ShardsMoved.Parser.ParseFrom(payload).Routes.Select(r => new ShardRoute(new ShardNo(r.Shard), new Epoch(r.Epoch), new Incarnation(r.Owner)))];
 
     void ILinkHandler.ReceiveEnded(Incarnation peer, LinkChannel channel) => Regions.ReceiveEnded(peer);
 
@@ -92,5 +98,5 @@ internal sealed partial class NodeLife
     void ILinkHandler.SecretDiffers(Incarnation peer) => Tell(new NodeInput.SecretDiffers(peer));
 
     private static Heartbeat FromWire(Incarnation from, Beat wire) => new(
-        from, wire.Sequence, wire.View, (NodeMode)wire.Mode, wire.StoreOk, wire.Health, wire.HearsYou, [.. wire.Row.Select(r => new ReachEntry(new Incarnation(r.Peer), r.Up))], wire.WitnessOk, wire.Placed);
+        from, wire.Sequence, wire.View, (NodeMode)wire.Mode, wire.StoreOk, wire.Health, wire.HearsYou, [.. wire.Row.Select(r => new ReachEntry(new Incarnation(r.Peer), r.Up))], wire.WitnessOk, wire.Placed, TimeSpan.FromMicroseconds(wire.ClockUs), wire.TakesNothing);
 }

@@ -43,6 +43,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private volatile Published _published;
     private volatile bool _stopping;
     private volatile string? _storeFault;
+    private volatile string _exported = "";
     private int _routeWanted;
     private readonly ConcurrentQueue<EntityId> _wanted = new(); // Bounded by the outboxes: each asks at most once in its retry interval.
     private int _entitiesWanted;
@@ -59,7 +60,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons) { Placed = [.. setup.Types.Where(t => t.IsPlaced).Select(t => t.Name)] }, ResolverChoice.WitnessesOf(setup.Options),
             new Retention { Logs = setup.Options.Retention.Logs, DownMembers = setup.Options.Retention.DownMembers }, setup.SettingsVersion);
         _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], [], [], [], ImmutableSortedDictionary<Incarnation, Incarnation>.Empty);
-        Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit), setup.Log, _faults?.Gate);
+        Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit, setup.Options.Retention.JournalLimits), setup.Log, _faults?.Gate);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
         Entities.Fanout = Regions;
         _links = new LinkTransport(
@@ -84,7 +85,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     public Task<NodeEffect.Stop> Ended => _ended.Task;
 
     /// <summary>Why the store did not answer the last control call that ended, or what it has forgotten; null while it answers and remembers.</summary>
-    public string? StoreFault => _published.StoreRegressed ?? _storeFault;
+    public string? StoreFault => _published.StoreRegressed is { } lost ? lost + _exported : _storeFault;
 
     /// <summary>The latest state, for status pages and gateways.</summary>
     public Published Latest => _published;
@@ -107,7 +108,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             var latest = _published;
             var now = MonotonicClock.Now;
             // A node that wakes from a pause finds its last review whole; only rows that are young enough bound how old its memory may be.
-            return latest is { IsWhole: true, IsTrusted: true } && now - latest.At < ReviewFresh && now - latest.RowsAt < RowsFresh && Mode is NodeMode.Serving or NodeMode.Degraded;
+            return latest.IsWhole && now - latest.At < ReviewFresh && now - latest.RowsAt < RowsFresh && Mode is NodeMode.Serving or NodeMode.Degraded;
         }
     }
 
@@ -252,11 +253,15 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var before = _published;
         var mode = membership.Mode(now);
         var newView = membership.View != _viewShown && membership.Snapshot is not null;
-        var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View;
+        var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View && membership.MayTrustRows(_core.Ownership.RowsAskedAt);
         _published = new Published(
             mode, membership.Lease.Deadline, membership.Lease.IsTrusted, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
             before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.Witnesses.States(now), membership.BrokenEdges, membership.Relays, membership.StoreRegressed);
-        if (membership.StoreRegressed is { } lost && before.StoreRegressed is null) _log.StoreRegressed(lost);
+        if (membership.StoreRegressed is { } lost && before.StoreRegressed is null)
+        {
+            _log.StoreRegressed(lost);
+            _ = Task.Run(ExportAcked); // Beats go on meanwhile.
+        }
         foreach (var witness in _published.Witnesses.Where(w => w.AskedAt is not null))
         {
             if (before.Witnesses.FirstOrDefault(w => w.Witness == witness.Witness) is { AskedAt: not null } last && last.IsFresh == witness.IsFresh) continue;
@@ -269,6 +274,23 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             if (mode is NodeMode.Frozen) Entities.DropSpeculation();
         }
         if (newView) ShowView(membership.Snapshot!);
+    }
+
+    /// <summary>What was acknowledged last may be what the store has forgotten, and is nowhere else.</summary>
+    private void ExportAcked()
+    {
+        var batches = Entities.Journal.LatestAcked();
+        if (batches.IsEmpty) return;
+        try
+        {
+            var file = AckedExport.Write(Path.Combine(_setup.Options.Data, "nodes", _setup.Options.Node.Name), Self, DateTimeOffset.UtcNow, batches);
+            _exported = $" What this node had acknowledged in the {AckedBatches.Kept.TotalSeconds:0} s before is in {file}.";
+            _log.AckedExported(batches.Sum(b => b.Rows.Length), file);
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            _log.AckedNotExported(cause);
+        }
     }
 
     /// <summary>Not at once: while silence spreads, some have noticed and others have not.</summary>
@@ -356,6 +378,10 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 break;
             case ShardEffect.Found(var rows):
                 Regions.Found(rows);
+                break;
+            case ShardEffect.AskRelease(var to, var shards):
+                _log.AsksForRelease(shards.Length, to);
+                foreach (var wire in ToWire(shards)) SendControl(to, LinkChannel.Control, FrameType.AskRelease, wire);
                 break;
             case ShardEffect.Announce(var moved):
                 foreach (var wire in ToWire(moved)) Broadcast(FrameType.ShardsMoved, wire);
@@ -459,7 +485,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     private static Beat ToWire(Heartbeat beat)
     {
-        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed };
+        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed, ClockUs = beat.Clock.Ticks / TimeSpan.TicksPerMicrosecond, TakesNothing = beat.TakesNothing };
         foreach (var entry in beat.Row) wire.Row.Add(new Beat.Types.Reach { Peer = entry.Peer.Value, Up = entry.Up });
         return wire;
     }

@@ -29,6 +29,7 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
         peer.Channels[(int)channel].Arrived(now);
         peer.LinkFactor = peer.LockFree = peer.SessionGone = false; // Whoever beats has not crashed.
         if (peer.Last is { } last && beat.Seq < last.Seq) return; // The other channel was faster: only the arrival is new.
+        if (beat.StoreOk && peer.Last is not { StoreOk: true }) peer.StoreOkSince = now;
         peer.Last = beat;
         peer.LastAt = now;
     }
@@ -107,6 +108,9 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
     public bool StoreOk(Incarnation inc, TimeSpan now) =>
         _peers.TryGetValue(inc, out var peer) && peer.Last is { StoreOk: true } && now - peer.LastAt <= times.RowFresh;
 
+    /// <summary>As <see cref="StoreOk(Incarnation, TimeSpan)"/>, and every beat has said so for that long.</summary>
+    public bool StoreOk(Incarnation inc, TimeSpan now, TimeSpan lasting) => StoreOk(inc, now) && now - _peers[inc].StoreOkSince >= lasting;
+
     /// <summary>A peer saw the witnesses at its last beat, and the beat is fresh.</summary>
     public bool WitnessOk(Incarnation inc, TimeSpan now) =>
         _peers.TryGetValue(inc, out var peer) && peer.Last is { WitnessOk: true } && now - peer.LastAt <= times.RowFresh;
@@ -120,6 +124,8 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
         public Heartbeat? Last { get; set; }
 
         public TimeSpan LastAt { get; set; }
+
+        public TimeSpan StoreOkSince { get; set; }
 
         public bool Hears { get; set; }
 

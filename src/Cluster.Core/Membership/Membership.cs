@@ -18,12 +18,11 @@ internal delegate ImmutableArray<ShardTarget> TargetPlanner(ImmutableArray<Membe
 internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, TargetPlanner plan, WitnessBoard witnesses, Func<Guid> newId, long settingsVersion = 0)
 {
     private readonly FailureDetector _detector = new(draft.Inc, times);
-    private static readonly TimeSpan ClockStep = TimeSpan.FromMilliseconds(500);
-
     private readonly LeaseWatch _leases = new(times);
     private readonly DowningDecision _downing = new(resolver, times);
     private readonly IndirectDecision _indirect = new(resolver, times);
     private readonly RelayRoutes _relays = new();
+    private readonly ClockDoubt _clocks = new();
     private readonly SortedDictionary<Incarnation, int> _channels = [];
     private readonly SortedDictionary<Incarnation, PeerState> _peers = [];
 
@@ -36,6 +35,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private bool _reading;
     private bool _readAgain;
     private TimeSpan _readAsked;
+    private long _announcedBefore;
     private ViewChange? _pending;
     private bool _pendingInDoubt;
     private bool _pendingCallUnderWay;
@@ -46,7 +46,6 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private bool _stopped;
     private Incarnation? _toldDownBy;
     private TimeSpan _nextLateProbe;
-    private TimeSpan? _wallAhead;
     private readonly SortedSet<Incarnation> _provedLate = [];
 
     /// <summary>The newest member list read.</summary>
@@ -65,6 +64,9 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
 
     /// <summary>How many individually placed entities this node serves; told in its beats, for placement by load.</summary>
     public long OwnPlaced { get; set; }
+
+    /// <summary>Told in the beats: no shard is to be given to this node.</summary>
+    public bool TakesNothing { get; set; }
 
     /// <summary>Who shares the individually placed entities of members that are lost: (members after the change, the lost).</summary>
     public Func<ImmutableArray<MemberRow>, ImmutableSortedSet<Incarnation>, Membership, ImmutableArray<Incarnation>> Heirs { get; init; } = static (_, _, _) => [];
@@ -114,9 +116,11 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     /// <summary>How far the wall clock is ahead of the monotonic one. A step is an operator's, or the end of a machine's standstill, which no clock of its own shows (protocol 4.2).</summary>
     public void NoteWallClock(TimeSpan ahead, TimeSpan now)
     {
-        if (_wallAhead is { } before && (ahead - before).Duration() > ClockStep) Lease.Doubt(now);
-        if (_wallAhead is not { } known || (ahead - known).Duration() > ClockStep) _wallAhead = ahead;
+        if (_clocks.Wall(ahead, now)) Lease.Doubt(now);
     }
+
+    /// <summary>Rows that were read since that time bound how old this node's memory may be: no sign since that the clock stood still, and none that is not settled (protocol 4.2, 4.4).</summary>
+    public bool MayTrustRows(TimeSpan asked) => Lease.IsTrusted && asked > Lease.DoubtedAt;
 
     /// <summary>Members that this node is connected to and that may execute decisions, oldest first; whoever stands first sweeps and rebalances.</summary>
     public bool IsCoordinator(TimeSpan now)
@@ -138,9 +142,19 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         _leaveSince = now;
     }
 
-    /// <summary>Whether shards may be given to that member: its lease moves, and it does not say that it is frozen (protocol 4.3, 5.1).</summary>
+    /// <summary>Whether shards may be given to that member: its lease moves, and it does not say that it is frozen or takes nothing (protocol 4.3, 5.1).</summary>
     public bool MayBeGivenShards(Incarnation inc, TimeSpan now) =>
-        inc == Self || (!IsStale(inc, now) && _detector.LastBeat(inc) is not { Mode: NodeMode.Frozen });
+        inc == Self || (!IsStale(inc, now) && _detector.LastBeat(inc) is not ({ Mode: NodeMode.Frozen } or { TakesNothing: true }));
+
+    /// <summary>Who can commit this node's releases, when it cannot (protocol 4.3): the oldest member that is heard and reaches the store. Null while this node reaches it, or may soon.</summary>
+    /// <remarks>A store that is away for all is known to all by the time for which a member that has heard nothing bad of it yet calls it reached, and one that comes back is found by all within that
+    /// time: so nobody gives up its shards to others that have lost the store too, or have only found it sooner.</remarks>
+    public Incarnation? Helper(TimeSpan now)
+    {
+        var known = times.Renew + times.CallTimeout;
+        if (!_storeFailed || Lease.Failures < 2 || now - _lastStoreOk < known + (2 * times.Heartbeat) || StoreRegressed is not null || Snapshot is not { } snapshot) return null;
+        return snapshot.Members.Where(m => m.Status == MemberStatus.Up && m.Inc != Self && _detector.IsUp(m.Inc) && _detector.StoreOk(m.Inc, now, known)).MinBy(m => (m.UpView, m.Inc))?.Inc;
+    }
 
     /// <summary>Members that are up, heard, and reach the store, as far as this node knows.</summary>
     public ImmutableArray<Incarnation> Fit(TimeSpan now) =>
@@ -181,6 +195,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     public void Heard(Heartbeat beat, LinkChannel channel, TimeSpan now, List<NodeEffect> effects)
     {
         _detector.Heard(beat, channel, now);
+        if (beat.Clock > TimeSpan.Zero && _peers.ContainsKey(beat.From) && _clocks.Peer(beat.From, beat.Clock, now)) Lease.Doubt(now);
         if (beat.View > AnnouncedView) AnnouncedView = beat.View;
         if (beat.View > View) ReadNow(now, effects);
     }
@@ -332,7 +347,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         var (mode, storeOk, witnessOk) = (Mode(now), StoreOk(now), witnesses.IsFresh(now));
         foreach (var peer in _peers.Keys)
         {
-            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk, OwnPlaced);
+            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk, OwnPlaced, now, TakesNothing);
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Control, beat));
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Data, beat));
         }
@@ -384,6 +399,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         _reading = true;
         _readAgain = false;
         _readAsked = now;
+        _announcedBefore = AnnouncedView;
         var unsettled = Missing.Length > 0 || SelfRow.Status != MemberStatus.Up || Snapshot?.Members.Any(m => m.Status is MemberStatus.Joining or MemberStatus.Leaving) != false;
         _nextRead = now + (unsettled ? times.PollUnsettled : times.PollCalm);
         effects.Add(new NodeEffect.Call(new ControlCall.ReadCluster()));
@@ -418,7 +434,10 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
                 Stop(ExitCodes.Evicted, string.Create(CultureInfo.InvariantCulture, $"The store was recovered: it is at generation {there.StoreGeneration}, and {Self} is of generation {here.StoreGeneration}."), effects);
                 return;
             }
-            if ((there.StoreGeneration, there.View).CompareTo((here.StoreGeneration, here.View)) < 0)
+            // A member announces what it has read, and this was asked for later.
+            if (there.StoreGeneration == here.StoreGeneration && there.View < _announcedBefore && here.View < _announcedBefore)
+                Regressed(string.Create(CultureInfo.InvariantCulture, $"the store shows view {there.View}, but a member has seen view {_announcedBefore}"), effects);
+            else if ((there.StoreGeneration, there.View).CompareTo((here.StoreGeneration, here.View)) < 0)
                 Regressed(string.Create(CultureInfo.InvariantCulture, $"the store shows generation {there.StoreGeneration}, view {there.View}, but this node has seen generation {here.StoreGeneration}, view {here.View}"), effects);
         }
         if (StoreRegressed is not null || _stopped) return;
@@ -435,6 +454,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         foreach (var gone in _peers.Keys.Except(live.Select(m => m.Inc)).ToList()) _peers.Remove(gone);
         foreach (var member in live) _peers.TryAdd(member.Inc, new PeerState { NextProbe = now });
         _detector.SetPeers(_peers.Keys);
+        _clocks.Keep(_peers.Keys);
         if (snapshot.Find(Self) is null && Self <= snapshot.Cluster.Forgotten)
         {
             // It slept for days: it was evicted, and its row is gone. To join under the same number would bring a dead incarnation back.

@@ -28,6 +28,7 @@ internal sealed class Pruning(Retention retention, Func<TimeSpan, bool> mayPrune
     private static readonly TimeSpan BetweenBatches = TimeSpan.FromSeconds(1);
 
     private ControlCall? _underWay;
+    private LoggedEpoch? _after;
     private TimeSpan? _next;
 
     public void Tick(TimeSpan now, List<NodeEffect> effects)
@@ -39,7 +40,7 @@ internal sealed class Pruning(Retention retention, Func<TimeSpan, bool> mayPrune
             _next = now + (retention.Every / 60);
             return;
         }
-        _underWay = new ControlCall.Prune(retention.Logs, retention.DownMembers, BatchRows);
+        _underWay = new ControlCall.Prune(retention.Logs, retention.DownMembers, BatchRows, _after);
         effects.Add(new NodeEffect.Call(_underWay));
     }
 
@@ -48,7 +49,13 @@ internal sealed class Pruning(Retention retention, Func<TimeSpan, bool> mayPrune
         if (!ReferenceEquals(answer.Call, _underWay)) return;
         _underWay = null;
         // In doubt or not sent: nothing rests on it, the next look finds what is left.
-        var more = answer.IsOk && answer.As<PrunedRows>() is var pruned && Math.Max(Math.Max(pruned.Members, pruned.Views), pruned.Epochs) >= BatchRows;
+        var more = false;
+        if (answer.IsOk)
+        {
+            var pruned = answer.As<PrunedRows>();
+            _after = pruned.Next;
+            more = _after is not null || Math.Max(pruned.Members, pruned.Views) >= BatchRows;
+        }
         _next = now + (more ? BetweenBatches : retention.Every);
     }
 }

@@ -39,11 +39,11 @@ internal abstract record ControlCall
 
     public sealed record ClearPrevious(Incarnation Previous, ImmutableArray<(ShardNo Shard, Epoch Epoch)> Shards) : ControlCall;
 
-    public sealed record RevokeOfDown : ControlCall;
+    public sealed record RevokeOfDown(ImmutableArray<Incarnation> Heirs) : ControlCall;
 
     public sealed record Retarget(ImmutableArray<ShardRetarget> Retargets) : ControlCall;
 
-    public sealed record Prune(TimeSpan Logs, TimeSpan DownMembers, int Limit) : ControlCall;
+    public sealed record Prune(TimeSpan Logs, TimeSpan DownMembers, int Limit, LoggedEpoch? After) : ControlCall;
 
     /// <summary>Makes the call; the one place where the values become calls.</summary>
     public async ValueTask<ControlAnswer> RunAsync(IControlStore store) => this switch
@@ -63,9 +63,9 @@ internal abstract record ControlCall
         RevertHandoff(var owner, var shards) => ControlAnswer.Of(this, await store.RevertHandoffAsync(owner, shards).ConfigureAwait(false)),
         Release(var owner, var releases) => ControlAnswer.Of(this, await store.ReleaseAsync(owner, releases).ConfigureAwait(false)),
         ClearPrevious(var previous, var shards) => ControlAnswer.Of(this, await store.ClearPreviousAsync(previous, shards).ConfigureAwait(false)),
-        RevokeOfDown => ControlAnswer.Of(this, await store.RevokeOfDownAsync().ConfigureAwait(false)),
+        RevokeOfDown(var heirs) => ControlAnswer.Of(this, await store.RevokeOfDownAsync(heirs).ConfigureAwait(false)),
         Retarget(var retargets) => ControlAnswer.Of(this, await store.RetargetAsync(retargets).ConfigureAwait(false)),
-        Prune(var logs, var downMembers, var limit) => ControlAnswer.Of(this, await store.PruneAsync(logs, downMembers, limit).ConfigureAwait(false)),
+        Prune(var logs, var downMembers, var limit, var after) => ControlAnswer.Of(this, await store.PruneAsync(logs, downMembers, limit, after).ConfigureAwait(false)),
         _ => throw new UnreachableException($"No rule for {this}."),
     };
 }

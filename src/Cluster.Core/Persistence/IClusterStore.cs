@@ -18,8 +18,15 @@ public sealed record StoredSettings(long Version, ImmutableSortedDictionary<stri
 /// <param name="View">The newest view, so that a renewal tells of changes too.</param>
 public sealed record Renewal(long LeaseSeq, long View);
 
+/// <summary>A row of the log of epochs.</summary>
+public readonly record struct LoggedEpoch(ShardNo Shard, Epoch Epoch);
+
 /// <summary>How many rows a prune deleted.</summary>
-public readonly record struct PrunedRows(int Members, int Views, int Epochs);
+/// <param name="Members">Down members.</param>
+/// <param name="Views">Views.</param>
+/// <param name="Epochs">Acquired epochs.</param>
+/// <param name="Next">The last row of the log of epochs that was looked at: the next call goes on behind it. Null at the log's end.</param>
+public readonly record struct PrunedRows(int Members, int Views, int Epochs, LoggedEpoch? Next);
 
 /// <summary>A shard to be given up by its owner, and who should have it next.</summary>
 public readonly record struct ShardRelease(ShardNo Shard, Epoch Epoch, Incarnation? Target);
@@ -38,7 +45,7 @@ public readonly record struct ShardRetarget(ShardNo Shard, Epoch Epoch, Incarnat
 public readonly record struct ShardPlacement(string Type, string Key, Incarnation Target);
 
 /// <summary>What a node reads of the shard rows at every poll. Most rows of placed types are not in it, however many there are.</summary>
-/// <param name="Rows">By number: all rows of hashed types; of placed ones those that are free or being handed off, at most <see cref="UnsettledMax"/>.</param>
+/// <param name="Rows">By number: all rows of hashed types; of placed ones those that are free or being handed off, at most <see cref="UnsettledMax"/> of each type.</param>
 /// <param name="Own">How many rows of placed types the reader owns.</param>
 /// <param name="OwnMarks">The sum of their marks (<see cref="Mark"/>): other rows, or another epoch, give another sum.</param>
 public sealed record ShardPicture(ImmutableArray<ShardRow> Rows, long Own, long OwnMarks)
@@ -50,7 +57,7 @@ public sealed record ShardPicture(ImmutableArray<ShardRow> Rows, long Own, long 
     public static long Mark(ShardNo shard, Epoch epoch) => ((shard.Value * 2_654_435_761) + (epoch.Value * 40_503)) % 4_294_967_291;
 
     /// <summary>Rows of placed types in one picture; the others come when these are settled.</summary>
-    public const int UnsettledMax = 4_096;
+    public const int UnsettledMax = 1_024;
 }
 
 /// <summary>
@@ -100,11 +107,12 @@ public interface IControlStore
     ValueTask<StoreResult<bool>> IsSessionGoneAsync(Incarnation inc) => new(StoreResult.Ok(false));
 
     /// <summary>
-    /// Acquires every free shard whose target is <paramref name="inc"/> and whose type it hosts (<see cref="MemberRow.Types"/>): epoch + 1,
+    /// Acquires free shards whose target is <paramref name="inc"/> and whose type it hosts (<see cref="MemberRow.Types"/>): epoch + 1,
     /// owner set, previous owner cleared, one row in the shard log. Fenced when <paramref name="inc"/> is not up; its member row is locked meanwhile, so that an eviction waits.
     /// A row of an exclusive type that names a previous owner is taken only if that member's row says <see cref="MemberRow.DeadProof"/>, or its lease is one of
     /// <paramref name="stale"/> and has not moved since (protocol 4.5); else it stays as it is.
     /// </summary>
+    /// <remarks>A store may leave some of thousands: ask again until none is left.</remarks>
     /// <param name="inc">Who acquires.</param>
     /// <param name="stale">Leases that the caller watched for the whole TTL.</param>
     ValueTask<StoreResult<ImmutableArray<AcquiredShard>>> AcquireAsync(Incarnation inc, IReadOnlyCollection<LeaseSeen>? stale = null);
@@ -124,10 +132,11 @@ public interface IControlStore
     /// <returns>One row for each, in order. Conflict when a type is not registered as placed; nothing was written.</returns>
     ValueTask<StoreResult<ImmutableArray<ShardRow>>> PlaceAsync(IReadOnlyList<ShardPlacement> placements);
 
-    /// <summary>The owner tells that the entities of placed shards have ended: no owner, no target, and nobody acquires them again. Returns the shards that ended now.</summary>
+    /// <summary>The owner tells that the entities of placed shards have ended: no owner, no target, and nobody acquires them again; their timers go. Returns the shards that ended now.</summary>
     ValueTask<StoreResult<ImmutableArray<ShardNo>>> EndAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);
 
-    /// <summary>Deletes rows that ended longer ago than <paramref name="age"/> by the store's time, at most 1,000. Returns how many.</summary>
+    /// <summary>Deletes what is left of entities that ended longer ago than <paramref name="age"/> by the store's time: their journal from its beginning, at most 1,000 rows a call, and with its
+    /// last row the snapshots, the log of epochs and the shard's row. Returns how many rows were deleted; there may be more unless it is 0.</summary>
     ValueTask<StoreResult<int>> PruneEndedAsync(TimeSpan age);
 
     /// <summary>Reads the rows named, by number; rows that do not exist are missing from the answer.</summary>
@@ -148,8 +157,9 @@ public interface IControlStore
     /// <summary>A former owner tells that it has stopped: clears <c>previous</c> where it is named and the row's epoch is the one it lost.</summary>
     ValueTask<StoreResult<int>> ClearPreviousAsync(Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);
 
-    /// <summary>The sweep: revokes rows whose owner is down. Returns how many; a store may leave some of thousands for the next call.</summary>
-    ValueTask<StoreResult<int>> RevokeOfDownAsync();
+    /// <summary>The sweep: revokes rows whose owner is down. Those of placed types are shared out like those of <see cref="ViewChange.Heirs"/>, others have no target.
+    /// With heirs and no such row it shares out free rows of placed types whose target is down. Returns how many; a store may leave some of thousands for the next call.</summary>
+    ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs);
 
     /// <summary>The sweep: gives free rows a target, each only if it is still as it was read. Returns the shards that changed.</summary>
     ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets);
@@ -161,8 +171,9 @@ public interface IControlStore
     /// </summary>
     /// <param name="logs">Age of views and epochs, zero or more.</param>
     /// <param name="downMembers">Age of down members since they went down, zero or more.</param>
-    /// <param name="limit">Most rows of each kind, 1 to 10,000: a call is one short transaction. Where a count is the limit, there may be more.</param>
-    ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit);
+    /// <param name="limit">Most members and views that go, and most epochs that are looked at, 1 to 10,000: no transaction of a call is long. Where a count is the limit, there may be more.</param>
+    /// <param name="after">Looks at epochs behind this one; null begins with the first.</param>
+    ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit, LoggedEpoch? after = null);
 }
 
 /// <summary>
@@ -208,8 +219,17 @@ public interface IJournalStore
     /// <summary>Writes a snapshot, keeps the two newest. Fenced when the shard has another owner or epoch.</summary>
     ValueTask<StoreResult<bool>> SaveSnapshotAsync(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot);
 
-    /// <summary>Deletes at most 1,000 of an entity's rows below a sequence, never at or above its older snapshot. Returns how many.</summary>
-    ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq);
+    /// <summary>Finds entities whose oldest row is to go (<see cref="TruncateAsync"/>), by key, whoever owns them.</summary>
+    /// <param name="limits">What is kept.</param>
+    /// <param name="after">Looks at entities behind this one; empty begins with the first.</param>
+    /// <param name="limit">Most entities that are looked at, 1 to 10,000; only those with two snapshots are.</param>
+    ValueTask<StoreResult<OldRows>> FindOldRowsAsync(JournalLimits limits, string after, int limit);
+
+    /// <summary>
+    /// Deletes at most 1,000 of an entity's oldest rows: what is older, by the store's own clock, than the limits let be kept. Never a row at or above its older snapshot, and none while that
+    /// one is damaged. Fenced when the shard has another owner or epoch. Returns how many; where that is 1,000 there may be more.
+    /// </summary>
+    ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, JournalLimits limits);
 
     /// <summary>A read that confirms ownership: which of the given (shard, epoch) pairs are owned by <paramref name="owner"/> right now.</summary>
     ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards);

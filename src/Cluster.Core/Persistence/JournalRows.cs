@@ -73,3 +73,36 @@ public sealed record EntityRecord(EntitySnapshot? Snapshot, ImmutableArray<Journ
 /// <param name="Schema">Name of the state's schema, 1 to 64 characters.</param>
 /// <param name="Payload">The state, the window of command ids included.</param>
 public sealed record EntitySnapshot(string Entity, long EntitySeq, string Schema, ReadOnlyMemory<byte> Payload);
+
+/// <summary>How much of each entity's journal is kept.</summary>
+/// <param name="Age">Older rows go; null keeps rows of any age.</param>
+/// <param name="Rows">Rows beyond the newest so many go; null keeps any number.</param>
+/// <param name="Youngest">Rows younger than this stay in any case: a command that is sent again is answered from its row.</param>
+public sealed record JournalLimits(TimeSpan? Age, long? Rows, TimeSpan Youngest)
+{
+    /// <summary>How long a client's commands are remembered after its last one.</summary>
+    public static readonly TimeSpan DedupeWindow = TimeSpan.FromHours(24);
+
+    /// <summary>Most rows that one call deletes.</summary>
+    public const int SliceRows = 1_000;
+
+    /// <summary>Something may go at all.</summary>
+    public bool IsSet => Age is not null || Rows is not null;
+
+    /// <summary>Rows that were stored later than this stay. By the store's clock.</summary>
+    internal long YoungAfterMs(long nowUnixMs) => nowUnixMs - (long)Youngest.TotalMilliseconds;
+
+    /// <summary>Rows that were not stored later than this go for their age alone.</summary>
+    internal long OldUpToMs(long nowUnixMs) => Age is { } age ? Math.Min(YoungAfterMs(nowUnixMs), nowUnixMs - (long)age.TotalMilliseconds) : long.MinValue;
+
+    /// <summary>Rows up to this one go for their number, unless they are young.</summary>
+    internal long SurplusUpTo(long lastSeq) => Rows is { } rows ? lastSeq - rows : 0;
+
+    internal bool LetGo(long seq, long storedAtMs, long lastSeq, long nowUnixMs) =>
+        storedAtMs <= OldUpToMs(nowUnixMs) || (seq <= SurplusUpTo(lastSeq) && storedAtMs <= YoungAfterMs(nowUnixMs));
+}
+
+/// <summary>Entities with rows that are to go.</summary>
+/// <param name="Entities">By key, each with its shard.</param>
+/// <param name="Next">The last entity that was looked at: the next call goes on behind it. Null when there are no more.</param>
+public sealed record OldRows(ImmutableArray<(string Entity, ShardNo Shard)> Entities, string? Next);

@@ -14,6 +14,7 @@ internal sealed partial class Ownership
     private const int WantedMax = 100_000;
     private const int GivenUpMax = 100_000;
     private const int Shares = 64;
+    private const int RevokedAtOnce = 4_096; // About so many by a sweep of a store.
     private static readonly TimeSpan PlacedSweepEvery = TimeSpan.FromSeconds(5);
 
     private readonly HashSet<EntityId> _isWanted = []; // Only asked, never iterated.
@@ -21,9 +22,11 @@ internal sealed partial class Ownership
     private readonly Queue<ShardNo> _givenUpPlaced = new();
     private readonly Dictionary<Incarnation, (long Told, long Given)> _given = []; // Only asked, never iterated.
     private long _placedMarks;
+    private long _changesWhenAsked;
     private bool _ownDiffers;
     private TimeSpan _ownAsked;
     private TimeSpan _nextPlacedSweep;
+    private long _viewSwept = -1;
 
     /// <summary>How many individually placed entities have their shard here.</summary>
     public long PlacedHere { get; private set; }
@@ -48,8 +51,8 @@ internal sealed partial class Ownership
     {
         if (types.Placed.IsEmpty) return [];
         var hosts = after.Where(m => m.Status == MemberStatus.Up && !losing.Contains(m.Inc) && types.Placed.All(m.Hosts)).OrderBy(m => m.Inc);
-        var lost = losing.Sum(inc => membership.PlacedAt(inc));
-        return LoadPlacement.Deal(hosts, inc => membership.PlacedAt(inc), Shares, Math.Max(1, lost / (double)Shares));
+        var lost = losing.IsEmpty ? RevokedAtOnce : losing.Sum(inc => membership.PlacedAt(inc));
+        return LoadPlacement.Deal(hosts, inc => LoadOf(inc, membership), Shares, Math.Max(1, lost / (double)Shares));
     }
 
     private bool IsPlaced(ShardNo no) => _held.TryGetValue(no, out var held) && types.IsPlaced(held.Type);
@@ -104,15 +107,23 @@ internal sealed partial class Ownership
         if (isNews) effects.Add(new NodeEffect.Hint());
     }
 
-    /// <summary>Number and epochs of the own rows tell whether the store and this node agree. Twice, since a picture may be older than an acquire or a release that has been answered.
+    /// <summary>Number and epochs of the own rows tell whether the store and this node agree. A picture that was read while own rows came or went says nothing, and any other must say twice that they differ.
     /// While they differ, the own rows do not count as read: nothing is served from memory on the strength of them, and the frozen state does not end.</summary>
     private void CompareOwn(ShardPicture picture, TimeSpan now, List<NodeEffect> effects)
     {
         var differs = (picture.Own, picture.OwnMarks) != (PlacedHere, _placedMarks);
+        if (differs && ChangesOfOwn != _changesWhenAsked)
+        {
+            _readWanted = true;
+            return;
+        }
         if (!differs) RowsAskedAt = _readAsked;
         else if (_ownDiffers) Call(new ControlCall.ReadOwn(self), now, () => _ownAsked = now, effects);
         _ownDiffers = differs;
     }
+
+    /// <summary>Grows with every call that may change own rows, when it is sent and when it is answered.</summary>
+    private long ChangesOfOwn { get; set; }
 
     private void OwnRead(ImmutableArray<ShardRow> rows, TimeSpan now, List<NodeEffect> effects)
     {
@@ -168,12 +179,25 @@ internal sealed partial class Ownership
         foreach (var settled in _free.Keys.Where(no => !free.Contains(no)).ToList()) _free.Remove(settled);
     }
 
-    /// <summary>A row that an eviction had to pass over is not in the picture: the store looks for such ones by itself.</summary>
-    private void SweepPlaced(TimeSpan now, List<NodeEffect> effects)
+    /// <summary>A row that an eviction passed over, be it locked or one of very many, is not in the picture: the store looks for such ones by itself, at once in a new view.</summary>
+    private void SweepPlaced(Membership.Membership membership, ImmutableArray<MemberRow> members, TimeSpan now, List<NodeEffect> effects)
     {
-        if (types.Placed.IsEmpty || now < _nextPlacedSweep) return;
-        _nextPlacedSweep = now + PlacedSweepEvery;
-        Call(new ControlCall.RevokeOfDown(), now, static () => { }, effects);
+        if (types.Placed.IsEmpty || (now < _nextPlacedSweep && membership.View == _viewSwept)) return;
+        (_nextPlacedSweep, _viewSwept) = (now + PlacedSweepEvery, membership.View);
+        RevokeOfDown(membership, members, now, effects);
         Call(new ControlCall.PruneEnded(times.EndedRetention), now, static () => { }, effects);
     }
+
+    private void Revoked(ControlCall.RevokeOfDown call, int count, List<NodeEffect> effects)
+    {
+        if (count == 0) return;
+        foreach (var heir in call.Heirs)
+            if (_given.TryGetValue(heir, out var given)) _given[heir] = given with { Given = given.Given + Math.Max(1, count / Shares) };
+        _nextSweep = _nextPlacedSweep = default; // There may be more.
+        Hinted();
+        effects.Add(new NodeEffect.Hint());
+    }
+
+    private void RevokeOfDown(Membership.Membership membership, ImmutableArray<MemberRow> members, TimeSpan now, List<NodeEffect> effects) =>
+        Call(new ControlCall.RevokeOfDown(HeirsOf(members, [], membership)), now, static () => { }, effects);
 }

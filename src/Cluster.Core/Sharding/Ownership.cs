@@ -26,6 +26,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     private ImmutableArray<ShardRow> _rows = [];
     private TimeSpan _readAsked;
     private TimeSpan _nextRead;
+    private TimeSpan _readFrom;
     private bool _readWanted = true;
     private bool _acquireWanted;
     private TimeSpan _nextSweep;
@@ -76,9 +77,11 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         if (!me.IsLive || membership.Snapshot is null) return;
         if (_acquireWanted && me.Status == MemberStatus.Up && membership.Lease.IsLive(now)) Call(new ControlCall.Acquire(self, membership.StaleAmong(_rows.Where(r => r.Target == self && r.State == ShardState.Free).Select(r => r.Previous).OfType<Incarnation>(), now)), now, () => _acquireWanted = false, effects);
         var interval = membership.Missing.Length > 0 || me.Status != MemberStatus.Up ? times.PollUnsettled : times.PollCalm;
-        if (_readWanted || now >= _nextRead)
-            Call(new ControlCall.ReadPicture(self), now, () => (_readWanted, _readAsked, _nextRead) = (false, now, now + interval), effects);
+        if (now >= _readFrom && (_readWanted || now >= _nextRead || membership.Lease.AwaitsRowsAfter(_readAsked)))
+            Call(new ControlCall.ReadPicture(self), now, () => (_readWanted, _readAsked, _nextRead, _changesWhenAsked) = (false, now, now + interval, ChangesOfOwn), effects);
         Place(membership, now, effects);
+        Help(membership, now, effects);
+        AskForHelp(membership, now, effects);
         DriveHandoffs(membership, now, effects);
         if (now >= _nextSweep && membership.IsCoordinator(now)) Sweep(membership, now, effects);
     }
@@ -92,7 +95,11 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     /// <summary>The driver has ended what ran of lost shards; only now may a taker-over of an exclusive one be told so (protocol 4.5).</summary>
     public void Stopped(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards)
     {
-        foreach (var shard in shards) _readWanted |= _ending.Remove(shard);
+        foreach (var shard in shards)
+        {
+            _readWanted |= _ending.Remove(shard);
+            if (_held.TryGetValue(shard.Shard, out var held) && held.Epoch == shard.Epoch && held.Phase == Phase.Stopping) held.Phase = Phase.Releasing;
+        }
     }
 
     /// <summary>A write to a shard was refused by the store.</summary>
@@ -106,7 +113,10 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     {
         if (!_underWay.TryGetValue(answer.Call.GetType(), out var asked) || !ReferenceEquals(asked, answer.Call)) return;
         _underWay.Remove(answer.Call.GetType());
+        if (ChangesOwn(answer.Call)) ChangesOfOwn++;
         // A store that is away refuses within a millisecond; whatever is wanted of it would be asked thousands of times a second.
+        // News may come faster than very many rows can be read; a third of the time is enough for that.
+        if (answer.Call is ControlCall.ReadPicture) _readFrom = now + TimeSpan.FromTicks(Math.Min((now - _readAsked).Ticks * 2, times.PollUnsettled.Ticks * 2));
         if (answer.Verdict is StoreVerdict.NotSent or StoreVerdict.InDoubt) _callsFrom = now + times.PollUnsettled;
         switch (answer.Call)
         {
@@ -128,7 +138,9 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
             case ControlCall.ReadOwn or ControlCall.ReadRows or ControlCall.Place or ControlCall.PruneEnded:
                 break; // Asked again by whoever still wants it.
             case ControlCall.Acquire when answer.IsOk:
-                Own(answer.As<ImmutableArray<AcquiredShard>>(), effects);
+                var acquired = answer.As<ImmutableArray<AcquiredShard>>();
+                _acquireWanted |= !acquired.IsEmpty; // There may be more.
+                Own(acquired, effects);
                 break;
             case ControlCall.Acquire when answer.Verdict == StoreVerdict.InDoubt:
                 _readWanted = true; // What was acquired shows in the rows.
@@ -139,9 +151,11 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
             case ControlCall.RevertHandoff revert when answer.IsOk:
                 Reverted(revert, answer.As<ImmutableArray<ShardNo>>(), effects);
                 break;
+            case ControlCall.RevokeOfDown revoke when answer.IsOk:
+                Revoked(revoke, answer.As<int>(), effects);
+                break;
             case ControlCall.PlanHandoff or ControlCall.Retarget when answer.IsOk && answer.As<ImmutableArray<ShardNo>>().Length > 0:
-            case ControlCall.RevokeOfDown when answer.IsOk && answer.As<int>() > 0:
-                _readWanted = _acquireWanted = true;
+                Hinted();
                 effects.Add(new NodeEffect.Hint());
                 break;
             default:
@@ -155,8 +169,11 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         // One of a kind at a time, and none at once after one that the store did not answer: asked again at a later tick.
         if (now < _callsFrom || !_underWay.TryAdd(call.GetType(), call)) return;
         started();
+        if (ChangesOwn(call)) ChangesOfOwn++;
         effects.Add(new NodeEffect.Call(call));
     }
+
+    private static bool ChangesOwn(ControlCall call) => call is ControlCall.Acquire or ControlCall.Release or ControlCall.End;
 
     /// <summary>Reads follow each other, so a later one shows no less, whatever else is under way. Both are sorted by number.</summary>
     private string? Shrunk(ImmutableArray<ShardRow> rows)
@@ -304,14 +321,8 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     /// <summary>A release that was sent is final: from here on this epoch is never served again, whatever the reply.</summary>
     private void Release(Membership.Membership membership, ImmutableArray<(ShardNo No, Epoch Epoch, Incarnation? Target)> shards, TimeSpan now, List<NodeEffect> effects)
     {
-        var untargeted = shards.Where(s => s.Target is null).Select(s => s.No).ToHashSet();
-        var planned = ShardAllocation.Place([.. membership.Snapshot!.Members.Where(m => m.Inc != self)], _rows, [.. _rows.Where(r => untargeted.Contains(r.No))], rules: types)
-            .ToDictionary(t => t.Shard, t => t.Target);
-        var heirs = shards.Any(s => s.Target is null && IsPlaced(s.No)) ? HeirsOf([.. membership.Snapshot.Members.Where(m => m.Inc != self && membership.MayBeGivenShards(m.Inc, _readAsked))], [self], membership) : [];
-        Incarnation? Heir(ShardNo no) => !heirs.IsEmpty && IsPlaced(no) ? heirs[(int)(no.Value % heirs.Length)] : null;
-        var releases = shards.Select(s => new ShardRelease(s.No, s.Epoch, s.Target ?? (planned.TryGetValue(s.No, out var t) ? t : Heir(s.No)))).ToImmutableArray();
         Call(
-            new ControlCall.Release(self, releases),
+            new ControlCall.Release(self, Aimed(membership, self, shards)),
             now,
             () =>
             {
@@ -337,7 +348,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         var reopen = ImmutableArray.CreateBuilder<(ShardNo, Epoch)>();
         foreach (var (shard, epoch) in revert.Shards)
         {
-            if (!done.Contains(shard) || !_held.TryGetValue(shard, out var held) || held.Epoch != epoch || held.Phase == Phase.Releasing) continue;
+            if (!done.Contains(shard) || !_held.TryGetValue(shard, out var held) || held.Epoch != epoch || held.Phase is Phase.Stopping or Phase.Releasing) continue;
             held.HandoffTo = null;
             if (held.Phase == Phase.Serving) continue;
             held.Phase = Phase.Serving;
@@ -356,8 +367,8 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         var members = all.Where(m => membership.MayBeGivenShards(m.Inc, now)).ToImmutableArray();
         NoteWell(members, membership, now);
         bool IsDown(Incarnation? inc) => inc is { } x && all.Any(m => m.Inc == x && !m.IsLive);
-        SweepPlaced(now, effects);
-        if (_rows.Any(r => IsDown(r.Owner))) Call(new ControlCall.RevokeOfDown(), now, static () => { }, effects);
+        SweepPlaced(membership, members, now, effects);
+        if (_rows.Any(r => IsDown(r.Owner))) RevokeOfDown(membership, members, now, effects);
 
         // A type that nobody hosts now waits for a member that does; it must not hold up the others.
         var hosted = _rows.Select(r => r.Type).Distinct().Where(t => members.Any(m => MayServe(membership, m.Inc, t))).ToHashSet(StringComparer.Ordinal);
@@ -448,6 +459,9 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         Serving,
         Draining,
         Drained,
+
+        /// <summary>Given up, and something of it may still run.</summary>
+        Stopping,
         Releasing,
     }
 

@@ -39,6 +39,9 @@ internal enum FrameType : byte
 
     /// <summary>The sender has lost the other channel: what it sent there lately may not have arrived, although the receiver lost it long before; without content.</summary>
     SentMayBeLost = 5,
+
+    /// <summary>The sender does not reach the store and asks that its shards, which it has stopped, be released (<see cref="Wire.ShardsMoved"/>).</summary>
+    AskRelease = 6,
     EntityMessage = 16,
     EntityReply = 17,
     StreamsTaken = 18,

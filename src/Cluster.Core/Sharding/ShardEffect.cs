@@ -29,6 +29,9 @@ internal static class ShardEffect
     /// <summary>Rows of individually placed entities that were looked up, or made: their numbers, and where they are served. One that has ended is refused from now on.</summary>
     public sealed record Found(ImmutableArray<ShardRow> Rows) : NodeEffect;
 
+    /// <summary>Ask a member that reaches the store to release these shards: nothing of them runs here, and nothing will.</summary>
+    public sealed record AskRelease(Incarnation To, ImmutableArray<ShardRoute> Shards) : NodeEffect;
+
     /// <summary>Tell every peer where these shards are served now (H7).</summary>
     public sealed record Announce(ImmutableArray<ShardRoute> Moved) : NodeEffect;
 }

@@ -65,12 +65,12 @@ internal sealed class TestStore(IClusterStore store, PauseGate gate, Func<bool> 
 
     public ValueTask<StoreResult<int>> ClearPreviousAsync(Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Do(s => s.ClearPreviousAsync(previous, shards));
 
-    public ValueTask<StoreResult<int>> RevokeOfDownAsync() => Do(s => s.RevokeOfDownAsync());
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs) => Do(s => s.RevokeOfDownAsync(heirs));
 
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>
         mayTarget() ? Do(s => s.RetargetAsync(retargets)) : ValueTask.FromResult(StoreResult.Ok(ImmutableArray<ShardNo>.Empty));
 
-    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit) => Do(s => s.PruneAsync(logs, downMembers, limit));
+    public ValueTask<StoreResult<PrunedRows>> PruneAsync(TimeSpan logs, TimeSpan downMembers, int limit, LoggedEpoch? after = null) => Do(s => s.PruneAsync(logs, downMembers, limit, after));
 
     public ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches) => Do(s => s.AppendAsync(batches));
 
@@ -84,7 +84,9 @@ internal sealed class TestStore(IClusterStore store, PauseGate gate, Func<bool> 
 
     public ValueTask<StoreResult<bool>> SaveSnapshotAsync(ShardNo shard, Epoch epoch, Incarnation owner, EntitySnapshot snapshot) => Do(s => s.SaveSnapshotAsync(shard, epoch, owner, snapshot));
 
-    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq) => Do(s => s.TruncateAsync(shard, epoch, owner, entity, belowSeq));
+    public ValueTask<StoreResult<OldRows>> FindOldRowsAsync(JournalLimits limits, string after, int limit) => Do(s => s.FindOldRowsAsync(limits, after, limit));
+
+    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, JournalLimits limits) => Do(s => s.TruncateAsync(shard, epoch, owner, entity, limits));
 
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Do(s => s.ConfirmAsync(owner, shards));
 

@@ -31,7 +31,7 @@ internal sealed record PlantedBug(string Name, SimulationOptions Options, int Se
 /// <summary>The mutation list of protocol section 8, and one bug for every other checker.</summary>
 internal static class PlantedBugs
 {
-    private static SimulationOptions Usual { get; } = new() { Strategy = "keep-majority", Buggify = false, Timers = false };
+    private static SimulationOptions Usual { get; } = new() { Strategy = "keep-majority", Buggify = false, Timers = false, Truncates = false, Regresses = false };
 
     private static SimulationOptions Pruning { get; } = Usual with { Buggify = true, Nodes = 3, SharedHost = false };
 
@@ -42,22 +42,24 @@ internal static class PlantedBugs
         Host("in doubt taken for committed", SimMutation.SkipResolve, 20, ["I3", "I5", "I11", "Exit", "7.6"], SimFault.LostReplies, SimFault.StoreCutOff),
         new("a read check is used again", Usual with { Mutation = SimMutation.ReusesAReadCheck, Nodes = 2, Clients = 8 }, 20, ["I7"]) { Faults = LosesTheStoreAfterTheOthers },
         Host("a lease by the wall clock", SimMutation.WallClockLease, 40, ["I6", "I8", "I12"], SimFault.WallJump),
-        Host("a lease by a clock that stops in suspension", SimMutation.ClockStopsInSuspend, 60, ["I6", "I8", "I12"], SimFault.Suspend),
+        Host("a lease by a clock that stops in suspension", SimMutation.ClockStopsInSuspend, 120, ["I6", "I8", "I12"], SimFault.Suspend),
         Host("LATE without LeaseStale", SimMutation.LateWithoutLeaseStale, 40, ["I12"], SimFault.Cut, SimFault.StoreCutOff),
         Host("a buffer dropped at a hand-off", SimMutation.DropsTheBufferOnHandoff, 20, ["I14"], SimFault.RollingRestart, SimFault.Kill),
         new("acquire without the member lock", Usual with { StoreMutation = ModelMutation.AcquireWithoutMemberCheck, Nodes = 3 }, 150, ["I13"]) { Faults = ReleasedToWhoIsEvicted },
         Store("eviction by rows read before", ModelMutation.EvictByRowsReadBefore, 30, ["I13"], SimFault.Kill, SimFault.Pause),
         new("a fence by EXISTS", Usual with { Mutation = SimMutation.FencesByExists, Nodes = 2, Clients = 10 }, 40, ["I2"]) { Faults = SlowlyCutOff },
         new("reopen after a sent release", Usual with { Mutation = SimMutation.ReopensAfterASentRelease, Nodes = 3 }, 20, ["5.3"]) { Faults = ReleasesInDoubt },
-        Host("leave frozen without reading own rows", SimMutation.LeaveFrozenWithoutReadingOwnRows, 60, ["4.4"], SimFault.StoreCutOff, SimFault.Pause),
+        new("leave frozen without reading own rows", Usual with { Mutation = SimMutation.LeaveFrozenWithoutReadingOwnRows, Nodes = 3 }, 20, ["4.4"]) { Faults = ReleasedWithoutHelp },
         new("evict without lease_seq", Usual with { StoreMutation = ModelMutation.EvictIgnoresLeaseSeq, Nodes = 3, SharedHost = false, Clients = 1 }, 150, ["I12"]) { Faults = StoreComesBackAtTheTtl },
         Host("a snapshot of speculation", SimMutation.SnapshotOfSpeculation, 20, ["7.6"], SimFault.SlowStore, SimFault.HotRoom),
         Host("no re-subscription", SimMutation.NoResubscription, 3, ["I5"]),
         new("prev_inc overwritten on a free row", Usual with { StoreMutation = ModelMutation.RevokeForgetsPrevious, Nodes = 5 }, 40, ["I12"]) { Faults = OneAfterTheOther },
-        Host("effects past the lease", SimMutation.ActsPastTheLease, 40, ["I8"], SimFault.StoreCutOff, SimFault.Cut),
+        new("effects past the lease", Usual with { Mutation = SimMutation.ActsPastTheLease, Nodes = 3, SharedHost = false }, 20, ["I8"]) { Faults = AloneWithoutTheStore },
         Host("stopped before effects have ended", SimMutation.StopsBeforeEffectsEnd, 60, ["I8"], SimFault.Leave, SimFault.RollingRestart),
+        new("helped before effects have ended", Usual with { Mutation = SimMutation.AsksBeforeEffectsEnd, Nodes = 3 }, 20, ["I8"]) { Faults = static seed => [new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 12_000, Nodes = [0] }] },
         Store("an exclusive shard taken at once", ModelMutation.TakeExclusiveAtOnce, 60, ["I8"], SimFault.Cut, SimFault.StoreCutOff),
         Store("acquire keeps the epoch", ModelMutation.AcquireKeepsEpoch, 3, ["I1"], SimFault.Kill, SimFault.RollingRestart),
+        new("the sweep leaves what an eviction passed over", Usual with { StoreMutation = ModelMutation.SweepRevokesNothing, Calls = 30, Nodes = 3, Buggify = true, Faults = [SimFault.Kill] }, 10, ["I13"]),
         new("a row for each who places", Usual with { StoreMutation = ModelMutation.PlaceAgain, Calls = 8, Nodes = 3 }, 10, ["5.1"]),
         Host("no deduplication", SimMutation.NoDeduplication, 20, ["I4"], SimFault.LostReplies, SimFault.Reset),
         Host("client order ignored", SimMutation.IgnoresClientOrder, 60, ["I6"]),
@@ -68,6 +70,8 @@ internal static class PlantedBugs
         new("timers of an acquired shard left unread", Usual with { Mutation = SimMutation.LeavesTimersUnread, Timers = true, Faults = [SimFault.Kill, SimFault.RollingRestart] }, 10, ["I9"]),
         new("a timer fires without asking its room", Usual with { Mutation = SimMutation.FiresUnasked, Timers = true, Faults = [SimFault.LostReplies, SimFault.StoreCutOff] }, 60, ["I9"]),
         new("a firing leaves its timer", Usual with { StoreMutation = ModelMutation.FiringLeavesItsTimer, Timers = true }, 3, ["I9"]),
+        new("a regression is not looked at", Usual with { Mutation = SimMutation.LooksAtNoRegression, Regresses = true, Nodes = 3 }, 5, ["I16"]),
+        new("truncation up to the newest snapshot", Usual with { StoreMutation = ModelMutation.TruncatesUpToTheNewest, Truncates = true }, 3, ["7.6"]),
         Host("a view with the members of the one before", SimMutation.ShowsOldMembers, 3, ["I10", "Exit"]),
         Host("any lock file counts as free", SimMutation.TakesAnyLockForFree, 30, ["2.5"], SimFault.Cut, SimFault.Isolate, SimFault.Reset),
         new("a prune forgets whom a shard waits for", Pruning with { StoreMutation = ModelMutation.PruneForgetsPrevious }, 20, ["I12", "I13"]) { Faults = AwayForLong },
@@ -80,6 +84,7 @@ internal static class PlantedBugs
             Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 20_000, ForMs = 5_000, Value = 1, Nodes = [0], Others = [1] }],
         },
         new("a node keeps its own lease times", Usual with { Mutation = SimMutation.KeepsItsOwnTimes, Nodes = 3, SharedHost = false }, 20, ["I8", "I12"]) { Faults = static seed => [new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 4_000, Nodes = [0] }, new() { Kind = SimFault.Cut, AtMs = 20_000 + (50 * (long)seed), ForMs = 4_000, Nodes = [0], Others = [1, 2] }] },
+        new("clocks of others are not looked at", Usual with { Mutation = SimMutation.KnowsNoOtherClock, Nodes = 3, SharedHost = false }, 10, ["I8"]) { Faults = StoppedWithItsClocks },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
 
@@ -127,6 +132,26 @@ internal static class PlantedBugs
     [
         new() { Kind = SimFault.StoreCutOff, AtMs = 20_000, ForMs = 25_000, Nodes = [1] },
         new() { Kind = SimFault.Isolate, AtMs = 20_000 + (20 * (long)seed), ForMs = 6_000, Nodes = [1], Others = [0, 2] },
+    ];
+
+    /// <summary>While the store is slow, one that was stopped with all of its clocks hears the others before it hears that it was evicted.</summary>
+    private static ImmutableArray<PlannedFault> StoppedWithItsClocks(ulong seed) =>
+    [
+        new() { Kind = SimFault.StandStill, AtMs = 20_000 + (100 * (long)seed), ForMs = 15_000, Nodes = [0] },
+        new() { Kind = SimFault.SlowStore, AtMs = 34_000, ForMs = 5_000, Value = 700 },
+    ];
+
+    /// <summary>One does not reach the store, and the others do not for long enough on end to be asked for help; so its shards are released when it was frozen for long.</summary>
+    private static ImmutableArray<PlannedFault> ReleasedWithoutHelp(ulong seed) =>
+    [
+        new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 20_000, Nodes = [0] },
+        new() { Kind = SimFault.StoreErrors, AtMs = 20_000, ForMs = 22_000, Value = 0.4 },
+    ];
+
+    private static ImmutableArray<PlannedFault> AloneWithoutTheStore(ulong seed) =>
+    [
+        new() { Kind = SimFault.Isolate, AtMs = 20_000 + (50 * (long)seed), ForMs = 15_000, Nodes = [0], Others = [1, 2] },
+        new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 15_000, Nodes = [0] },
     ];
 
     private static ImmutableArray<PlannedFault> ReleasesInDoubt(ulong seed) =>

@@ -19,6 +19,8 @@ internal sealed class SimCheckers(SimCluster cluster)
     private readonly SortedDictionary<ShardNo, (long Seq, Epoch Epoch)> _shards = [];
     private readonly SortedDictionary<ShardNo, Epoch> _acted = [];
     private readonly HashSet<(string Room, CommandId Id)> _commands = []; // Only asked, never iterated.
+    private readonly Dictionary<(string Room, long Seq), long> _storedAt = []; // Only asked, never iterated.
+    private readonly SortedDictionary<string, long> _truncated = new(StringComparer.Ordinal);
     private readonly SortedDictionary<ShardNo, Epoch> _epochs = [];
     private readonly SortedDictionary<ShardNo, (Incarnation? Owner, Epoch Epoch, TimeSpan Since)> _owners = [];
     private (Guid OpId, string What)? _movedLease;
@@ -28,6 +30,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     private readonly HashSet<(string Room, long No)> _idleTimers = []; // Only asked, never iterated.
     private readonly SortedDictionary<Incarnation, TimeSpan> _downSince = [];
     private int _journalSeen;
+    private int _rowsAtLoss;
     private readonly HashSet<Incarnation> _down = []; // Only asked, never iterated.
     private int _shardLogSeen;
     private int _viewLogSeen;
@@ -51,6 +54,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     /// <summary>Before a view change takes effect: an eviction that rests on a stale lease must not meet a live one (I12).</summary>
     public void ViewChanging(ViewChange change)
     {
+        if (cluster.LostAt is not null) return;
         _changing = (change, [.. Database.Members]);
         if (change.BasedOn != Database.ViewLog.Count) return; // It will be a conflict.
         foreach (var down in change.Members.OfType<MemberChange.Down>())
@@ -65,14 +69,53 @@ internal sealed class SimCheckers(SimCluster cluster)
                 _movedLease = (change.OpId, $"{change.By} evicts {down.Inc} by lease {seen}, which has moved to {row.LeaseSeq}.");
                 continue; // The store must refuse.
             }
-            if (cluster.LifeOf(down.Inc) is { } life && life.Core.Membership.Lease.IsLive(life.Clock))
+            if (cluster.LifeOf(down.Inc) is { } life && life.Core.Membership.Lease.IsLive(life.Clock) && !IsBehind(life))
                 World.Violated("I12", $"{change.By} calls the lease of {down.Inc} stale, which serves until {life.Core.Membership.Lease.Deadline}, now {life.Clock}.");
         }
     }
 
+    /// <summary>The store has forgotten something: from here on what was judged by its history cannot be, and it must be noticed (I16).</summary>
+    public void Lost() => _rowsAtLoss = Database.Journal.Count;
+
+    /// <summary>After the loss nobody records anything that rests on less than it remembers itself.</summary>
+    private void WrittenAfterLoss()
+    {
+        for (; _rowsAtLoss < Database.Journal.Count; _rowsAtLoss++)
+        {
+            var entry = Database.Journal[_rowsAtLoss];
+            if (cluster.LifeOf(entry.Owner)?.Core.Ownership.Rows.FirstOrDefault(r => r.No == entry.Shard) is { } known && (known.Epoch > entry.Epoch || (known.Epoch == entry.Epoch && known.NextSeq > entry.ShardSeq + 1)))
+                World.Violated("I16", $"{entry.Owner} writes row {entry.ShardSeq} of shard {entry.Shard} at epoch {entry.Epoch}, and has seen epoch {known.Epoch}, row {known.NextSeq - 1}.");
+        }
+    }
+
+    /// <summary>Long after a loss, with all faults healed: whoever remembers more than the store shows, or hears from somebody who does, stands still.</summary>
+    public void AfterLoss()
+    {
+        var view = Database.ReadCluster().Value!.Cluster.View;
+        var awake = cluster.Lives.Where(l => !l.IsEnded && l.Core.Membership.Snapshot is not null).ToArray();
+        var seen = awake.Where(l => l.Core.Membership.SelfRow.Status != MemberStatus.Joining).Select(l => l.Core.Membership.View).DefaultIfEmpty().Max();
+        foreach (var life in awake.Where(l => l.Core.Membership.StoreRegressed is null))
+        {
+            if (life.Core.Membership.View > view) World.Violated("I16", $"{life.Inc} has seen view {life.Core.Membership.View}, the store shows {view}, and {life.Inc} is {life.Mode}.");
+            foreach (var row in life.Core.Ownership.Rows)
+                if (Database.Find(row.No) is { } shows && (shows.Epoch < row.Epoch || shows.NextSeq < row.NextSeq))
+                    World.Violated("I16", $"{life.Inc} has seen shard {row.No} at epoch {row.Epoch}, row {row.NextSeq - 1}, the store shows epoch {shows.Epoch}, row {shows.NextSeq - 1}, and {life.Inc} is {life.Mode}.");
+            if (seen > view && life.Mode == NodeMode.Serving && awake.FirstOrDefault(p => p.Core.Membership.View == seen && cluster.Network.AreConnected(p.Node.Index, life.Node.Index) && life.Core.Membership.Detector.IsUp(p.Inc)) is { } other)
+                World.Violated("I16", $"{life.Inc} serves by view {life.Core.Membership.View} beside {other.Inc}, which has seen view {seen}; the store shows {view}.");
+        }
+    }
+
+    /// <summary>Its clock stands, or has stood and no renewal since then has begun: its deadline is later than it knows, or it knows.</summary>
+    private static bool IsBehind(SimLife life) => life.Node is { StandsStill: true } or { Hidden: not null } || (life.Node.Standstills > 0 && !life.Core.Membership.Lease.IsTrusted);
+
     /// <summary>After every write to the store.</summary>
     public void Written(string call)
     {
+        if (cluster.LostAt is not null)
+        {
+            WrittenAfterLoss();
+            return;
+        }
         if (_movedLease is { } moved && Database.ViewLog.Count > 0 && Database.ViewLog[^1].OpId == moved.OpId)
         {
             World.Violated("I12", moved.What);
@@ -108,10 +151,38 @@ internal sealed class SimCheckers(SimCluster cluster)
             else _free.Remove(row.No);
             if (row.State == ShardState.Ended) cluster.EndedCalls.Add(row.Key);
             if (!_owners.TryGetValue(row.No, out var had) || had.Owner != row.Owner || had.Epoch != row.Epoch) _owners[row.No] = (row.Owner, row.Epoch, World.Now);
-            if (row.Owner is { } owner && Database.Find(owner) is { IsLive: false } dead) World.Violated("I13", $"{call}: shard {row.No} is owned by {dead}.");
+            // Placed ones beyond an eviction's slice are the sweep's; at the end none of them may be left either.
+            if (row.Type != SimCluster.CallType && row.Owner is { } owner && Database.Find(owner) is { IsLive: false } dead) World.Violated("I13", $"{call}: shard {row.No} is owned by {dead}.");
         }
         for (; _journalSeen < Database.Journal.Count; _journalSeen++) Committed(Database.Journal[_journalSeen]);
         if (cluster.Plan.Timers) CheckTimers(call);
+        if (call == "Truncate") CheckTruncated();
+    }
+
+    public long Truncated { get; private set; }
+
+    /// <summary>What was deleted is not needed to load a room, not even with its newest snapshot damaged, and is not young by the store's clock (7.6).</summary>
+    private void CheckTruncated()
+    {
+        foreach (var room in cluster.Rooms)
+        {
+            var (first, snapshots) = Database.Kept(room);
+            var before = _truncated.GetValueOrDefault(room);
+            if (first - 1 <= before) continue;
+            if (snapshots.Length < 2 || first > snapshots[0]) World.Violated("7.6", $"{room} begins at {first}, but its snapshots are of {string.Join(" and ", snapshots)}.");
+            var youngest = _storedAt[(room, first - 1)];
+            if (cluster.Store.NowUnixMs - youngest < SimRooms.Kept.Youngest.TotalMilliseconds) World.Violated("7.6", $"{room} {first - 1} was deleted {cluster.Store.NowUnixMs - youngest} ms after it was stored.");
+            Truncated += first - 1 - before;
+            _truncated[room] = first - 1;
+        }
+    }
+
+    /// <summary>A relay goes on behind rows that are not kept.</summary>
+    public void Skipped(SimLife life, string room, long last, long upTo)
+    {
+        if (cluster.LostAt is not null) return;
+        if (upTo > _truncated.GetValueOrDefault(room)) World.Violated("I5", $"{life.Inc} passes over {room} {last + 1} to {upTo}, which are kept.");
+        _delivered[(room, life.Inc)] = upTo;
     }
 
     /// <summary>A room had nothing to do when a timer was due, and all that it knew had committed.</summary>
@@ -143,6 +214,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     /// <summary>A life ended its frozen state holding a shard: what it lost long before, it must have read by then (4.4).</summary>
     public void Thawed(SimLife life, ShardNo shard, Epoch epoch)
     {
+        if (cluster.LostAt is not null) return;
         if (_owners.TryGetValue(shard, out var now) && (now.Owner != life.Inc || now.Epoch != epoch) && World.Now - now.Since > TimeSpan.FromSeconds(1.6))
             World.Violated("4.4", $"{life.Inc} left the frozen state with shard {shard} epoch {epoch}, lost at {now.Since} to {now.Owner} epoch {now.Epoch}.");
     }
@@ -150,6 +222,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     /// <summary>A node has taken a view in (I10).</summary>
     public void ViewApplied(SimLife life, ClusterSnapshot snapshot)
     {
+        if (cluster.LostAt is not null) return;
         static string Digest(IEnumerable<MemberRow> members) => string.Join(' ', members.Where(m => m.IsLive).Select(m => $"{m.Inc}{m.Status}{m.UpView}"));
         if (snapshot.Cluster.View == 0) return;
         var logged = Digest(Database.ViewLog[(int)snapshot.Cluster.View - 1].Members);
@@ -160,6 +233,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     /// <summary>A relay got a row (I5, I11).</summary>
     public void Delivered(SimLife life, string room, JournalRow row)
     {
+        if (cluster.LostAt is not null) return;
         Deliveries++;
         var last = _delivered.GetValueOrDefault((room, life.Inc));
         if (row.EntitySeq != last + 1) World.Violated("I5", $"{life.Inc} got {room} {row.EntitySeq} after {last}.");
@@ -173,9 +247,10 @@ internal sealed class SimCheckers(SimCluster cluster)
     /// <param name="life">Who acted.</param>
     /// <param name="shard">For which shard.</param>
     /// <param name="epoch">As its owner under this epoch.</param>
-    /// <param name="isExcused">The process stood still inside the effect, which no gate can prevent (protocol 4.5).</param>
+    /// <param name="isExcused">The process stood still inside the effect, which no gate can prevent (protocol 4.5), or its machine did and no sign of it has come (protocol, section 11).</param>
     public void Acted(SimLife life, ShardNo shard, Epoch epoch, bool isExcused)
     {
+        if (cluster.LostAt is not null) return;
         Effects++;
         var newest = _acted.GetValueOrDefault(shard);
         if (epoch > newest) _acted[shard] = epoch;
@@ -186,6 +261,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     /// <summary>A client was told that its command took effect (I3).</summary>
     public void Acked(SimOp op)
     {
+        if (cluster.LostAt is not null) return;
         Acks++;
         if (op.Seq == 0) return; // Leaving a room without being in it.
         var rows = RowsOf(op.Room);
@@ -198,6 +274,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     /// <summary>A read was answered: unmarked ones are at most 2 s old (I6).</summary>
     public void WasRead(string room, RoomAnswer answer, TimeSpan asked)
     {
+        if (cluster.LostAt is not null) return;
         if (answer.End != RoomEnd.Done || answer.Marked) return;
         UnmarkedReads++;
         if (!_acked.TryGetValue(room, out var acks)) return;
@@ -215,6 +292,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     /// <summary>A snapshot was written (7.6).</summary>
     public void SnapshotSaved(SimLife life, string room, long seq)
     {
+        if (cluster.LostAt is not null) return;
         if (RowsOf(room).Count < seq) World.Violated("7.6", $"{life.Inc} saved a snapshot of {room} up to {seq}, the journal ends at {RowsOf(room).Count}.");
     }
 
@@ -316,6 +394,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         var rows = RowsOf(entry.Row.Entity);
         if (entry.Row.EntitySeq != rows.Count + 1) World.Violated("I5", $"{entry.Row.Entity} has row {entry.Row.EntitySeq} after {rows.Count}.");
         rows.Add(entry.Row);
+        _storedAt[(entry.Row.Entity, entry.Row.EntitySeq)] = cluster.Store.NowUnixMs;
         if (entry.Row.Command is { } by && by.Client == DurableTimer.Client) CheckFiring(entry.Row, by);
         foreach (var (key, timer) in entry.Row.Timers)
         {

@@ -23,7 +23,7 @@ internal sealed class SimCluster
 
     /// <summary>A cluster without faults whose clients never end, for tests that say themselves what happens to it.</summary>
     public SimCluster(ulong seed, SimulationOptions options)
-        : this(SimulationPlan.Draw(seed, options) with { Strategy = KeepMajorityName, Buggify = false, Timers = options.Timers ?? false }, client => PlannedOperation.Draw(seed, client, options.Rooms))
+        : this(SimulationPlan.Draw(seed, options) with { Strategy = KeepMajorityName, Buggify = false, Timers = options.Timers ?? false, Truncates = options.Truncates ?? false }, client => PlannedOperation.Draw(seed, client, options.Rooms))
     {
     }
 
@@ -39,7 +39,7 @@ internal sealed class SimCluster
         Coverage = new SimCoverage(this);
         Nodes = [.. Enumerable.Range(0, plan.Places).Select(i => new SimNode(this, i))];
         Network = new SimNetwork(World, plan.Seed, Nodes);
-        var database = new ModelDatabase(new SimRandom(plan.Seed, "cluster").Id(), plan.Mutation == SimMutation.FencesByExists ? ModelMutation.AppendIgnoresEpoch : plan.StoreMutation);
+        var database = new ModelDatabase(new SimRandom(plan.Seed, "cluster").Id(), plan.Mutation == SimMutation.FencesByExists ? ModelMutation.AppendIgnoresEpoch : plan.StoreMutation) { SliceRows = plan.Buggify ? 3 : 4_096 };
         database.Open(new StoreSeed("simulated", SharedSettings.Of(new ClusterOptions())));
         database.RegisterType(RoomType, plan.Shards);
         if (plan.ShardsElsewhere > 0) database.RegisterType(ElsewhereType, plan.ShardsElsewhere);
@@ -120,6 +120,20 @@ internal sealed class SimCluster
         foreach (var client in Clients) World.After(TimeSpan.FromSeconds(1), client.Begin);
     }
 
+    /// <summary>When the store forgot something of what counts; null while it remembers.</summary>
+    public TimeSpan? LostAt { get; private set; }
+
+    public void LoseCommits(ModelDatabase older)
+    {
+        var lost = Store.Database;
+        Store.Restore(older);
+        // Renewals alone are nobody's memory.
+        if ((lost.ViewLog.Count, lost.ShardLog.Count, lost.Journal.Count) == (older.ViewLog.Count, older.ShardLog.Count, older.Journal.Count)) return;
+        LostAt = World.Now;
+        World.Trace($"the store loses {lost.ViewLog.Count - older.ViewLog.Count} views, {lost.ShardLog.Count - older.ShardLog.Count} epochs, {lost.Journal.Count - older.Journal.Count} rows");
+        Checkers.Lost();
+    }
+
     /// <summary>Starts nodes one second apart, so that node 0 is the oldest, and waits until all shards are served.</summary>
     public void StartInOrder()
     {
@@ -155,6 +169,7 @@ internal sealed class SimCluster
     public void Stopped(SimLife life, int exitCode, string reason)
     {
         Stops[exitCode] = Stops.GetValueOrDefault(exitCode) + 1;
+        if (exitCode == ExitCodes.StoreMismatch && LostAt is not null) return; // Not up yet: it ends instead of standing still.
         if (exitCode is not (ExitCodes.Left or ExitCodes.Evicted)) World.Violated("Exit", $"{life.Inc} stopped with {exitCode}: {reason}");
     }
 

@@ -34,10 +34,10 @@ internal sealed class SimCoverage(SimCluster cluster)
         .. new[] { "Serving", "Degraded", "Frozen" }.SelectMany(m => Pairs($"4.4 {m}", "command", "read", "subscription")),
         .. Pairs("5.3 free", "acquired", "acquire in doubt", "acquire refused", "target dies", "retargeted"),
         .. new[] { "planned", "Draining", "Drained", "Releasing" }.SelectMany(p => Pairs($"5.3 {p}", "owner dies", "target dies", "coordinator dies", "lost")),
-        .. Pairs("5.3 Serving", "lost", "owner dies", "drain"),
+        .. Pairs("5.3 Serving", "lost", "owner dies", "drain", "release sent"),
         .. Pairs("5.3 Draining", "drained", "reopened"),
         .. Pairs("5.3 Drained", "reopened", "release sent"),
-        .. Pairs("5.3 Releasing", "released", "in doubt"),
+        .. Pairs("5.3 Releasing", "released", "in doubt", "help asked"),
     ];
 
     public IReadOnlyDictionary<string, long> Hits => _hits;

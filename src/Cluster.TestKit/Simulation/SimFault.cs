@@ -102,6 +102,12 @@ public enum SimFault
     /// <summary>Clients repeat a command at another gateway after 0.2 s.</summary>
     Impatience,
 
+    /// <summary>The store forgets what has committed since the fault began, as one that was restored, or failed over to a standby that was behind. The run ends with it, in alarm.</summary>
+    StoreLosesCommits,
+
     /// <summary>One end of two nodes' links is gone; the other hears nothing of it for 2 s and sends into nothing.</summary>
     HalfOpen,
+
+    /// <summary>A hypervisor stops a machine and all of its clocks; with value 1 the wall clock is set right when it goes on.</summary>
+    StandStill,
 }

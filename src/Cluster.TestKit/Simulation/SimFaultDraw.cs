@@ -8,9 +8,17 @@ internal static class SimFaultDraw
     /// <summary>No fault begins before the nodes have met.</summary>
     public static readonly TimeSpan Begins = TimeSpan.FromSeconds(5);
 
-    public static ImmutableArray<PlannedFault> Draw(SimRandom random, int places, SimulationOptions options)
+    public static ImmutableArray<PlannedFault> Draw(SimRandom random, int places, SimulationOptions options, SimRandom loss)
     {
-        var kinds = options.Faults.IsEmpty ? Enum.GetValues<SimFault>() : [.. options.Faults];
+        var faults = Draw(random, places, options);
+        if (!loss.Chance(options.Regresses switch { true => 1, false => 0, null => 0.02 })) return faults;
+        var at = Begins + loss.Between(TimeSpan.FromSeconds(3), options.FaultPhase);
+        return faults.Add(new PlannedFault { Kind = SimFault.StoreLosesCommits, AtMs = (long)at.TotalMilliseconds, ForMs = (long)loss.Spread(TimeSpan.FromMilliseconds(20), TimeSpan.FromSeconds(3)).TotalMilliseconds });
+    }
+
+    private static ImmutableArray<PlannedFault> Draw(SimRandom random, int places, SimulationOptions options)
+    {
+        var kinds = options.Faults.IsEmpty ? [.. Enum.GetValues<SimFault>().Except([SimFault.StoreLosesCommits])] : options.Faults.ToArray();
         var shape = random.Below(20);
         if (shape == 0 && options.Faults.IsEmpty) return [];
         if (options.Faults.IsEmpty && random.Chance(0.15)) return DuringMoves(random, places, options);
@@ -51,6 +59,7 @@ internal static class SimFaultDraw
             SimFault.Kill => ToNode(50, 15_000),
             SimFault.KillBetweenEffects => ToNode(1_000, 15_000, random.Below(12)),
             SimFault.Pause or SimFault.Suspend => ToNode(options.ShortestPause.TotalMilliseconds, 60_000),
+            SimFault.StandStill => ToNode(options.ShortestPause.TotalMilliseconds, 60_000, random.Below(2)),
             SimFault.Cut or SimFault.CutOneWay => ToSides(50, 20_000),
             SimFault.CutChannel => ToSides(50, 20_000, random.Below(2)),
             SimFault.Isolate => ToNode(50, 20_000) with { Others = [.. order.Remove(node).Order()] },

@@ -42,6 +42,9 @@ internal sealed class SimFaults(SimCluster cluster)
             case SimFault.Suspend:
                 ToEach(n => n.Suspend(), n => n.Resume());
                 break;
+            case SimFault.StandStill:
+                ToEach(n => n.StandStill(), n => n.Resume(setsWall: value == 1));
+                break;
             case SimFault.SlowNode:
                 ToEach(n => Stutter(n, fault.Ends), n => n.Resume());
                 break;
@@ -118,6 +121,10 @@ internal sealed class SimFaults(SimCluster cluster)
                 break;
             case SimFault.LateCopies:
                 Lasts(() => cluster.Store.LateCopies = value, () => cluster.Store.LateCopies = 0);
+                break;
+            case SimFault.StoreLosesCommits:
+                ModelDatabase? kept = null;
+                Lasts(() => kept = cluster.Store.Database.Copy(), () => cluster.LoseCommits(kept!));
                 break;
             case SimFault.Leave or SimFault.LeaveTwo:
                 ToEach(Leave, n => n.StartWhenLeft());

@@ -11,10 +11,13 @@ namespace ActorCluster.TestKit.Simulation;
 /// <summary>What simulated nodes send each other.</summary>
 internal abstract record SimFrame
 {
-    public sealed record Beat(Heartbeat What, LinkChannel Channel) : SimFrame;
+    public sealed record Beat(Heartbeat What, LinkChannel Channel, TimeSpan SentAt) : SimFrame;
 
     /// <summary>The receiver is down.</summary>
     public sealed record Down : SimFrame;
+
+    /// <summary>The sender has stopped these shards and does not reach the store.</summary>
+    public sealed record AskRelease(ImmutableArray<ShardRoute> Shards) : SimFrame;
 
     /// <summary>The sender has lost the other channel, and perhaps what it sent there.</summary>
     public sealed record SentMayBeLost : SimFrame;
@@ -37,7 +40,8 @@ internal abstract record SimFrame
 
     public sealed record Subscribe(string Room, ShardNo Shard, Epoch Epoch, long LastSeq) : SimFrame;
 
-    public sealed record FanOut(string Room, ShardNo Shard, Epoch Epoch, ImmutableArray<JournalRow> Rows) : SimFrame;
+    /// <summary>Rows of a room, or just how far it has come where memory does not reach back.</summary>
+    public sealed record FanOut(string Room, ShardNo Shard, Epoch Epoch, ImmutableArray<JournalRow> Rows, long Head) : SimFrame;
 }
 
 /// <summary>A command, or a read when there is none, on its way to a room.</summary>

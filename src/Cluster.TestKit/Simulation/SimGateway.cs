@@ -127,8 +127,8 @@ internal sealed class SimGateway(SimCluster cluster, SimLife life) : IOutboxPort
     {
         if (!_relays.TryGetValue(fan.Room, out var relay) || fan.Epoch < relay.Epoch) return; // A former owner.
         relay.Epoch = fan.Epoch;
-        if (fan.Rows.IsEmpty) return;
-        if (fan.Rows[0].EntitySeq > relay.Last + 1) FillGap(relay);
+        if (fan.Head <= relay.Last) return;
+        if (fan.Rows.IsEmpty || fan.Rows[0].EntitySeq > relay.Last + 1) FillGap(relay);
         else Take(relay, fan.Rows);
     }
 
@@ -139,7 +139,14 @@ internal sealed class SimGateway(SimCluster cluster, SimLife life) : IOutboxPort
         cluster.Store.Data(life, "ReadJournal", false, () => cluster.Store.Database.ReadJournal(relay.Room, relay.Last + 1, 10_000), rows =>
         {
             relay.IsFilling = false;
-            if (rows.IsOk) Take(relay, rows.Value);
+            if (!rows.IsOk) return;
+            // What was truncated is not shown any more; whoever was away for so long goes on behind it.
+            if (rows.Value is [{ EntitySeq: var first }, ..] && first > relay.Last + 1)
+            {
+                cluster.Checkers.Skipped(life, relay.Room, relay.Last, first - 1);
+                relay.Last = first - 1;
+            }
+            Take(relay, rows.Value);
         });
     }
 

@@ -23,6 +23,7 @@ internal static class SimInvariants
         ["I13"] = "15 s after the last fault all shards are served by members that are up and every operation is answered; no row belongs to a dead owner.",
         ["I14"] = "Every message is delivered, refused or unknown to its sender; nothing is left in a buffer.",
         ["I15"] = "A life that lost a shard has nothing of it in memory.",
+        ["I16"] = "Who has seen more than the store shows, or is connected to somebody who has, stands still, and records nothing that rests on less.",
         ["I17"] = "Of the components of a split that all reach the store, one at most stays.",
         ["2.5"] = "A death certificate is of the dead.",
         ["2.6"] = "15 s after the last fault began nobody takes a member that no link reaches for connected.",
@@ -30,7 +31,7 @@ internal static class SimInvariants
         ["4.4"] = "Who leaves the frozen state has read its own rows.",
         ["5.1"] = "An individually placed entity has one row, which everybody finds, and none of them is served after its end.",
         ["5.3"] = "A release that was sent is final.",
-        ["7.6"] = "A snapshot holds committed state only.",
+        ["7.6"] = "A snapshot holds committed state only; what is truncated is not young, and the older snapshot holds it.",
         ["Exit"] = "No node stops but for having left or been evicted; no core throws.",
         ["Trace"] = "Equal seed and build give the equal trace; judged by the campaign, one run in a hundred.",
     }.ToImmutableSortedDictionary(StringComparer.Ordinal);

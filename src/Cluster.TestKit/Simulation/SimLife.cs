@@ -15,6 +15,9 @@ internal sealed class SimLife
 {
     private static readonly TimeSpan TickEvery = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>More than clocks drift, and than they may part by.</summary>
+    private static readonly TimeSpan SignShows = TimeSpan.FromMilliseconds(600);
+
     private readonly SimCluster _cluster;
     private readonly MemberRow _draft;
     private TimeSpan _nextDial;
@@ -24,6 +27,10 @@ internal sealed class SimLife
     private NodeMode _mode = NodeMode.Joining;
     private ClusterSnapshot? _shown;
     private bool _released;
+    private TimeSpan _wallAhead;
+    private readonly HashSet<(Incarnation Peer, LinkChannel Channel)> _channels = []; // Only asked and counted, never iterated.
+    private readonly SortedSet<Incarnation> _heard = [];
+    private ImmutableSortedSet<Incarnation> _heardBefore = [];
 
     public SimLife(SimCluster cluster, SimNode node, MemberRow draft)
     {
@@ -63,11 +70,14 @@ internal sealed class SimLife
     /// <summary>Rows asked for less than 2 s ago showed this node as the owner, so nobody else can have acknowledged anything before that.</summary>
     public bool MayReadUnmarked =>
         Mode is NodeMode.Serving or NodeMode.Degraded && Core.Membership.Missing.IsEmpty
-        && Core.Membership.AnnouncedView <= Core.Membership.View && Clock - Core.Ownership.RowsAskedAt <= TimeSpan.FromSeconds(1.9);
+        && Core.Membership.AnnouncedView <= Core.Membership.View && Core.Membership.MayTrustRows(Core.Ownership.RowsAskedAt) && Clock - Core.Ownership.RowsAskedAt <= TimeSpan.FromSeconds(1.9);
 
     public SimPhase PhaseOf(ShardNo shard) => _phases.GetValueOrDefault(shard);
 
     public void Begin() => Tick();
+
+    /// <summary>Clocks of others that are known by now show how long it was.</summary>
+    public void StandsStill() => _heardBefore = [.. _heard];
 
     /// <summary>The process died: nobody runs any clean-up.</summary>
     public void Vanish()
@@ -95,6 +105,7 @@ internal sealed class SimLife
 
     public void ChannelUp(SimLife peer, LinkChannel channel) => Node.Happen(this, () =>
     {
+        _channels.Add((peer.Inc, channel));
         Tell(new NodeInput.ChannelUp(peer.Inc, channel));
         Gateway.LinkUp(peer.Inc);
         DoubtRelays();
@@ -102,7 +113,9 @@ internal sealed class SimLife
 
     public void ChannelLost(SimLife peer, LinkChannel channel) => Node.Happen(this, () =>
     {
+        _channels.Remove((peer.Inc, channel));
         Tell(new NodeInput.ChannelLost(peer.Inc, channel));
+        if (_channels.Count == 0 && Core.Membership.Snapshot?.Find(peer.Inc) is { IsLive: true }) Node.Showed();
         Gateway.LinkLost(peer.Inc); // What was sent on it may be gone, although the other channel lives.
         var other = channel == LinkChannel.Data ? LinkChannel.Control : LinkChannel.Data;
         if (_cluster.Network.HasLink(this, peer.Node.Index, other))
@@ -159,7 +172,10 @@ internal sealed class SimLife
     private void Tick()
     {
         After(_cluster.Plan.Buggify && Node.Random.Chance(0.1) ? 5 * TickEvery : TickEvery, Tick);
-        Tell(new NodeInput.Tick());
+        var told = Node.WallAhead;
+        Tell(new NodeInput.Tick(told));
+        if ((told - _wallAhead).Duration() > SignShows) Node.Showed();
+        _wallAhead = told;
         if (IsEnded) return;
         Gateway.Tick();
         Rooms.Tick();
@@ -176,8 +192,9 @@ internal sealed class SimLife
     {
         switch (frame)
         {
-            case SimFrame.Beat(var beat, var channel):
-                Tell(new NodeInput.Heard(beat, channel));
+            case SimFrame.Beat(var beat, var channel, var sentAt):
+                Tell(new NodeInput.Heard(_cluster.Plan.Mutation == SimMutation.KnowsNoOtherClock ? beat with { Clock = TimeSpan.Zero } : beat, channel));
+                NoteClockOf(from, sentAt);
                 break;
             case SimFrame.SentMayBeLost:
                 Gateway.LinkLost(from);
@@ -191,6 +208,9 @@ internal sealed class SimLife
                 break;
             case SimFrame.Hint:
                 Tell(new NodeInput.Hinted());
+                break;
+            case SimFrame.AskRelease(var shards):
+                Tell(new NodeInput.HelpAsked(shards));
                 break;
             case SimFrame.Announce(var moved):
                 Gateway.Learn(moved);
@@ -206,6 +226,14 @@ internal sealed class SimLife
                 Gateway.Handle(frame);
                 break;
         }
+    }
+
+    /// <summary>A beat shows a standstill that is longer than what it was under way for itself, if its sender's clock was known before and went on.</summary>
+    private void NoteClockOf(Incarnation from, TimeSpan sentAt)
+    {
+        if (IsEnded || Core.Membership.Snapshot?.Find(from) is not { IsLive: true }) return;
+        _heard.Add(from);
+        if (Node.Hidden is { } stood && stood - (_cluster.World.Now - sentAt) > SignShows && _heardBefore.Contains(from) && _cluster.LifeOf(from) is { Node.Standstills: 0 }) Node.Showed();
     }
 
     private void Relayed(Incarnation from, SimFrame.Relayed frame)
@@ -251,14 +279,18 @@ internal sealed class SimLife
         switch (effect)
         {
             case NodeEffect.Call(var call):
-                if (call is ControlCall.Release(_, var releases))
-                    foreach (var release in releases)
-                        if (PhaseOf(release.Shard) != SimPhase.Releasing) Becomes(release.Shard, SimPhase.Releasing, "release sent");
-                _cluster.Store.Control(this, call, answer => Answered(answer));
+                if (call is ControlCall.Release(var owner, var releases) && owner == Inc)
+                    foreach (var release in releases) Gives(release.Shard);
+                var standstills = Node.Standstills;
+                _cluster.Store.Control(this, call, answer =>
+                {
+                    Answered(answer);
+                    if (answer is { IsOk: true, Call: ControlCall.Renew } && standstills == Node.Standstills) Node.Showed();
+                });
                 break;
             case NodeEffect.Beat(var to, var channel, var beat):
-                if (_cluster.Plan.Mutation == SimMutation.RelaysBeats) Send(to, new SimFrame.Beat(beat, channel));
-                else _cluster.Network.Send(this, _cluster.LifeOf(to), channel, new SimFrame.Beat(beat, channel));
+                if (_cluster.Plan.Mutation == SimMutation.RelaysBeats) Send(to, new SimFrame.Beat(beat, channel, _cluster.World.Now));
+                else _cluster.Network.Send(this, _cluster.LifeOf(to), channel, new SimFrame.Beat(beat, channel, _cluster.World.Now));
                 break;
             case NodeEffect.Relay(var peer, var via):
                 ChangeWay(peer, via);
@@ -279,6 +311,12 @@ internal sealed class SimLife
                 break;
             case NodeEffect.Hint:
                 Broadcast(new SimFrame.Hint());
+                break;
+            case ShardEffect.AskRelease(var to, var shards):
+                foreach (var shard in shards) Gives(shard.Shard);
+                _cluster.World.Trace($"{Inc} asks {to} to release {shards.Length}");
+                _cluster.Coverage.Hit("5.3 Releasing", "help asked");
+                Send(to, new SimFrame.AskRelease(shards));
                 break;
             case ShardEffect.Announce(var moved):
                 Broadcast(new SimFrame.Announce(moved));
@@ -333,9 +371,11 @@ internal sealed class SimLife
             answer = answer with { Value = _shown is { } before && before.Cluster.View != read.Cluster.View ? read with { Members = before.Members } : read };
             _shown = read;
         }
+        if (_cluster.LostAt is not null && _cluster.Plan.Mutation == SimMutation.LooksAtNoRegression && answer.Call is ControlCall.ReadCluster or ControlCall.ReadPicture)
+            answer = answer with { Verdict = StoreVerdict.NotSent, Value = null };
         _cluster.Coverage.Answered(this, Mode, answer);
         if (answer is { Call: ControlCall.ChangeView(var change), Verdict: not StoreVerdict.Ok }) _cluster.Coverage.ViewChanged(change, answer.Verdict, [.. _cluster.Store.Database.Members]);
-        if (answer is { Call: ControlCall.Release(_, var releases) })
+        if (answer is { Call: ControlCall.Release(var owner, var releases) } && owner == Inc)
         {
             if (answer.Verdict == StoreVerdict.InDoubt) _cluster.Coverage.Hit("5.3 Releasing", "in doubt");
             if (answer.Verdict == StoreVerdict.InDoubt && _cluster.Plan.Mutation == SimMutation.ReopensAfterASentRelease) Rooms.Reopen([.. releases.Select(r => (r.Shard, r.Epoch))]);
@@ -345,6 +385,11 @@ internal sealed class SimLife
         _released = false;
         if (!IsEnded && _cluster.Plan.Mutation == SimMutation.LeaveFrozenWithoutReadingOwnRows && answer is { IsOk: true, Call: ControlCall.Renew })
             Core.Membership.Lease.OwnRowsRead(TimeSpan.MaxValue);
+    }
+
+    private void Gives(ShardNo shard)
+    {
+        if (PhaseOf(shard) != SimPhase.Releasing) Becomes(shard, SimPhase.Releasing, "release sent");
     }
 
     private void Becomes(ShardNo shard, SimPhase phase, string by)

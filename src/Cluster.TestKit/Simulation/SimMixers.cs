@@ -71,7 +71,7 @@ internal sealed class SimMixers(SimCluster cluster, SimLife life)
         if (served.Gate.Enter(limit, MayAct) is not { } effect) return;
         Acted(shard, served.Epoch, isExcused: false);
         life.Node.EffectsUnderWay++;
-        var (begun, process) = (cluster.World.Now, life.Node.Process);
+        var (begun, process, unaware) = (cluster.World.Now, life.Node.Process, life.Node.Hidden is not null);
         cluster.World.After(limit, End);
 
         // It belongs to the process: the end of the life that began it does not end it.
@@ -83,7 +83,7 @@ internal sealed class SimMixers(SimCluster cluster, SimLife life)
                 cluster.World.After(TimeSpan.FromMilliseconds(10), End);
                 return;
             }
-            Acted(shard, served.Epoch, isExcused: cluster.World.Now - begun > limit + TimeSpan.FromMilliseconds(10));
+            Acted(shard, served.Epoch, isExcused: unaware || cluster.World.Now - begun > limit + TimeSpan.FromMilliseconds(10));
             effect.Dispose();
             life.Node.EffectsUnderWay--;
         }
@@ -92,11 +92,12 @@ internal sealed class SimMixers(SimCluster cluster, SimLife life)
     private bool MayAct(TimeSpan limit) =>
         cluster.Plan.Mutation == SimMutation.ActsPastTheLease ? life.Mode is not NodeMode.Fenced : life.Core.Membership.MayAct(limit, life.Clock);
 
-    private void Acted(ShardNo shard, Epoch epoch, bool isExcused) => cluster.Checkers.Acted(life, shard, epoch, isExcused);
+    private void Acted(ShardNo shard, Epoch epoch, bool isExcused) => cluster.Checkers.Acted(life, shard, epoch, isExcused || life.Node.Hidden is not null);
 
     private void TellStopped(ImmutableArray<(ShardNo Shard, Epoch Epoch)> shards, Served[] stopping)
     {
-        if (stopping.All(HasEnded)) life.After(TimeSpan.Zero, () => life.Tell(new NodeInput.Stopped(shards)));
+        var early = cluster.Plan.Mutation == SimMutation.AsksBeforeEffectsEnd && life.Core.Membership.Helper(life.Clock) is not null;
+        if (early || stopping.All(HasEnded)) life.After(TimeSpan.Zero, () => life.Tell(new NodeInput.Stopped(shards)));
         else life.After(TimeSpan.FromMilliseconds(10), () => TellStopped(shards, stopping));
     }
 

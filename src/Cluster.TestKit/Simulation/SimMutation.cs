@@ -6,6 +6,9 @@ public enum SimMutation
     /// <summary>The host as specified.</summary>
     None,
 
+    /// <summary>What the store shows is passed over where it is less than what it showed before.</summary>
+    LooksAtNoRegression,
+
     /// <summary>A command is answered when its turn has run, not when its row has committed.</summary>
     AckBeforeCommit,
 
@@ -29,6 +32,9 @@ public enum SimMutation
 
     /// <summary>A shard counts as drained or stopped while effects of it are under way.</summary>
     StopsBeforeEffectsEnd,
+
+    /// <summary>Shards are given up with the help of another member while effects of them are under way.</summary>
+    AsksBeforeEffectsEnd,
 
     /// <summary>A command runs although an earlier one of its client has not.</summary>
     IgnoresClientOrder,
@@ -92,6 +98,9 @@ public enum SimMutation
 
     /// <summary>A node goes by its own lease times instead of the cluster's.</summary>
     KeepsItsOwnTimes,
+
+    /// <summary>A node does not look at the clocks that come with beats.</summary>
+    KnowsNoOtherClock,
 
     /// <summary>Beats go through other nodes too.</summary>
     RelaysBeats,

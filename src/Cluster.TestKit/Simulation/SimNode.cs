@@ -15,6 +15,8 @@ internal sealed class SimNode(SimCluster cluster, int index)
     private TimeSpan _clockSet;
     private TimeSpan _suspended;
     private TimeSpan? _suspendedAt;
+    private TimeSpan? _standsSince;
+    private TimeSpan _wallBehind;
     private int _moves;
     private double _rate = 1;
 
@@ -47,8 +49,21 @@ internal sealed class SimNode(SimCluster cluster, int index)
     /// <summary>Effects after which the process dies, for a kill between two effects.</summary>
     public int? DiesAfterEffects { get; set; }
 
-    /// <summary>The process's own clock: counts from its start, at its own rate, through pauses and suspensions.</summary>
-    public TimeSpan Clock => ToldClock(_clock + ((cluster.World.Now - _clockSet) * _rate));
+    /// <summary>The process's own clock: counts from its start, at its own rate, through pauses and suspensions; not while the machine stands still.</summary>
+    public TimeSpan Clock => ToldClock(Boot);
+
+    private TimeSpan Boot => _standsSince is null ? _clock + ((cluster.World.Now - _clockSet) * _rate) : _clock;
+
+    /// <summary>How far the wall clock is ahead of the own one.</summary>
+    public TimeSpan WallAhead => cluster.World.Now + WallOffset - _wallBehind - Clock;
+
+    /// <summary>How often the machine has stood still, or begun to.</summary>
+    public int Standstills { get; private set; }
+
+    /// <summary>For how long the machine stood still, while no sign of it has come: nobody in it can know (protocol, section 11).</summary>
+    public TimeSpan? Hidden { get; private set; }
+
+    public bool StandsStill => _standsSince is not null;
 
     /// <summary>How far its wall clock is off.</summary>
     public TimeSpan WallOffset { get; set; }
@@ -61,7 +76,7 @@ internal sealed class SimNode(SimCluster cluster, int index)
         get => _rate;
         set
         {
-            (_clock, _clockSet) = (_clock + ((cluster.World.Now - _clockSet) * _rate), cluster.World.Now);
+            (_clock, _clockSet) = (Boot, cluster.World.Now);
             _rate = value;
         }
     }
@@ -71,11 +86,11 @@ internal sealed class SimNode(SimCluster cluster, int index)
 
     public void Start()
     {
-        if (IsAlive || !cluster.Plan.Nodes.Contains(index)) return;
+        if (IsAlive || !cluster.Plan.Nodes.Contains(index) || cluster.LostAt is not null) return; // Whoever starts finds in its data folder that it has seen more, and ends with 78.
         (IsAlive, IsPaused, DiesAfterEffects, EffectsUnderWay, _startsWhenLeft) = (true, false, null, 0, false);
         _process++;
         (_clock, _clockSet) = (TimeSpan.FromMilliseconds(1), cluster.World.Now);
-        (_suspended, _suspendedAt) = (TimeSpan.Zero, null);
+        (_suspended, _suspendedAt, _standsSince, _wallBehind, Hidden) = (TimeSpan.Zero, null, null, TimeSpan.Zero, null);
         cluster.Upset();
         var drawn = cluster.Plan.Mutation == SimMutation.DrawsOutsideTheSeed ? System.Random.Shared.NextDouble() : Random.Unit();
         _rate = 1 + ((drawn - 0.5) * 0.006); // Well within the 0.5 % that leases allow for.
@@ -118,6 +133,19 @@ internal sealed class SimNode(SimCluster cluster, int index)
         _suspendedAt ??= cluster.World.Now;
     }
 
+    /// <summary>As a pause, of the whole machine and all of its clocks.</summary>
+    public void StandStill()
+    {
+        if (!IsAlive || IsPaused) return;
+        Pause();
+        (_clock, _clockSet, _standsSince) = (Boot, cluster.World.Now, cluster.World.Now);
+        Standstills++;
+        Life?.StandsStill();
+    }
+
+    /// <summary>Something has come that a standstill shows in.</summary>
+    public void Showed() => Hidden = null;
+
     /// <summary>The next process listens at another port.</summary>
     public void KillAndMove()
     {
@@ -125,12 +153,19 @@ internal sealed class SimNode(SimCluster cluster, int index)
         _moves++;
     }
 
-    public void Resume()
+    /// <param name="setsWall">After a standstill, the wall clock is set right.</param>
+    public void Resume(bool setsWall = false)
     {
         if (!IsPaused) return;
         cluster.World.Trace($"{Name} {Life?.Inc} resumes");
         cluster.Upset();
         if (_suspendedAt is { } since) (_suspended, _suspendedAt) = (_suspended + (cluster.World.Now - since), null);
+        if (_standsSince is { } stood)
+        {
+            Hidden = cluster.World.Now - stood;
+            (_standsSince, _clockSet) = (null, cluster.World.Now);
+            if (!setsWall) _wallBehind += Hidden.Value;
+        }
         IsPaused = false;
         while (IsAlive && !IsPaused && _deferred.TryDequeue(out var next)) Happen(next.Life, next.Happens);
     }
@@ -169,7 +204,7 @@ internal sealed class SimNode(SimCluster cluster, int index)
     /// <summary>Asks the store for an incarnation until it gives one, then lives.</summary>
     private void Live(long process)
     {
-        if (!IsAlive || _process != process || Life is not null) return;
+        if (!IsAlive || _process != process || Life is not null || cluster.LostAt is not null) return;
         if (IsPaused || EffectsUnderWay > 0 || !cluster.Store.IsReached(index))
         {
             cluster.World.After(TimeSpan.FromMilliseconds(IsPaused || EffectsUnderWay == 0 ? 500 : 50), () => Live(process));
@@ -187,6 +222,7 @@ internal sealed class SimNode(SimCluster cluster, int index)
             LockFile = new NodeLockProof($"{Name}/node.lock", cluster.Plan.SharedHost ? "boot" : $"boot{index}", 1, index, inc.ToString()),
         };
         Life = new SimLife(cluster, this, draft);
+        Hidden = null; // A new life knows nothing that could have gone stale.
         cluster.Register(Life);
         cluster.World.Trace($"{Name} lives as {inc}");
         Life.Begin();

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
@@ -15,13 +16,15 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
 
     private readonly ChatRoom _room = new();
     private readonly CommandWindow _window = new();
-    private readonly List<JournalRow> _rows = [];
+    private readonly List<JournalRow> _rows = []; // Those after the snapshot.
     private readonly Queue<RoomRequest> _waiting = new();
     private readonly SortedDictionary<Incarnation, long> _subscribers = [];
     private readonly SortedDictionary<long, List<(Action Committed, Action Dropped)>> _held = [];
     private readonly SortedDictionary<string, long> _timers = new(StringComparer.Ordinal);
     private readonly Queue<(TimerRow Due, Action<TimerEnd> Ended)> _due = new();
     private long _committed;
+    private long _before;
+    private long _snapshot;
     private bool _confirmed;
     private bool _loading;
     private bool _loaded;
@@ -32,22 +35,30 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
 
     private TimeSpan Now => cluster.World.Now;
 
-    /// <summary>Reads the journal, unless an earlier batch of the shard may still change it.</summary>
+    private long Last => _before + _rows.Count;
+
+    /// <summary>Reads the newest snapshot and the journal after it, unless an earlier batch of the shard may still change it.</summary>
     public void Load()
     {
         if (_loaded || _loading || _dropped || !host.MayLoad(shard, epoch)) return;
         _loading = true;
-        cluster.Store.Data(life, "ReadJournal", false, () => cluster.Store.Database.ReadJournal(name, 1, 10_000), rows =>
+        cluster.Store.Data(life, "Load", false, () => cluster.Store.Database.Load(name, 10_000), loaded =>
         {
             _loading = false;
-            if (_dropped || !rows.IsOk) return; // Tried again at the next tick.
-            foreach (var row in rows.Value)
+            if (_dropped || loaded is not { IsOk: true, Value: { } record }) return; // Tried again at the next tick.
+            if (record.Snapshot is { } snapshot)
             {
+                RoomState.Load(_room, snapshot.Schema, SnapshotContent.Restore(snapshot, _window));
+                _before = _snapshot = snapshot.EntitySeq;
+            }
+            foreach (var row in record.Rows)
+            {
+                if (row.EntitySeq != Last + 1) cluster.World.Violated("7.6", $"{life.Inc} loads {name}, whose row {Last + 1} is missing: {row.EntitySeq} follows.");
                 _rows.Add(row);
                 _room.Apply(Decode(row), row.EntitySeq);
                 if (row.Command is { } id) _window.NoteExecuted(id, row.EntitySeq, row.AtUnixMs);
             }
-            _committed = _rows.Count;
+            _committed = Last;
             if (cluster.Plan.Timers) LoadTimers();
             else Loaded();
         });
@@ -116,7 +127,7 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
             foreach (var (committed, _) in answers) committed();
         }
         foreach (var (relay, last) in _subscribers.ToArray()) FanOut(relay, last);
-        if (_committed % SnapshotEvery == 0) SaveSnapshot();
+        if (_committed - _snapshot >= SnapshotEvery && (_committed == Last || cluster.Plan.Mutation == SimMutation.SnapshotOfSpeculation)) SaveSnapshot(); // Of committed state only.
     }
 
     /// <summary>A timer of the room is due: its effect and its end are one row.</summary>
@@ -133,7 +144,7 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
         if (!hasIt || timer.No / DurableTimer.PerEntityMax % 5 == 0) // Some have nothing to do when their time comes.
         {
             if (hasIt) _timers.Remove(timer.Key);
-            Hold(_rows.Count, () =>
+            Hold(Last, () =>
             {
                 if (hasIt) cluster.Checkers.TimerIdle(name, timer.No);
                 RemoveTimer(due, ended);
@@ -166,12 +177,12 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
         }
         if (known is CommandKnowledge.TooOld or CommandKnowledge.Overtaken && cluster.Plan.Mutation != SimMutation.IgnoresClientOrder)
         {
-            Hold(_rows.Count, request, new RoomAnswer(RoomEnd.TooOld, 0, false, Now));
+            Hold(Last, request, new RoomAnswer(RoomEnd.TooOld, 0, false, Now));
             return;
         }
         if (request.After > 0 && !_window.HasHandled(id.Client, request.After) && cluster.Plan.Mutation != SimMutation.IgnoresClientOrder)
         {
-            Hold(_rows.Count, request, new RoomAnswer(RoomEnd.OutOfOrder, 0, false, Now));
+            Hold(Last, request, new RoomAnswer(RoomEnd.OutOfOrder, 0, false, Now));
             return;
         }
         var decision = _room.Decide(request.Command);
@@ -179,7 +190,7 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
         {
             _window.NoteHandled(id);
             var end = decision.Refusal == RoomRefusal.None ? RoomEnd.Done : RoomEnd.Refused;
-            Hold(_rows.Count, request, new RoomAnswer(end, decision.KnownSeq, false, Now)); // It rests on state that may not commit.
+            Hold(Last, request, new RoomAnswer(end, decision.KnownSeq, false, Now)); // It rests on state that may not commit.
             return;
         }
         Happened(request, id, happened);
@@ -189,7 +200,7 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
     private void Read(RoomRequest request)
     {
         var seq = _committed;
-        if (life.MayReadUnmarked) Answer(request, new RoomAnswer(RoomEnd.Done, seq, false, Now));
+        if (life.MayReadUnmarked) Answer(request, new RoomAnswer(RoomEnd.Done, seq, Marked: life.Node.Hidden is not null, Now)); // Before the first sign nobody here can know, so it is not judged.
         else if (life.Mode is not (NodeMode.Serving or NodeMode.Degraded)) Answer(request, new RoomAnswer(RoomEnd.Done, seq, true, Now));
         else if (_confirmed && cluster.Plan.Mutation == SimMutation.ReusesAReadCheck) Answer(request, new RoomAnswer(RoomEnd.Done, seq, false, Now, Confirmed: true));
         else
@@ -204,8 +215,10 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
 
     private void SaveSnapshot()
     {
-        var seq = cluster.Plan.Mutation == SimMutation.SnapshotOfSpeculation ? _rows.Count : _committed;
-        var snapshot = new EntitySnapshot(name, seq, "simulated", Encoding.UTF8.GetBytes(seq.ToString(CultureInfo.InvariantCulture)));
+        var seq = _snapshot = Last;
+        var state = new ArrayBufferWriter<byte>();
+        RoomState.Save(_room, state);
+        var snapshot = new EntitySnapshot(name, seq, RoomState.Schema, SnapshotContent.Of(_window, state.WrittenSpan));
         cluster.Store.Data(life, "SaveSnapshot", true, () =>
         {
             var saved = cluster.Store.Database.SaveSnapshot(shard, epoch, life.Inc, snapshot);
@@ -216,11 +229,11 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
 
     private void Happened(RoomRequest request, CommandId id, RoomEvent happened)
     {
-        var row = Take(happened, id, cluster.Plan.Timers && happened is RoomEvent.Said ? TimersOf(id, _rows.Count + 1L) : []);
+        var row = Take(happened, id, cluster.Plan.Timers && happened is RoomEvent.Said ? TimersOf(id, Last + 1) : []);
         var seq = row.EntitySeq;
         var answer = new RoomAnswer(RoomEnd.Done, seq, false, Now);
         if (cluster.Plan.Mutation == SimMutation.FanOutBeforeCommit)
-            foreach (var relay in _subscribers.Keys) host.Reply(relay, new SimFrame.FanOut(name, shard, epoch, [row]));
+            foreach (var relay in _subscribers.Keys) host.Reply(relay, new SimFrame.FanOut(name, shard, epoch, [row], row.EntitySeq));
         if (cluster.Plan.Mutation == SimMutation.AckBeforeCommit) Answer(request, answer);
         else Hold(seq, request, answer);
         if (!host.Add(shard, epoch, row, this)) Drop();
@@ -229,7 +242,7 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
     /// <summary>The turn's effect on memory.</summary>
     private JournalRow Take(RoomEvent happened, CommandId id, ImmutableArray<TimerChange> timers)
     {
-        var seq = _rows.Count + 1L;
+        var seq = Last + 1;
         var row = new JournalRow(name, seq, id, happened.GetType().Name, Encode(happened), Encoding.UTF8.GetBytes(seq.ToString(CultureInfo.InvariantCulture)), life.Node.WallUnixMs) { Timers = timers };
         _room.Apply(happened, seq);
         _rows.Add(row);
@@ -271,7 +284,7 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
     {
         if (_committed <= last) return;
         _subscribers[relay] = _committed;
-        host.Reply(relay, new SimFrame.FanOut(name, shard, epoch, [.. _rows.Skip((int)last).Take((int)(_committed - last))]));
+        host.Reply(relay, new SimFrame.FanOut(name, shard, epoch, [.. _rows.Skip((int)(last - _before)).Take((int)(_committed - Math.Max(last, _before)))], _committed));
     }
 
     private static byte[] Encode(RoomEvent happened) => Encoding.UTF8.GetBytes(happened is RoomEvent.Said said ? $"{said.User}|{said.Text}" : happened.User);

@@ -10,11 +10,17 @@ namespace ActorCluster.TestKit.Simulation;
 /// <summary>The shards that a life serves and the rooms in them; one journal lane for all.</summary>
 internal sealed class SimRooms(SimCluster cluster, SimLife life)
 {
+    private static readonly TimeSpan TruncateEvery = TimeSpan.FromSeconds(2);
+
     private readonly SortedDictionary<ShardNo, Served> _served = [];
     private readonly ShardInbox _inbox = new();
     private readonly SortedSet<(Incarnation Sender, ShardNo Shard)> _untold = [];
     private readonly JournalLane _lane = new(life.Node.Ids.Id);
+    private TimeSpan _nextTruncation;
     private bool _frozen;
+
+    /// <summary>Much less than anybody would keep, so that a run of a minute shows what a year would.</summary>
+    public static JournalLimits Kept { get; } = new(TimeSpan.FromSeconds(20), 30, TimeSpan.FromSeconds(5));
 
     public IEnumerable<ShardNo> Open => _served.Where(s => s.Value.IsOpen).Select(s => s.Key);
 
@@ -93,6 +99,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
 
     public void Tick()
     {
+        if (cluster.Plan.Truncates) Truncate();
         foreach (var (sender, shard) in _untold.ToArray())
         {
             if (cluster.LifeOf(sender) is not null) Tell(sender, shard);
@@ -104,6 +111,20 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
             if (served.IsOpen || !_lane.IsClear(shard, served.Epoch) || served.Rooms.Values.Any(r => r.IsBusy)) continue;
             life.After(TimeSpan.Zero, () => life.Tell(new NodeInput.Drained(shard, served.Epoch)));
         }
+    }
+
+    /// <summary>As the product's driver: what is found is cut by the owner of its shard, fenced.</summary>
+    private void Truncate()
+    {
+        if (life.Clock < _nextTruncation || life.Mode != NodeMode.Serving) return;
+        _nextTruncation = life.Clock + TruncateEvery;
+        cluster.Store.Data(life, "FindOldRows", false, () => cluster.Store.Database.FindOldRows(Kept, "", 100, cluster.Store.NowUnixMs), found =>
+        {
+            if (!found.IsOk) return;
+            foreach (var (room, shard) in found.Value!.Entities)
+                if (_served.TryGetValue(shard, out var served))
+                    cluster.Store.Data(life, "Truncate", true, () => cluster.Store.Database.Truncate(shard, served.Epoch, life.Inc, room, Kept, cluster.Store.NowUnixMs), static _ => { });
+        });
     }
 
     /// <summary>A message of a stream: taken, refused or passed over; what is taken is answered.</summary>
@@ -207,7 +228,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
 
     private StoreResult<ImmutableArray<AppendOutcome>> Append(JournalCall.Append append)
     {
-        var result = cluster.Store.Database.Append(append.Batches);
+        var result = cluster.Store.Database.Append(append.Batches, cluster.Store.NowUnixMs);
         if (result.IsOk) cluster.RefusedAppends += result.Value.Count(o => o == AppendOutcome.Unexpected);
         return result;
     }
@@ -216,7 +237,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
         cluster.Store.Data(life, "Confirm", false, () => cluster.Store.Database.Confirm(life.Inc, [.. append.Batches.Select(b => (b.Shard, b.Epoch))]), confirmed =>
         {
             if (confirmed.IsOk && confirmed.Value.Length == append.Batches.Length)
-                cluster.Store.Data(life, "Append", true, () => cluster.Store.Database.Append(append.Batches), result => Done(news => _lane.Appended(append, result, news)));
+                cluster.Store.Data(life, "Append", true, () => cluster.Store.Database.Append(append.Batches, cluster.Store.NowUnixMs), result => Done(news => _lane.Appended(append, result, news)));
             else
                 Done(news => _lane.Appended(append, StoreResult.Ok<ImmutableArray<AppendOutcome>>([.. append.Batches.Select(_ => AppendOutcome.Unexpected)]), news));
         });
@@ -243,6 +264,9 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
                     break;
                 case JournalNews.Repeated(var shard, var epoch):
                     if (_served.TryGetValue(shard, out var served) && served.Epoch == epoch) served.Drop();
+                    break;
+                case JournalNews.Broken(ExitCodes.StoreMismatch, var reason):
+                    if (cluster.Plan.Mutation != SimMutation.LooksAtNoRegression) life.Tell(new NodeInput.Regressed(reason));
                     break;
                 case JournalNews.Broken(var exitCode, var reason):
                     life.End(exitCode, reason);

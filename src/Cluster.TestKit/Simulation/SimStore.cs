@@ -16,7 +16,10 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
     private readonly HashSet<int> _cutOff = []; // Only asked, never iterated.
     private readonly Dictionary<SimNode, (Incarnation Inc, long Process, TimeSpan Since)> _sessions = []; // Only asked, never iterated.
 
-    public ModelDatabase Database => database;
+    public ModelDatabase Database { get; private set; } = database;
+
+    /// <summary>Puts the store back to what it was: all that has committed since is forgotten.</summary>
+    public void Restore(ModelDatabase older) => Database = older;
 
     /// <summary>Mean latency of a call; spikes raise it.</summary>
     public TimeSpan Latency { get; set; } = UsualLatency;
@@ -51,7 +54,7 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
 
     /// <summary>As a store of several hosts answers: for who has had its own session for 3 s.</summary>
     public bool IsSessionGone(SimLife asker, SimNode node, Incarnation inc) =>
-        SessionOf(asker.Node, asker.Inc) >= TimeSpan.FromSeconds(3) && database.Find(inc) is { LeaseSeq: > 0 } && SessionOf(node, inc) is null;
+        SessionOf(asker.Node, asker.Inc) >= TimeSpan.FromSeconds(3) && Database.Find(inc) is { LeaseSeq: > 0 } && SessionOf(node, inc) is null;
 
     public bool IsReached(int node) => !_cutOff.Contains(node);
 
@@ -131,27 +134,27 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
 
     private ControlAnswer Execute(ControlCall call)
     {
-        if (call is ControlCall.ChangeView view && database.FindView(view.Change.OpId).Value == 0) beforeChange(view.Change);
+        if (call is ControlCall.ChangeView view && Database.FindView(view.Change.OpId).Value == 0) beforeChange(view.Change);
         return call switch
         {
-            ControlCall.ReadCluster => ControlAnswer.Of(call, database.ReadCluster()),
-            ControlCall.ChangeView(var change) => ControlAnswer.Of(call, database.ChangeView(change, NowUnixMs)),
-            ControlCall.FindView(var opId) => ControlAnswer.Of(call, database.FindView(opId)),
-            ControlCall.Renew(var inc) => ControlAnswer.Of(call, database.Renew(inc)),
-            ControlCall.Acquire(var inc, var stale) => ControlAnswer.Of(call, database.Acquire(inc, stale)),
-            ControlCall.ReadPicture(var self) => ControlAnswer.Of(call, database.ReadPicture(self)),
-            ControlCall.ReadOwn(var self) => ControlAnswer.Of(call, database.ReadOwn(self)),
-            ControlCall.ReadRows(var shards) => ControlAnswer.Of(call, database.ReadShards(shards)),
-            ControlCall.Place(var placements) => ControlAnswer.Of(call, database.Place(placements)),
-            ControlCall.End(var owner, var shards) => ControlAnswer.Of(call, database.End(owner, shards, NowUnixMs)),
-            ControlCall.PruneEnded(var age) => ControlAnswer.Of(call, database.PruneEnded(age, NowUnixMs)),
-            ControlCall.PlanHandoff(var plans) => ControlAnswer.Of(call, database.PlanHandoff(plans)),
-            ControlCall.RevertHandoff(var owner, var shards) => ControlAnswer.Of(call, database.RevertHandoff(owner, shards)),
-            ControlCall.Release(var owner, var releases) => ControlAnswer.Of(call, database.Release(owner, releases)),
-            ControlCall.ClearPrevious(var previous, var shards) => ControlAnswer.Of(call, database.ClearPrevious(previous, shards)),
-            ControlCall.RevokeOfDown => ControlAnswer.Of(call, database.RevokeOfDown()),
-            ControlCall.Retarget(var retargets) => ControlAnswer.Of(call, database.Retarget(retargets)),
-            ControlCall.Prune(var logs, var downMembers, var limit) => ControlAnswer.Of(call, database.Prune(logs, downMembers, limit, NowUnixMs)),
+            ControlCall.ReadCluster => ControlAnswer.Of(call, Database.ReadCluster()),
+            ControlCall.ChangeView(var change) => ControlAnswer.Of(call, Database.ChangeView(change, NowUnixMs)),
+            ControlCall.FindView(var opId) => ControlAnswer.Of(call, Database.FindView(opId)),
+            ControlCall.Renew(var inc) => ControlAnswer.Of(call, Database.Renew(inc)),
+            ControlCall.Acquire(var inc, var stale) => ControlAnswer.Of(call, Database.Acquire(inc, stale)),
+            ControlCall.ReadPicture(var self) => ControlAnswer.Of(call, Database.ReadPicture(self)),
+            ControlCall.ReadOwn(var self) => ControlAnswer.Of(call, Database.ReadOwn(self)),
+            ControlCall.ReadRows(var shards) => ControlAnswer.Of(call, Database.ReadShards(shards)),
+            ControlCall.Place(var placements) => ControlAnswer.Of(call, Database.Place(placements)),
+            ControlCall.End(var owner, var shards) => ControlAnswer.Of(call, Database.End(owner, shards, NowUnixMs)),
+            ControlCall.PruneEnded(var age) => ControlAnswer.Of(call, Database.PruneEnded(age, NowUnixMs)),
+            ControlCall.PlanHandoff(var plans) => ControlAnswer.Of(call, Database.PlanHandoff(plans)),
+            ControlCall.RevertHandoff(var owner, var shards) => ControlAnswer.Of(call, Database.RevertHandoff(owner, shards)),
+            ControlCall.Release(var owner, var releases) => ControlAnswer.Of(call, Database.Release(owner, releases)),
+            ControlCall.ClearPrevious(var previous, var shards) => ControlAnswer.Of(call, Database.ClearPrevious(previous, shards)),
+            ControlCall.RevokeOfDown(var heirs) => ControlAnswer.Of(call, Database.RevokeOfDown(heirs)),
+            ControlCall.Retarget(var retargets) => ControlAnswer.Of(call, Database.Retarget(retargets)),
+            ControlCall.Prune(var logs, var downMembers, var limit, var after) => ControlAnswer.Of(call, Database.Prune(logs, downMembers, limit, after, NowUnixMs)),
             _ => throw new System.Diagnostics.UnreachableException($"No rule for {call}."),
         };
     }

@@ -27,10 +27,18 @@ public static class Simulation
         new SimFaults(cluster).Schedule(plan.Faults);
 
         bool Broken() => world.Violations.Count > 0;
+        bool Over() => Broken() || cluster.LostAt is not null;
         try
         {
-            world.RunUntil(plan.Ends + TimeSpan.FromMilliseconds(1), Broken);
-            if (!Broken())
+            world.RunUntil(plan.Ends + TimeSpan.FromMilliseconds(1), Over);
+            if (cluster.LostAt is not null)
+            {
+                world.Trace("healed, but for what the store has forgotten");
+                cluster.HealAll();
+                world.RunUntil(world.Now + Settles, Broken);
+                if (!Broken()) cluster.Checkers.AfterLoss();
+            }
+            else if (!Broken())
             {
                 world.Trace("healed");
                 cluster.HealAll();
@@ -107,6 +115,8 @@ public static class Simulation
             ["effects"] = cluster.Checkers.Effects,
             ["late effects"] = cluster.Checkers.LateEffects,
             ["timers fired"] = cluster.Checkers.Fired,
+            ["losses"] = cluster.LostAt is null ? 0 : 1,
+            ["rows truncated"] = cluster.Checkers.Truncated,
             ["fenced writes"] = cluster.FencedWrites,
             ["in doubt"] = cluster.Store.InDoubtCalls,
             ["lost frames"] = cluster.Network.Lost,

@@ -27,6 +27,12 @@ public sealed record SimulationOptions
     /// <summary>What is said sets durable timers; null lets the seed choose, on in a quarter of the runs.</summary>
     public bool? Timers { get; init; }
 
+    /// <summary>The store forgets its last commits, once, and the run ends with that; null lets the seed choose, in one run of fifty.</summary>
+    public bool? Regresses { get; init; }
+
+    /// <summary>Old rows of journals are deleted; null lets the seed choose, on in a quarter of the runs.</summary>
+    public bool? Truncates { get; init; }
+
     /// <summary>Individually placed entities that nodes want to reach, each made when it is first wanted; 0 for none.</summary>
     public int Calls { get; init; }
 

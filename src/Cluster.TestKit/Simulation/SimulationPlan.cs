@@ -54,6 +54,10 @@ public sealed record SimulationPlan
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Timers { get; init; }
 
+    /// <summary>Old rows of journals are deleted.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Truncates { get; init; }
+
     /// <summary>Individually placed entities that nodes want to reach, each made when it is first wanted.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int Calls { get; init; }
@@ -109,12 +113,13 @@ public sealed record SimulationPlan
             Singleton = options.Singleton,
             KeepsVacancy = options.KeepsVacancy,
             Timers = options.Timers ?? new SimRandom(seed, "timers").Chance(0.25),
+            Truncates = options.Truncates ?? new SimRandom(seed, "truncation").Chance(0.25),
             Calls = options.Calls,
             Rooms = options.Rooms,
             Clients = options.Clients,
             Mutation = options.Mutation,
             StoreMutation = options.StoreMutation,
-            Faults = SimFaultDraw.Draw(random, places, options),
+            Faults = SimFaultDraw.Draw(random, places, options, new SimRandom(seed, "regress")),
         };
     }
 

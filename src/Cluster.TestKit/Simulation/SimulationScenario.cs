@@ -15,13 +15,16 @@ public static class SimulationScenario
         ["network"] = new() { Faults = [SimFault.Cut, SimFault.CutOneWay, SimFault.CutChannel, SimFault.SlowNetwork, SimFault.Reset, SimFault.HalfOpen, SimFault.FullLinks, SimFault.Loss, SimFault.DelaySpikes, SimFault.Duplicates, SimFault.Isolate, SimFault.Ring, SimFault.Bridge, SimFault.Flapping] },
         ["process"] = new() { Faults = [SimFault.Kill, SimFault.KillBetweenEffects, SimFault.Pause, SimFault.RestartElsewhere, SimFault.SlowNode] },
         ["paused-owner"] = new() { Faults = [SimFault.Pause], ShortestPause = TimeSpan.FromSeconds(8) }, // Each longer than a lease lasts.
-        ["clock"] = new() { Faults = [SimFault.Suspend, SimFault.WallJump, SimFault.ClockRate, SimFault.StoreClockJump] },
+        ["stopped-machine"] = new() { Faults = [SimFault.StandStill, SimFault.SlowStore, SimFault.StoreCutOff, SimFault.Cut], ShortestPause = TimeSpan.FromSeconds(1) },
+        ["clock"] = new() { Faults = [SimFault.Suspend, SimFault.StandStill, SimFault.WallJump, SimFault.ClockRate, SimFault.StoreClockJump] },
         ["store"] = new() { Faults = [SimFault.StoreDown, SimFault.StoreCutOff, SimFault.SlowStore, SimFault.LostReplies, SimFault.LateCopies, SimFault.StoreErrors] },
         ["operator"] = new() { Faults = [SimFault.Leave, SimFault.LeaveTwo, SimFault.RollingRestart] },
         ["workload"] = new() { Faults = [SimFault.HotRoom, SimFault.Impatience, SimFault.Kill, SimFault.LostReplies] },
         ["partitions"] = new() { Nodes = 5, Faults = [SimFault.Cut, SimFault.CutOneWay, SimFault.Isolate, SimFault.Ring, SimFault.Bridge, SimFault.Flapping, SimFault.StoreCutOff, SimFault.Pause] },
+        ["regress"] = new() { Regresses = true },
         ["types"] = new() { ShardsElsewhere = 4 },
         ["timers"] = new() { Timers = true },
+        ["truncation"] = new() { Truncates = true, Clients = 8 },
         ["moves"] = new() { Faults = [SimFault.FullLinks, SimFault.Reset, SimFault.HalfOpen, SimFault.CutChannel, SimFault.Leave] },
     }.ToImmutableSortedDictionary(StringComparer.Ordinal);
 }

@@ -22,6 +22,10 @@ internal sealed class HeldStore(ModelStore inner) : IJournalStore
 
     public int SnapshotsSaved { get; private set; }
 
+    public int Truncations => Volatile.Read(ref _truncations);
+
+    private int _truncations;
+
     public int TimerReads { get; private set; }
 
     public int Resolves { get; private set; }
@@ -95,8 +99,13 @@ internal sealed class HeldStore(ModelStore inner) : IJournalStore
         return saved;
     }
 
-    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, long belowSeq) =>
-        inner.TruncateAsync(shard, epoch, owner, entity, belowSeq);
+    public ValueTask<StoreResult<OldRows>> FindOldRowsAsync(JournalLimits limits, string after, int limit) => inner.FindOldRowsAsync(limits, after, limit);
+
+    public ValueTask<StoreResult<int>> TruncateAsync(ShardNo shard, Epoch epoch, Incarnation owner, string entity, JournalLimits limits)
+    {
+        Interlocked.Increment(ref _truncations);
+        return inner.TruncateAsync(shard, epoch, owner, entity, limits);
+    }
 
     public async ValueTask<StoreResult<ImmutableArray<ShardNo>>> ConfirmAsync(Incarnation owner, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards)
     {

@@ -10,6 +10,60 @@ public class TimerBookTests
     private readonly TimerBook _book = new();
     private readonly SortedDictionary<(long Due, string Key), DurableTimer> _table = [];
 
+    public TimerBookTests() => _book.Clock.Read(Start, At(0));
+
+    [Fact]
+    public void Before_anything_else_the_clock_is_read_and_then_no_more_than_is_soon()
+    {
+        var book = new TimerBook();
+        book.Wanted();
+        Assert.Equal(new TimerRead(long.MinValue, null, 1), book.NextRead(At(0)));
+        book.Read(StoreResult.Not<TimerPage>(StoreVerdict.NotSent, "away"), At(0));
+        Assert.Equal(TimeSpan.FromSeconds(1), book.IdleFor(At(0)));
+        Assert.NotNull(book.NextRead(At(1)));
+        book.Read(StoreResult.Ok(new TimerPage(Start + 1_000, [])), At(1));
+        Assert.Equal(Start + 601_000, book.NextRead(At(1))!.DueBeforeUnixMs);
+    }
+
+    [Fact]
+    public void However_many_shards_come_during_a_pass_it_goes_on_and_one_more_follows()
+    {
+        for (var i = 0; i < 2_500; i++) Set($"{i:D4}", 5 + (i / 100), no: i);
+        _book.Wanted();
+        var after = new List<string?>();
+        while (_book.NextRead(At(0)) is { } read)
+        {
+            after.Add(read.After?.Timer.Key);
+            if (after.Count < 4) for (var shard = 0; shard < 512; shard++) _book.Wanted();
+            _book.Read(PageOf(read, 0), At(0));
+        }
+        Assert.Equal([null, "0999", "1999", null, "0999", "1999"], after);
+        Assert.Equal(2_500, _book.Count);
+    }
+
+    [Fact]
+    public void Firings_that_fail_are_counted_until_one_is_taken_or_the_timer_is_gone()
+    {
+        Set("wrong", 1);
+        Acquire(0);
+        for (var times = 1; times <= 3; times++)
+        {
+            var row = Assert.Single(_book.Due(At(60 * times)));
+            Assert.Equal(times, _book.Fired(row, TimerEnd.Failed, At(60 * times)));
+            Assert.Equal(1, _book.Failing);
+            ReadAll(60 * times);
+        }
+        Assert.Equal(0, _book.Fired(Assert.Single(_book.Due(At(240))), TimerEnd.Gone, At(240)));
+        Assert.Equal(0, _book.Failing);
+
+        Set("moved", 300);
+        Changed("moved", _table.Values.Last());
+        Assert.Equal(1, _book.Fired(Assert.Single(_book.Due(At(300))), TimerEnd.Failed, At(300)));
+        _table.Clear(); // Its shard is another's now.
+        for (var second = 300; second <= 600; second += 60) ReadAll(second);
+        Assert.Equal(0, _book.Failing);
+    }
+
     [Fact]
     public void Nothing_is_read_before_a_shard_is_acquired()
     {

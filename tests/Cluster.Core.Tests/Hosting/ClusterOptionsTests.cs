@@ -45,6 +45,8 @@ public class ClusterOptionsTests
     [InlineData("connections", "Cluster:Limits:Connections is 0", "give 1 to 1,000,000")]
     [InlineData("origin", "Cluster:Origins has 'chat.example.com'", "for example https://chat.example.com")]
     [InlineData("logs", "Cluster:Retention:Logs is 23:00:00", "give 1 to 3,650 days")]
+    [InlineData("journal age", "Cluster:Retention:JournalAge is 1.00:00:00", "give 2 to 36,500 days")]
+    [InlineData("journal rows", "Cluster:Retention:JournalRows is 9999", "give 10,000 or more, or 0")]
     [InlineData("down", "Cluster:Retention:DownMembers is 4000.00:00:00", "give 1 to 3,650 days")]
     [InlineData("frame", "Cluster:Limits:FrameBytes is 1000", "give 65,536 to 67,108,864")]
     [InlineData("serve", "Cluster:Times:ServeLimit is 00:00:05", "give more than")]
@@ -109,6 +111,8 @@ public class ClusterOptionsTests
         "mailbox" => options.Limits.Mailbox = 0,
         "passivate" => options.Limits.PassivateAfter = TimeSpan.FromSeconds(0.5),
         "ask" => options.Limits.AskTimeout = TimeSpan.FromMinutes(6),
+        "journal age" => options.Retention.JournalAge = TimeSpan.FromDays(1),
+        "journal rows" => options.Retention.JournalRows = 9_999,
         "logs" => options.Retention.Logs = TimeSpan.FromHours(23),
         "down" => options.Retention.DownMembers = TimeSpan.FromDays(4000),
         "frame" => options.Limits.FrameBytes = 1000,

@@ -1,5 +1,6 @@
 using ActorCluster.Downing;
 using ActorCluster.Hosting;
+using ActorCluster.Links;
 using ActorCluster.Membership;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
@@ -40,6 +41,18 @@ public class StoreRegressionTests
         node.Run(3);
         Assert.Equal(NodeMode.Frozen, node.Mode);
         Assert.Contains("shard 1 shows 0 journal rows, but this node has seen 1", node.Alarm, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(1, true)]
+    public void A_store_that_shows_less_than_a_member_has_announced_freezes_who_has_not_seen_it_itself(int ahead, bool freezes)
+    {
+        var node = new LoneNode();
+        node.Tell(new NodeInput.Heard(new Heartbeat(new Incarnation(77), 1, 2 + ahead, NodeMode.Frozen, true, 0, true, []), LinkChannel.Control));
+        node.Run(3);
+        Assert.Equal(freezes ? NodeMode.Frozen : NodeMode.Serving, node.Mode);
+        if (freezes) Assert.Contains("StoreRegressed: the store shows view 2, but a member has seen view 3", node.Alarm, StringComparison.Ordinal);
     }
 
     [Fact]

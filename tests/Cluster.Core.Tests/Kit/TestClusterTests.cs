@@ -119,8 +119,11 @@ public class TestClusterTests
     {
         await using var cluster = await StartAsync(2);
         var node2 = cluster["node2"];
+        var on2 = await OwnedByAsync(cluster, node2);
 
         cluster.CutStore(node2);
+        await cluster.Until("node1 has the shard, released in node2's name, and node2 reaches it there", async () =>
+            cluster.OwnerOf<Tally>(on2) == cluster["node1"] && await node2.Entity<Tally>(on2).AskAsync(new Hit()) > 0);
         await cluster.Until("node2 is frozen", () => node2.Mode == NodeMode.Frozen);
         Assert.Contains("cut", node2.Status().StoreFault, StringComparison.Ordinal);
         Assert.Equal(NodeMode.Serving, cluster["node1"].Mode);

@@ -22,6 +22,7 @@ public class OwnershipTests
     private ShardRow _row = new(Shard, "room", "0", new Epoch(1), Me, null, null, ShardState.Owned, 1);
     private ImmutableArray<ShardRow> _others = [];
     private bool _otherBeats;
+    private bool _otherReachesTheStore = true;
     private NodeMode _otherMode = NodeMode.Serving;
     private long _beat;
 
@@ -169,18 +170,67 @@ public class OwnershipTests
         Assert.Contains(_effects.OfType<NodeEffect.Call>(), c => c.What is ControlCall.PlanHandoff);
     }
 
+    [Fact]
+    public void A_node_without_the_store_stops_its_shards_and_has_one_that_reaches_it_release_them()
+    {
+        LosesTheStore();
+        Assert.Single(_effects.OfType<ShardEffect.Stop>());
+        Assert.Empty(_effects.OfType<ShardEffect.AskRelease>()); // Effects outside the store may still be under way.
+        Tell(new NodeInput.Stopped([(Shard, _row.Epoch)]), _ => null);
+        var ask = Assert.Single(_effects.OfType<ShardEffect.AskRelease>());
+        Assert.Equal((Other, new ShardRoute(Shard, _row.Epoch, Me)), (ask.To, Assert.Single(ask.Shards)));
+
+        _effects.Clear();
+        Settle(); // The store is back, and nobody has heard the request.
+        Assert.Empty(_effects.OfType<ShardEffect.Start>());
+        Assert.Contains(_effects.OfType<NodeEffect.Call>(), c => c.What is ControlCall.Release { Owner.Value: 1 });
+        Assert.False(_effects.OfType<NodeEffect.Beat>().Last().What.TakesNothing);
+    }
+
+    [Fact]
+    public void A_node_keeps_its_shards_while_the_others_have_no_store_either()
+    {
+        _otherReachesTheStore = false;
+        LosesTheStore();
+        Assert.Empty(_effects.OfType<ShardEffect.Stop>());
+        _otherReachesTheStore = true; // It has found it first.
+        for (var i = 0; i < 40; i++) Beat(_ => StoreVerdict.NotSent);
+        Assert.Empty(_effects.OfType<ShardEffect.Stop>());
+    }
+
+    [Fact]
+    public void A_member_that_reaches_the_store_releases_what_another_has_stopped_under_its_name_and_epoch()
+    {
+        _otherBeats = true;
+        Settle();
+        Tell(new NodeInput.HelpAsked([new ShardRoute(new ShardNo(7), new Epoch(3), Other)]), _ => null);
+        var release = Assert.Single(_effects.OfType<NodeEffect.Call>().Select(c => c.What).OfType<ControlCall.Release>());
+        Assert.Equal((Other, new ShardNo(7), new Epoch(3)), (release.Owner, release.Releases[0].Shard, release.Releases[0].Epoch));
+    }
+
+    /// <summary>Six seconds in which no call of this node is answered, while the other is heard.</summary>
+    private void LosesTheStore()
+    {
+        _otherBeats = true;
+        for (var i = 0; i < 3; i++) Settle();
+        _effects.Clear();
+        for (var i = 0; i < 120; i++) Beat(_ => StoreVerdict.NotSent);
+    }
+
     /// <summary>Two seconds of ticks, every store call answered one tick later from the rows above, or as <paramref name="fails"/> says; -1 answers never.</summary>
     private void Settle(Func<ControlCall, StoreVerdict?>? fails = null)
     {
-        for (var i = 0; i < 40; i++)
-        {
-            _now += TimeSpan.FromMilliseconds(50);
-            var answers = _answers.ToArray();
-            _answers.Clear();
-            foreach (var answer in answers) Tell(new NodeInput.Answered(answer), fails ?? (_ => null));
-            if (_otherBeats) Tell(new NodeInput.Heard(new Heartbeat(Other, ++_beat, 5, _otherMode, true, 0, true, [new ReachEntry(Me, true)]), LinkChannel.Control), fails ?? (_ => null));
-            Tell(new NodeInput.Tick(), fails ?? (_ => null));
-        }
+        for (var i = 0; i < 40; i++) Beat(fails ?? (_ => null));
+    }
+
+    private void Beat(Func<ControlCall, StoreVerdict?> fails)
+    {
+        _now += TimeSpan.FromMilliseconds(50);
+        var answers = _answers.ToArray();
+        _answers.Clear();
+        foreach (var answer in answers) Tell(new NodeInput.Answered(answer), fails);
+        if (_otherBeats) Tell(new NodeInput.Heard(new Heartbeat(Other, ++_beat, 5, _otherMode, _otherReachesTheStore, 0, true, [new ReachEntry(Me, true)]), LinkChannel.Control), fails);
+        Tell(new NodeInput.Tick(), fails);
     }
 
     private void Tell(NodeInput input, Func<ControlCall, StoreVerdict?> fails)

@@ -34,7 +34,7 @@ public static class ClusterHistory
         var (shard, epoch) = (second.Shards[0].No, second.Shards[0].Epoch);
         foreach (var seq in new[] { 3, 4 })
             Assert.True(Ok(await store.SaveSnapshotAsync(shard, epoch, inc, new EntitySnapshot($"room/{shard}", seq, "room.v1", new byte[seq]))));
-        Assert.Equal(2, Ok(await store.TruncateAsync(shard, epoch, inc, $"room/{shard}", 99)));
+        Assert.Equal(2, Ok(await store.TruncateAsync(shard, epoch, inc, $"room/{shard}", new JournalLimits(null, 0, TimeSpan.Zero))));
         return second;
     }
 

@@ -11,6 +11,8 @@ public class RecoverVerbTests(PostgresServer server)
     {
         using var folder = new TempFolder();
         await using var sqlite = folder.Store();
+        var nodes = Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(folder.File())!, "nodes", "n1"));
+        await File.WriteAllTextAsync(Path.Combine(nodes.FullName, "acked-20260102T030405Z-7.jsonl"), "");
         var schema = PostgresServer.NewSchema();
         await using var postgres = server.Store(schema);
         foreach (var (store, address) in new (IClusterStore, string)[] { (sqlite, $"sqlite:{folder.File()}"), (postgres, $"postgres:{server.ConnectionString};Search Path={schema}") })
@@ -26,6 +28,8 @@ public class RecoverVerbTests(PostgresServer server)
             Assert.Equal((0, ""), (code, error));
             Assert.Contains("generation 1 to 2, view 2 to 3", said, StringComparison.Ordinal);
             Assert.Contains("1 members are down, 4 shards are free", said, StringComparison.Ordinal);
+            Assert.Contains("acked-*.jsonl", said, StringComparison.Ordinal);
+            Assert.Equal(store == sqlite, said.Contains(Path.Combine("nodes", "n1", "acked-20260102T030405Z-7.jsonl"), StringComparison.Ordinal));
             Assert.Equal(AppendOutcome.Unexpected, ClusterHistory.Ok(await owner.AppendAsync(owner.Batch(0, 6))));
             Assert.Contains("clean", (await StoreVerbsTests.Run("check", "--store", address)).Output, StringComparison.Ordinal);
 

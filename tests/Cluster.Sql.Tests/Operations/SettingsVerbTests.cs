@@ -96,6 +96,32 @@ public class SettingsVerbTests(PostgresServer server)
         Assert.Contains("start one node of this release", (await RunAsync($"sqlite:{folder.File()}")).Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Whoever_only_looks_changes_nothing_and_an_older_schema_is_left_to_the_nodes()
+    {
+        using var folder = new TempFolder();
+        await using (var store = folder.Store()) await OpenAsync(store);
+        var before = await File.ReadAllBytesAsync(folder.File());
+        Assert.Equal(0, (await RunAsync($"sqlite:{folder.File()}")).Code);
+        Assert.Equal(before, await File.ReadAllBytesAsync(folder.File()));
+        using (var session = SqliteSession.Open(folder.File())) session.Execute($"PRAGMA user_version={SqliteSchema.Version - 1}");
+        before = await File.ReadAllBytesAsync(folder.File());
+        foreach (var words in new string[][] { [], ["set", "Cluster:Downing:Strategy", "down-all"] })
+        {
+            var (code, _, error) = await RunAsync($"sqlite:{folder.File()}", words);
+            Assert.Equal(ExitCodes.Refused, code);
+            Assert.Contains("Start a node of this release on it once", error, StringComparison.Ordinal);
+            Assert.Equal(before, await File.ReadAllBytesAsync(folder.File()));
+        }
+
+        var schema = PostgresServer.NewSchema();
+        await using var postgres = server.Store(schema);
+        await OpenAsync(postgres);
+        server.Execute($"UPDATE \"{schema}\".schema_version SET version=version-1");
+        Assert.Contains("Start a node of this release", (await RunAsync($"postgres:{server.ConnectionString};Search Path={schema}")).Error, StringComparison.Ordinal);
+        Assert.Equal(PostgresSchema.Version - 1L, server.Execute($"SELECT version FROM \"{schema}\".schema_version"));
+    }
+
     private static async Task<Owner> OpenAsync(IClusterStore store)
     {
         ClusterHistory.Ok(await store.OpenAsync(new StoreSeed(ClusterDigest.Of(Shipped), SharedSettings.Of(Shipped)), CancellationToken.None));

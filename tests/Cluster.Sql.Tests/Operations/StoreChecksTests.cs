@@ -56,7 +56,7 @@ public class StoreChecksTests(PostgresServer server)
             var owner = await ClusterHistory.WriteAsync(store);
             for (var i = 0; i < 40; i++) Assert.True((await store.ChangeViewAsync(new ViewChange { OpId = Guid.NewGuid(), By = owner.Inc, BasedOn = 2 + i, Reason = "time passes" })).IsOk);
             // Under the first epochs of shards 1 and 2 there are rows, under those of 3 and 4 none.
-            Assert.Equal(new PrunedRows(1, 10, 2), (await store.PruneAsync(TimeSpan.Zero, TimeSpan.Zero, 100)).Value);
+            Assert.Equal(new PrunedRows(1, 10, 2, null), (await store.PruneAsync(TimeSpan.Zero, TimeSpan.Zero, 100)).Value);
             Assert.Empty(await FoundAsync(address));
             Assert.Equal(AppendOutcome.Committed, (await owner.AppendAsync(owner.Batch(0, 6))).Value);
         }
