@@ -316,23 +316,26 @@ internal sealed class SimCheckers(SimCluster cluster)
                 World.Violated("2.6", $"{life.Inc} takes {other.Inc} for connected, which no link has reached for 15 s.");
     }
 
+    /// <summary>Not all watch all. With fewer, faults are drawn that make beats rare although all is connected.</summary>
+    private bool AreMany => cluster.Nodes.Count > WatchPlan.MeshMax;
+
     /// <summary>A member that is there and is reached is missed, or an edge that works is called broken (2.2): where nobody watches, nobody is missed.</summary>
     private void CheckMissed()
     {
-        if (World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(15) || !IsNetworkAsUsual) return;
-        foreach (var life in cluster.Lives.Where(l => !l.Node.IsPaused))
+        if (!AreMany || World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(15) || !IsNetworkAsUsual) return;
+        foreach (var life in cluster.Lives.Where(l => l.Node is { IsPaused: false, StandsStill: false }))
         {
             if (life.Core.Membership.Missing.FirstOrDefault(m => AreLinked(life.Inc, m)) is { Value: > 0 } other) World.Violated("2.2", $"{life.Inc} misses {other}, which its links have reached for 15 s.");
             if (life.Core.Membership.BrokenEdges.FirstOrDefault(e => AreLinked(e.A, e.B)) is { A.Value: > 0 } edge) World.Violated("2.2", $"{life.Inc} calls the edge of {edge.A} and {edge.B} broken, which their links have crossed for 15 s.");
         }
     }
 
-    private bool AreLinked(Incarnation a, Incarnation b) => cluster.LifeOf(a) is { Node.IsPaused: false } one && cluster.LifeOf(b) is { Node.IsPaused: false } other && cluster.Network.AreConnected(one.Node.Index, other.Node.Index);
+    private bool AreLinked(Incarnation a, Incarnation b) => cluster.LifeOf(a) is { Node: { IsPaused: false, StandsStill: false } } one && cluster.LifeOf(b) is { Node: { IsPaused: false, StandsStill: false } } other && cluster.Network.AreConnected(one.Node.Index, other.Node.Index);
 
     /// <summary>Whoever claims as the larger side is on it (3.4), as far as what divides them has stood long enough to be known.</summary>
     private void CheckClaim(ViewChange change, MemberChange.Down down)
     {
-        if (cluster.Resolver is not KeepMajority || !down.Reason.EndsWith(" Now", StringComparison.Ordinal) || World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(4) || !IsNetworkAsUsual) return;
+        if (!AreMany || cluster.Resolver is not KeepMajority || !down.Reason.EndsWith(" Now", StringComparison.Ordinal) || World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(4) || !IsNetworkAsUsual) return;
         var voters = cluster.Lives.Where(l => !l.Node.IsPaused && Database.Find(l.Inc) is { IsVoter: true }).ToList();
         if (voters.Find(l => l.Inc == change.By) is not { } claims) return;
         var side = ComponentOf(claims, voters);
