@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using ActorCluster.ChatRooms;
 using ActorCluster.Downing;
 using ActorCluster.Entities;
+using ActorCluster.Membership;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 
@@ -311,13 +312,13 @@ internal sealed class SimCheckers(SimCluster cluster)
     private void CheckEdges()
     {
         if (World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(15)) return;
-        foreach (var life in cluster.Lives)
+        foreach (var life in cluster.Lives.Where(l => l.Node is { IsPaused: false, StandsStill: false })) // Else it still believes what was so when it was stopped.
             if (cluster.Lives.FirstOrDefault(p => life.Core.Membership.Detector.IsUp(p.Inc) && !cluster.Network.AreConnected(life.Node.Index, p.Node.Index)) is { } other)
                 World.Violated("2.6", $"{life.Inc} takes {other.Inc} for connected, which no link has reached for 15 s.");
     }
 
     /// <summary>Not all watch all. With fewer, faults are drawn that make beats rare although all is connected.</summary>
-    private bool AreMany => cluster.Nodes.Count > WatchPlan.MeshMax;
+    private bool AreMany => cluster.Nodes.Length > WatchPlan.MeshMax;
 
     /// <summary>A member that is there and is reached is missed, or an edge that works is called broken (2.2): where nobody watches, nobody is missed.</summary>
     private void CheckMissed()
