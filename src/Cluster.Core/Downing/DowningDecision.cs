@@ -45,7 +45,7 @@ internal sealed class DowningDecision(SplitBrainResolver resolver, ProtocolTimes
     /// <summary>Why members are evicted that are known to have crashed.</summary>
     public const string Crashed = "crashed";
 
-    private string _shape = "";
+    private (ImmutableSortedSet<Incarnation> Component, ImmutableArray<Incarnation> Missing, ImmutableArray<Incarnation> Voters)? _shape;
     private TimeSpan _stableSince;
     private TimeSpan? _dividedSince;
     private TimeSpan? _wholeSince;
@@ -84,10 +84,10 @@ internal sealed class DowningDecision(SplitBrainResolver resolver, ProtocolTimes
     private void NoteShape(DowningInput input, TimeSpan now)
     {
         // Broken edges inside the component and joins do not change the shape: only who is in, who is out, who votes.
-        var shape = string.Join(',', input.Component) + "|" + string.Join(',', Missing) + "|" + string.Join(',', VotersOf(input).Select(v => v.Inc));
-        if (shape != _shape)
+        var voters = VotersOf(input).Select(v => v.Inc).ToImmutableArray();
+        if (_shape is not { } shape || !(shape.Component == input.Component || shape.Component.SequenceEqual(input.Component)) || !shape.Missing.SequenceEqual(Missing) || !shape.Voters.SequenceEqual(voters))
         {
-            _shape = shape;
+            _shape = (input.Component, Missing, voters);
             _stableSince = now;
         }
         if (Missing.IsEmpty)

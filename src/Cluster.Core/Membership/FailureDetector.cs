@@ -15,12 +15,28 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
 
     private double Patience => 1 + Health;
 
-    public void SetPeers(IEnumerable<Incarnation> peers)
+    /// <param name="peers">All live members.</param>
+    /// <param name="asked">A new one is watched from now on, and heard of no later than the others; else only when it is asked for.</param>
+    public void SetPeers(IEnumerable<Incarnation> peers, bool asked = true)
     {
         var wanted = new SortedSet<Incarnation>(peers);
         wanted.Remove(self);
         foreach (var gone in _peers.Keys.Where(p => !wanted.Contains(p)).ToList()) _peers.Remove(gone);
-        foreach (var peer in wanted) _peers.TryAdd(peer, new Peer(times));
+        foreach (var peer in wanted)
+            if (!_peers.ContainsKey(peer)) _peers.Add(peer, new Peer(times) { IsAsked = asked, IsJudged = asked });
+    }
+
+    /// <summary>Says who is watched (protocol 2.2). Whoever begins to be has a while to be heard, and whoever ceases to be is beaten a while longer, since the other end learns of it at another time.</summary>
+    public void Ask(Func<Incarnation, bool> whom, TimeSpan longer, TimeSpan now)
+    {
+        foreach (var (inc, peer) in _peers)
+        {
+            var asked = whom(inc);
+            if (asked && !peer.IsAsked) peer.AskedSince = now;
+            if (asked) peer.BeatUntil = now + longer;
+            peer.IsAsked = asked;
+            peer.IsJudged = Judge(peer, now);
+        }
     }
 
     public void Heard(Heartbeat beat, LinkChannel channel, TimeSpan now)
@@ -32,6 +48,7 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
         if (beat.StoreOk && peer.Last is not { StoreOk: true }) peer.StoreOkSince = now;
         peer.Last = beat;
         peer.LastAt = now;
+        peer.MissesSomebody = beat.Row.Any(static entry => !entry.Up);
     }
 
     public void Probed(Incarnation inc, bool linkGone)
@@ -60,6 +77,7 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
         {
             foreach (var channel in peer.Channels) channel.Excuse(late);
             peer.LastAt += late;
+            peer.AskedSince += late;
         }
     }
 
@@ -73,11 +91,31 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
             // Proof of a crash need not wait for suspicion to rise.
             peer.Hears = !peer.Crashed && peer.Channels.Any(c => c.Phi(now, Patience) < times.PhiDown);
             var up = peer.Hears && peer.Last is { HearsYou: true };
-            if (peer.Up && !up) peer.WentDown(now);
+            if (peer.Up && !up && peer.IsAsked) peer.WentDown(now);
             if (!peer.Up && up) peer.UpSince = now;
             peer.Up = up;
+            peer.IsJudged = Judge(peer, now);
         }
     }
+
+    private bool Judge(Peer peer, TimeSpan now) => peer.Crashed || (peer.IsAsked && (peer.Up || now - peer.AskedSince >= times.RowFresh));
+
+    /// <summary>Whether this node says anything of the edge to a peer: only where both ends exchange beats, and have had the time to.</summary>
+    public bool IsJudged(Incarnation inc) => _peers.TryGetValue(inc, out var peer) && peer.IsJudged;
+
+    /// <summary>Whether a peer is sent beats.</summary>
+    public bool IsBeaten(Incarnation inc, TimeSpan now) => _peers.TryGetValue(inc, out var peer) && (peer.IsAsked || now < peer.BeatUntil);
+
+    /// <summary>Connected, or not watched and thus well for all that is known.</summary>
+    public bool IsReached(Incarnation inc) => _peers.TryGetValue(inc, out var peer) && (peer.Up || !peer.IsJudged);
+
+    /// <summary>As <see cref="IsReached"/>, and it does not say that it misses the store.</summary>
+    public bool IsWell(Incarnation inc, TimeSpan now) => _peers.TryGetValue(inc, out var peer) && (!peer.IsJudged || (peer.Up && StoreOk(inc, now)));
+
+    /// <summary>Somebody is missed, by this node or by one whose row counts, or somebody says that it misses the store.</summary>
+    public bool SeesTrouble(TimeSpan now) => _peers.Any(p =>
+        (p.Value.IsJudged && !IsUpForDecisions(p.Key, now))
+        || (p.Value.Last is { } last && now - p.Value.LastAt <= times.RowFresh && (!last.StoreOk || (p.Value.MissesSomebody && last.Health < 3))));
 
     public bool Hears(Incarnation inc) => _peers.TryGetValue(inc, out var peer) && peer.Hears;
 
@@ -97,8 +135,8 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
 
     public Heartbeat? LastBeat(Incarnation inc) => _peers.TryGetValue(inc, out var peer) ? peer.Last : null;
 
-    /// <summary>The own row of the reachability graph, by incarnation.</summary>
-    public ImmutableArray<ReachEntry> OwnRow(TimeSpan now) => [.. _peers.Select(p => new ReachEntry(p.Key, IsUpForDecisions(p.Key, now)))];
+    /// <summary>The own row of the reachability graph, by incarnation; without those that it says nothing of.</summary>
+    public ImmutableArray<ReachEntry> OwnRow(TimeSpan now) => [.. _peers.Where(p => p.Value.IsJudged).Select(p => new ReachEntry(p.Key, IsUpForDecisions(p.Key, now)))];
 
     /// <summary>The row of a peer if it counts: fresh, and its writer is well.</summary>
     public ImmutableArray<ReachEntry>? CountingRow(Incarnation inc, TimeSpan now) =>
@@ -126,6 +164,18 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
         public TimeSpan LastAt { get; set; }
 
         public TimeSpan StoreOkSince { get; set; }
+
+        /// <summary>Its last row says of somebody that it is not up.</summary>
+        public bool MissesSomebody { get; set; }
+
+        public bool IsAsked { get; set; }
+
+        /// <summary>Long ago for those that were asked when they became known.</summary>
+        public TimeSpan AskedSince { get; set; } = TimeSpan.FromDays(-1);
+
+        public TimeSpan BeatUntil { get; set; }
+
+        public bool IsJudged { get; set; }
 
         public bool Hears { get; set; }
 

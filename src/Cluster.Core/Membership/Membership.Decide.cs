@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using ActorCluster.Downing;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
@@ -74,6 +75,11 @@ internal sealed partial class Membership
                 }
             }
         }
+        if (Snapshot.Members.Count(m => m.IsLive) - changes.Count is var live && live >= Rules.MembersMax)
+        {
+            Stop(ExitCodes.Refused, string.Create(CultureInfo.InvariantCulture, $"The cluster has {live} live members, and no more than {Rules.MembersMax} may be. Stop one of them before {draft.Name} starts; one that is dead frees its place when it is evicted."), effects);
+            return;
+        }
         changes.Add(new MemberChange.Join(draft));
         Propose(changes.ToImmutable(), [], "joins", effects);
     }
@@ -82,14 +88,14 @@ internal sealed partial class Membership
     private bool HoldsLockOf(MemberRow row) =>
         row.LockFile is { } theirs && draft.LockFile is { } mine && (theirs.BootId, theirs.Device, theirs.Inode) == (mine.BootId, mine.Device, mine.Inode);
 
-    /// <summary>joining to up: every voter is connected both ways, or its lease is stale and it is silent, or it is proved dead.</summary>
+    /// <summary>joining to up: every voter, of many those that are to be greeted, is connected both ways, or its lease is stale and it is silent, or it is proved dead.</summary>
     private void BecomeUp(TimeSpan now, List<NodeEffect> effects)
     {
         var changes = ImmutableArray.CreateBuilder<MemberChange>();
         var blocked = ImmutableArray.CreateBuilder<string>();
         foreach (var voter in Snapshot!.Members.Where(m => m.IsVoter))
         {
-            if (_detector.IsUp(voter.Inc)) continue;
+            if (!Watch.MustGreet(voter.Inc) || _detector.IsUp(voter.Inc)) continue;
             if (_detector.IsProvedDead(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "dead: its lock file is free", DeadProof: true));
             else if (_leases.IsStale(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "lease stale and silent", _leases.LeaseSeq(voter.Inc)));
             else blocked.Add($"{voter.Name}{voter.Inc} at {voter.LinkAddress} {(OtherSecret(voter.Inc) ? "has another Cluster:Secret" : _detector.Hears(voter.Inc) ? "does not hear this node" : "is not heard")}");
@@ -97,7 +103,7 @@ internal sealed partial class Membership
         var others = Snapshot.Members.Where(m => m.IsLive && m.Inc != Self && Votes(m)).ToList();
         var staying = others.Count(m => m.IsVoter && !changes.OfType<MemberChange.Down>().Any(d => d.Inc == m.Inc));
         // Newcomers count as reached: after a total stop there is nobody else.
-        var reached = others.Count(m => _detector.IsUp(m.Inc)) + (Votes(draft) ? 1 : 0);
+        var reached = others.Count(m => _detector.IsReached(m.Inc)) + (Votes(draft) ? 1 : 0);
         if (!Votes(draft) && others.Count == 0)
             blocked.Add($"Cluster:Downing:Role is '{resolver.Role}' and no member has that role, so nobody would vote; give Cluster:Node:Roles of a node that role, start that node, or empty the key on all nodes");
         else if (Votes(draft) && staying >= resolver.VotersMax)
@@ -131,7 +137,7 @@ internal sealed partial class Membership
     {
         var voters = Snapshot!.Members.Where(m => m.IsVoter).ToImmutableArray();
         var live = Snapshot.Members.Where(m => m.IsLive).Select(m => m.Inc).ToList();
-        var component = Reachability.ComponentOf(Self, live, inc => RowOf(inc, now));
+        var component = ComponentOf(live, now);
         var input = new DowningInput
         {
             Self = Self,
@@ -146,7 +152,7 @@ internal sealed partial class Membership
             Unwell = _detector.Health >= 3,
         };
         var claim = _downing.Review(input, now);
-        var broken = Reachability.BrokenEdges([.. voters.Select(m => m.Inc).Where(component.Contains)], inc => RowOf(inc, now));
+        var broken = Watch.IsQuiet ? [] : Reachability.BrokenEdges([.. voters.Select(m => m.Inc).Where(component.Contains)], inc => RowOf(inc, now));
         var indirect = _indirect.Review(input, broken, _downing.Missing.IsEmpty, now);
         if (claim.Evict.IsEmpty) claim = indirect;
         if (claim.Class == DowningClass.Stop && !claim.Evict.IsEmpty)
@@ -162,6 +168,16 @@ internal sealed partial class Membership
             ReleaseOrForget(component, now, effects);
             if (_pending is null) RecordLateProofs(effects);
         }
+    }
+
+    /// <summary>Whom rows connect to this node; and those that it does not watch, or only begins to, while nobody says that it misses them.</summary>
+    private ImmutableSortedSet<Incarnation> ComponentOf(List<Incarnation> live, TimeSpan now)
+    {
+        if (Watch.IsQuiet) return Watch.Live;
+        var rows = live.ToDictionary(inc => inc, inc => RowOf(inc, now));
+        var connected = Reachability.ComponentOf(Self, live, inc => rows[inc]);
+        var unasked = live.Where(inc => inc != Self && !_detector.IsJudged(inc)).ToList();
+        return unasked.Count == 0 ? connected : connected.Union(Reachability.NotMissed(unasked, live, inc => rows[inc]));
     }
 
     private void RecordLateProofs(List<NodeEffect> effects)

@@ -19,6 +19,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
 {
     private readonly FailureDetector _detector = new(draft.Inc, times);
     private readonly LeaseWatch _leases = new(times);
+    private Watch? _watch;
     private readonly DowningDecision _downing = new(resolver, times);
     private readonly IndirectDecision _indirect = new(resolver, times);
     private readonly RelayRoutes _relays = new();
@@ -96,6 +97,11 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
 
     public FailureDetector Detector => _detector;
 
+    /// <summary>How many members are watched, and how many there may be.</summary>
+    public WatchRules Rules { get; init; } = new();
+
+    public Watch Watch => _watch ??= new Watch(Self, _detector, Rules);
+
     public WitnessBoard Witnesses => witnesses;
 
     public bool StoreOk(TimeSpan now) => !_storeFailed && _lastStoreOk != default && now - _lastStoreOk <= times.Renew + times.CallTimeout;
@@ -129,7 +135,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         foreach (var member in snapshot.Members.Where(m => m.Status == MemberStatus.Up).OrderBy(m => (m.UpView, m.Inc)))
         {
             if (member.Inc == Self) return true;
-            if (_detector.IsUp(member.Inc) && _detector.StoreOk(member.Inc, now)) return false;
+            if (_detector.IsWell(member.Inc, now)) return false;
         }
         return false;
     }
@@ -158,7 +164,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
 
     /// <summary>Members that are up, heard, and reach the store, as far as this node knows.</summary>
     public ImmutableArray<Incarnation> Fit(TimeSpan now) =>
-        [.. (Snapshot?.Members ?? []).Where(m => m.Status == MemberStatus.Up && MayBeGivenShards(m.Inc, now) && (m.Inc == Self ? StoreOk(now) : _detector.IsUp(m.Inc) && _detector.StoreOk(m.Inc, now))).Select(m => m.Inc)];
+        [.. (Snapshot?.Members ?? []).Where(m => m.Status == MemberStatus.Up && MayBeGivenShards(m.Inc, now) && (m.Inc == Self ? StoreOk(now) : _detector.IsWell(m.Inc, now))).Select(m => m.Inc)];
 
     /// <summary>Those of the given members whose lease this node watched for the whole TTL, as it last saw them.</summary>
     public ImmutableArray<LeaseSeen> StaleAmong(IEnumerable<Incarnation> members, TimeSpan now) =>
@@ -173,6 +179,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         if (_stopped) return;
         NoteOwnPace(now);
         _detector.Review(now);
+        Watch.Review(_storeFailed || StoreRegressed is not null, now);
         Beat(now, effects);
         ChooseRelays(now, effects);
         if (StoreRegressed is not null)
@@ -347,6 +354,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         var (mode, storeOk, witnessOk) = (Mode(now), StoreOk(now), witnesses.IsFresh(now));
         foreach (var peer in _peers.Keys)
         {
+            if (!_detector.IsBeaten(peer, now)) continue;
             var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk, OwnPlaced, now, TakesNothing);
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Control, beat));
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Data, beat));
@@ -453,8 +461,8 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         var live = snapshot.Members.Where(m => m.IsLive && m.Inc != Self).ToList();
         foreach (var gone in _peers.Keys.Except(live.Select(m => m.Inc)).ToList()) _peers.Remove(gone);
         foreach (var member in live) _peers.TryAdd(member.Inc, new PeerState { NextProbe = now });
-        _detector.SetPeers(_peers.Keys);
         _clocks.Keep(_peers.Keys);
+        Watch.Learned(snapshot.Cluster.View, [.. snapshot.Members.Where(m => m.IsLive)]);
         if (snapshot.Find(Self) is null && Self <= snapshot.Cluster.Forgotten)
         {
             // It slept for days: it was evicted, and its row is gone. To join under the same number would bring a dead incarnation back.

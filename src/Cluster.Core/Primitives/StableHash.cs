@@ -26,6 +26,9 @@ public static class StableHash
     /// <returns>A number in [0, <paramref name="shardCount"/>).</returns>
     public static int ShardOf(EntityId entity, int shardCount) => (int)(Of(entity.Type, entity.Id) % (ulong)shardCount);
 
+    /// <summary>Hash of two numbers; for one seed no two numbers have the same.</summary>
+    internal static ulong Of(long seed, long number) => Finish(Finish((ulong)seed) ^ (ulong)number);
+
     private static ulong Fnv(ulong hash, ReadOnlySpan<char> text)
     {
         // Nearly all are ASCII, whose bytes are its characters.

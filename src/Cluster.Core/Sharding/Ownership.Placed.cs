@@ -76,7 +76,7 @@ internal sealed partial class Ownership
         foreach (var type in batch.GroupBy(e => e.Type).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
             var hosts = membership.Snapshot!.Members.Where(m => m.Status == MemberStatus.Up && m.Hosts(type.Key) && membership.MayBeGivenShards(m.Inc, now)).OrderBy(m => m.Inc).ToArray();
-            var heard = hosts.Where(m => m.Inc == self || membership.Detector.IsUp(m.Inc)).ToArray();
+            var heard = hosts.Where(m => m.Inc == self || membership.Detector.IsReached(m.Inc)).ToArray();
             // Most of them are only looked up, so what is dealt here is not counted until its row turns out to be new.
             var dealt = LoadPlacement.Deal(heard.Length > 0 ? heard : hosts, inc => LoadOf(inc, membership), type.Count());
             if (!dealt.IsEmpty) placements.AddRange(type.Select((e, i) => new ShardPlacement(e.Type, e.Id, dealt[i])));

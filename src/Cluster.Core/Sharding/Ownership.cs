@@ -399,7 +399,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     /// <summary>Since when this coordinator finds a member up and well.</summary>
     private void NoteWell(ImmutableArray<MemberRow> members, Membership.Membership membership, TimeSpan now)
     {
-        var well = members.Where(m => m.Status == MemberStatus.Up && (m.Inc == self || membership.Detector.IsUp(m.Inc))).Select(m => m.Inc).ToHashSet();
+        var well = members.Where(m => m.Status == MemberStatus.Up && (m.Inc == self || membership.Detector.IsReached(m.Inc))).Select(m => m.Inc).ToHashSet();
         foreach (var gone in _wellSince.Keys.Where(k => !well.Contains(k)).ToList()) _wellSince.Remove(gone);
         foreach (var inc in well) _wellSince.TryAdd(inc, now);
     }

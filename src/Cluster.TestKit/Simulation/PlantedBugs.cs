@@ -35,6 +35,8 @@ internal static class PlantedBugs
 
     private static SimulationOptions Pruning { get; } = Usual with { Buggify = true, Nodes = 3, SharedHost = false };
 
+    private static SimulationOptions Many { get; } = SimulationScenario.Many with { Strategy = "keep-majority", Buggify = false, Timers = false, Nodes = 26, SharedHost = false };
+
     public static ImmutableArray<PlantedBug> All { get; } =
     [
         new("append without epoch", Usual with { StoreMutation = ModelMutation.AppendIgnoresEpoch, Nodes = 2, Clients = 10 }, 20, ["I2"]) { Faults = SlowlyCutOff },
@@ -85,6 +87,11 @@ internal static class PlantedBugs
         },
         new("a node keeps its own lease times", Usual with { Mutation = SimMutation.KeepsItsOwnTimes, Nodes = 3, SharedHost = false }, 20, ["I8", "I12"]) { Faults = static seed => [new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 4_000, Nodes = [0] }, new() { Kind = SimFault.Cut, AtMs = 20_000 + (50 * (long)seed), ForMs = 4_000, Nodes = [0], Others = [1, 2] }] },
         new("clocks of others are not looked at", Usual with { Mutation = SimMutation.KnowsNoOtherClock, Nodes = 3, SharedHost = false }, 10, ["I8"]) { Faults = StoppedWithItsClocks },
+        new("whom nobody watches counts as down", Many with { Mutation = SimMutation.TakesUnwatchedForDown, Nodes = 32 }, 6, ["2.2"]) { Faults = AtOtherTimes },
+        new("no full mesh when somebody is missed", Many with { Mutation = SimMutation.WatchesNobodyMore, Nodes = 48 }, 3, ["3.4"])
+        {
+            Faults = static _ => [new() { Kind = SimFault.Isolate, AtMs = 14_000, ForMs = 15_000, Nodes = [0], Others = [.. Enumerable.Range(1, 47)] }],
+        },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
 
@@ -153,6 +160,9 @@ internal static class PlantedBugs
         new() { Kind = SimFault.Isolate, AtMs = 20_000 + (50 * (long)seed), ForMs = 15_000, Nodes = [0], Others = [1, 2] },
         new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 15_000, Nodes = [0] },
     ];
+
+    /// <summary>Nothing but time until the run is judged: what comes and goes with the full mesh is there at another moment in each.</summary>
+    private static ImmutableArray<PlannedFault> AtOtherTimes(ulong seed) => [new() { Kind = SimFault.Duplicates, AtMs = 5_000, ForMs = 2_000 * (long)seed }];
 
     private static ImmutableArray<PlannedFault> ReleasesInDoubt(ulong seed) =>
     [

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using ActorCluster.ChatRooms;
 using ActorCluster.Downing;
 using ActorCluster.Entities;
+using ActorCluster.Membership;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 
@@ -59,6 +60,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (change.BasedOn != Database.ViewLog.Count) return; // It will be a conflict.
         foreach (var down in change.Members.OfType<MemberChange.Down>())
         {
+            CheckClaim(change, down);
             if (down.DeadProof && cluster.LifeOf(down.Inc) is { } alive && change.By != alive.Inc && !down.Reason.StartsWith("superseded", StringComparison.Ordinal))
                 World.Violated("2.5", $"{change.By} has a death certificate of {down.Inc}, which lives.");
             if (down is { Reason: DowningDecision.Crashed, DeadProof: false } && cluster.LifeOf(down.Inc) is { } kept && cluster.Store.SessionOf(kept.Node, kept.Inc) > SessionKept)
@@ -129,6 +131,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (call == "Renew") CheckSplit();
         if (call == "Renew") CheckTold();
         if (call == "Renew") CheckEdges();
+        if (call == "Renew") CheckMissed();
         for (; _shardLogSeen < Database.ShardLog.Count; _shardLogSeen++)
         {
             var raised = Database.ShardLog[_shardLogSeen];
@@ -302,26 +305,59 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(22)) return;
         var voters = cluster.Lives.Where(l => !l.IsEnded && Database.Find(l.Inc) is { IsVoter: true }).ToList();
         if (voters.Exists(l => l.Node.IsPaused || !cluster.Store.IsReached(l.Node.Index)) || voters.Count == 0) return;
-        var component = new HashSet<int> { voters[0].Node.Index };
-        while (voters.FirstOrDefault(v => !component.Contains(v.Node.Index) && component.Any(c => cluster.Network.AreConnected(c, v.Node.Index))) is { } next) component.Add(next.Node.Index);
-        if (component.Count < voters.Count) World.Violated("I17", $"22 s after the last fault began, {string.Join(", ", voters.Select(v => v.Inc))} are all members and do not reach each other.");
+        if (ComponentOf(voters[0], voters).Count < voters.Count) World.Violated("I17", $"22 s after the last fault began, {string.Join(", ", voters.Select(v => v.Inc))} are all members and do not reach each other.");
     }
 
     /// <summary>Whoever is reached through others only is not heard (2.6).</summary>
     private void CheckEdges()
     {
         if (World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(15)) return;
-        foreach (var life in cluster.Lives)
+        foreach (var life in cluster.Lives.Where(l => l.Node is { IsPaused: false, StandsStill: false })) // Else it still believes what was so when it was stopped.
             if (cluster.Lives.FirstOrDefault(p => life.Core.Membership.Detector.IsUp(p.Inc) && !cluster.Network.AreConnected(life.Node.Index, p.Node.Index)) is { } other)
                 World.Violated("2.6", $"{life.Inc} takes {other.Inc} for connected, which no link has reached for 15 s.");
     }
+
+    /// <summary>Not all watch all. With fewer, faults are drawn that make beats rare although all is connected.</summary>
+    private bool AreMany => cluster.Nodes.Length > WatchPlan.MeshMax;
+
+    /// <summary>A member that is there and is reached is missed, or an edge that works is called broken (2.2): where nobody watches, nobody is missed.</summary>
+    private void CheckMissed()
+    {
+        if (!AreMany || World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(15) || !IsNetworkAsUsual) return;
+        foreach (var life in cluster.Lives.Where(l => l.Node is { IsPaused: false, StandsStill: false }))
+        {
+            if (life.Core.Membership.Missing.FirstOrDefault(m => AreLinked(life.Inc, m)) is { Value: > 0 } other) World.Violated("2.2", $"{life.Inc} misses {other}, which its links have reached for 15 s.");
+            if (life.Core.Membership.BrokenEdges.FirstOrDefault(e => AreLinked(e.A, e.B)) is { A.Value: > 0 } edge) World.Violated("2.2", $"{life.Inc} calls the edge of {edge.A} and {edge.B} broken, which their links have crossed for 15 s.");
+        }
+    }
+
+    private bool AreLinked(Incarnation a, Incarnation b) => cluster.LifeOf(a) is { Node: { IsPaused: false, StandsStill: false } } one && cluster.LifeOf(b) is { Node: { IsPaused: false, StandsStill: false } } other && cluster.Network.AreConnected(one.Node.Index, other.Node.Index);
+
+    /// <summary>Whoever claims as the larger side is on it (3.4), as far as what divides them has stood long enough to be known.</summary>
+    private void CheckClaim(ViewChange change, MemberChange.Down down)
+    {
+        if (!AreMany || cluster.Resolver is not KeepMajority || !down.Reason.EndsWith(" Now", StringComparison.Ordinal) || World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(4) || !IsNetworkAsUsual) return;
+        var voters = cluster.Lives.Where(l => !l.Node.IsPaused && Database.Find(l.Inc) is { IsVoter: true }).ToList();
+        if (voters.Find(l => l.Inc == change.By) is not { } claims) return;
+        var side = ComponentOf(claims, voters);
+        if (2 * side.Count < voters.Count) World.Violated("3.4", $"{change.By} claims as the larger side, but reaches {side.Count} of {voters.Count} members that are there.");
+    }
+
+    private HashSet<int> ComponentOf(SimLife life, List<SimLife> voters)
+    {
+        var component = new HashSet<int> { life.Node.Index };
+        while (voters.FirstOrDefault(v => !component.Contains(v.Node.Index) && component.Any(c => cluster.Network.AreConnected(c, v.Node.Index))) is { } next) component.Add(next.Node.Index);
+        return component;
+    }
+
+    private bool IsNetworkAsUsual => cluster.Network is { Loss: 0, Spikes: 0 } && cluster.Network.Delay == SimNetwork.UsualDelay;
 
     /// <summary>Somebody who is down lives on beside a member that knows it (3.6).</summary>
     private void CheckTold()
     {
         foreach (var row in Database.Members)
             if (!row.IsLive) _downSince.TryAdd(row.Inc, World.Now);
-        if (World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(12) || cluster.Network is not { Loss: 0, Spikes: 0 } || cluster.Network.Delay != SimNetwork.UsualDelay) return;
+        if (World.Now - cluster.UpsetAt < TimeSpan.FromSeconds(12) || !IsNetworkAsUsual) return;
         foreach (var life in cluster.Lives.Where(l => !l.IsEnded && !l.Node.IsPaused && _downSince.TryGetValue(l.Inc, out var since) && World.Now - since >= TimeSpan.FromSeconds(12)))
             if (cluster.Lives.FirstOrDefault(p => p != life && !p.IsEnded && !p.Node.IsPaused && p.KnowsDown(life.Inc) && life.Core.Membership.Snapshot?.Find(p.Inc) is { IsLive: true }
                 && cluster.Network.AreConnected(p.Node.Index, life.Node.Index)) is { } knows)

@@ -54,7 +54,7 @@ internal static class SimFaultDraw
         PlannedFault ToSides(double low, double high, double value = 0) => Lasting(low, high, value) with { Nodes = order[..size], Others = order[size..] };
         double Spread(double low, double high) => Math.Round(low * Math.Pow(high / low, random.Unit()));
         static PlannedFault Rolling(PlannedFault one) => one with { ForMs = one.ForMs + ((one.Nodes.Length - 1) * SimFaults.RollingStepMs) };
-        return kind switch
+        var drawn = kind switch
         {
             SimFault.Kill => ToNode(50, 15_000),
             SimFault.KillBetweenEffects => ToNode(1_000, 15_000, random.Below(12)),
@@ -88,5 +88,6 @@ internal static class SimFaultDraw
             SimFault.RollingRestart => Rolling(Lasting(2_000, 6_000) with { Nodes = [.. order.Order()] }),
             _ => throw new System.Diagnostics.UnreachableException($"No rule for {kind}."),
         };
+        return drawn with { ForMs = Math.Clamp(drawn.ForMs, (long)options.ShortestFault.TotalMilliseconds, (long)options.LongestFault.TotalMilliseconds) };
     }
 }

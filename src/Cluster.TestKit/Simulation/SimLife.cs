@@ -13,7 +13,8 @@ namespace ActorCluster.TestKit.Simulation;
 /// <summary>One incarnation: the real cores, and a host that carries out their effects as the product's drivers do.</summary>
 internal sealed class SimLife
 {
-    private static readonly TimeSpan TickEvery = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan UsualTick = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan TickOfMany = TimeSpan.FromMilliseconds(100);
 
     /// <summary>More than clocks drift, and than they may part by.</summary>
     private static readonly TimeSpan SignShows = TimeSpan.FromMilliseconds(600);
@@ -37,13 +38,16 @@ internal sealed class SimLife
         (_cluster, Node, _draft) = (cluster, node, draft);
         var stored = cluster.Store.Database.ReadSettings().Value!;
         var times = TimesOf(cluster.Plan, node, stored);
-        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times), RetentionOf(cluster.Plan), stored.Version);
+        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times), RetentionOf(cluster.Plan), stored.Version, WatchRulesOf(cluster.Plan));
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
         Timers = new SimTimers(cluster, this);
         Calls = new SimCalls(cluster, this);
     }
+
+    /// <summary>Half as often where there are many: what they do between two ticks is the greater part of a run.</summary>
+    private TimeSpan TickEvery => _cluster.Plan.Places > WatchPlan.MeshMax ? TickOfMany : UsualTick;
 
     public SimNode Node { get; }
 
@@ -193,7 +197,14 @@ internal sealed class SimLife
         switch (frame)
         {
             case SimFrame.Beat(var beat, var channel, var sentAt):
-                Tell(new NodeInput.Heard(_cluster.Plan.Mutation == SimMutation.KnowsNoOtherClock ? beat with { Clock = TimeSpan.Zero } : beat, channel));
+                Tell(new NodeInput.Heard(
+                    _cluster.Plan.Mutation switch
+                    {
+                        SimMutation.KnowsNoOtherClock => beat with { Clock = TimeSpan.Zero },
+                        SimMutation.TakesUnwatchedForDown => WithTheUnwatchedDown(beat),
+                        _ => beat,
+                    },
+                    channel));
                 NoteClockOf(from, sentAt);
                 break;
             case SimFrame.SentMayBeLost:
@@ -235,6 +246,11 @@ internal sealed class SimLife
         _heard.Add(from);
         if (Node.Hidden is { } stood && stood - (_cluster.World.Now - sentAt) > SignShows && _heardBefore.Contains(from) && _cluster.LifeOf(from) is { Node.Standstills: 0 }) Node.Showed();
     }
+
+    private Heartbeat WithTheUnwatchedDown(Heartbeat beat) => beat with
+    {
+        Row = [.. beat.Row.Concat((Core.Membership.Snapshot?.Members ?? []).Where(m => m.IsVoter && m.Inc != beat.From && !beat.Row.Any(e => e.Peer == m.Inc)).Select(m => new ReachEntry(m.Inc, false))).OrderBy(e => e.Peer)],
+    };
 
     private void Relayed(Incarnation from, SimFrame.Relayed frame)
     {
@@ -411,6 +427,9 @@ internal sealed class SimLife
     /// <summary>Where times are short, what is down is pruned while others still sleep, wait for it or ask for it.</summary>
     private static Retention RetentionOf(SimulationPlan plan) => plan.Buggify
         ? new Retention { Logs = TimeSpan.FromSeconds(10), DownMembers = TimeSpan.FromSeconds(3), Every = TimeSpan.FromSeconds(2) } : new Retention();
+
+    private static WatchRules WatchRulesOf(SimulationPlan plan) =>
+        new() { MembersMax = WatchPlan.MembersMax, CalmFactor = plan.Mutation == SimMutation.WatchesNobodyMore ? 0 : new WatchRules().CalmFactor };
 
     /// <summary>As the cluster says, whatever this node's own configuration says: the younger ones' is out of date.</summary>
     private static ProtocolTimes TimesOf(SimulationPlan plan, SimNode node, StoredSettings stored)

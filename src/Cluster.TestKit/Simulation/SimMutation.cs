@@ -105,6 +105,12 @@ public enum SimMutation
     /// <summary>Beats go through other nodes too.</summary>
     RelaysBeats,
 
+    /// <summary>Whom a row says nothing of counts as down for its writer.</summary>
+    TakesUnwatchedForDown,
+
+    /// <summary>Of many members each goes on watching its own few when somebody is missed.</summary>
+    WatchesNobodyMore,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }

@@ -6,8 +6,14 @@ namespace ActorCluster.TestKit.Simulation;
 /// <summary>What kind of run to make; everything else the seed decides.</summary>
 public sealed record SimulationOptions
 {
-    /// <summary>Nodes, 2 to 5; 0 lets the seed choose.</summary>
+    /// <summary>Nodes; 0 lets the seed choose.</summary>
     public int Nodes { get; init; }
+
+    /// <summary>The fewest nodes that the seed may choose, 2 at least.</summary>
+    public int NodesMin { get; init; } = 2;
+
+    /// <summary>The most nodes that the seed may choose, 100 at most.</summary>
+    public int NodesMax { get; init; } = 5;
 
     /// <summary>Shards of the room type.</summary>
     public int Shards { get; init; } = 8;
@@ -53,6 +59,12 @@ public sealed record SimulationOptions
 
     /// <summary>How long faults begin, in virtual time, from five seconds after the start on.</summary>
     public TimeSpan FaultPhase { get; init; } = TimeSpan.FromSeconds(25);
+
+    /// <summary>No fault lasts less long.</summary>
+    public TimeSpan ShortestFault { get; init; } = TimeSpan.Zero;
+
+    /// <summary>No fault lasts longer.</summary>
+    public TimeSpan LongestFault { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>Kinds of faults to draw from; empty draws from all.</summary>
     public ImmutableArray<SimFault> Faults { get; init; } = [];

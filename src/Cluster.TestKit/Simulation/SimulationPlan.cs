@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using ActorCluster.Membership;
 using ActorCluster.Placement;
 
 namespace ActorCluster.TestKit.Simulation;
@@ -16,7 +17,7 @@ public sealed record SimulationPlan
     /// <summary>Decides what the plan does not list.</summary>
     public required ulong Seed { get; init; }
 
-    /// <summary>Places for nodes, 2 to 9.</summary>
+    /// <summary>Places for nodes, 1 to 100.</summary>
     public required int Places { get; init; }
 
     /// <summary>Places whose node takes part; the others stay empty.</summary>
@@ -94,7 +95,9 @@ public sealed record SimulationPlan
     {
         options ??= new SimulationOptions();
         var random = new SimRandom(seed, "plan");
-        var drawn = 2 + random.Below(4);
+        var drawn = options.NodesMin + random.Below(options.NodesMax - options.NodesMin + 1);
+        // A run of many costs by the square of their number, so that the smaller ones are drawn more often.
+        if (options.NodesMin > WatchPlan.MeshMax) drawn = Math.Min(drawn, options.NodesMin + new SimRandom(seed, "nodes").Below(options.NodesMax - options.NodesMin + 1));
         var places = options.Nodes > 0 ? options.Nodes : drawn;
         var shared = random.Chance(0.5);
         var buggify = random.Chance(0.25);
@@ -133,7 +136,7 @@ public sealed record SimulationPlan
         try
         {
             var plan = JsonSerializer.Deserialize(json, SimulationJson.Default.SimulationPlan) ?? throw new FormatException("The plan is empty.");
-            if (plan.Places is < 1 or > 9) throw new FormatException($"The plan has {plan.Places} places; give 1 to 9.");
+            if (plan.Places is < 1 or > WatchPlan.MembersMax) throw new FormatException($"The plan has {plan.Places} places; give 1 to {WatchPlan.MembersMax}.");
             if (plan.Faults.SelectMany(f => f.Nodes.Concat(f.Others)).Concat(plan.Nodes).FirstOrDefault(n => n < 0 || n >= plan.Places, -1) is >= 0 and var node)
                 throw new FormatException($"The plan names node {node}, but has {plan.Places} places, counted from 0.");
             return plan;

@@ -8,6 +8,20 @@ public static class SimulationScenario
     /// <summary>Name of the one that draws from all faults.</summary>
     public const string Mixed = "mixed";
 
+    /// <summary>So many nodes that each watches a part of the others.</summary>
+    internal static SimulationOptions Many { get; } = new()
+    {
+        NodesMin = 26,
+        NodesMax = 60,
+        Shards = 4,
+        Rooms = 2,
+        Clients = 2,
+        FaultPhase = TimeSpan.FromSeconds(4),
+        ShortestFault = TimeSpan.FromSeconds(2),
+        LongestFault = TimeSpan.FromSeconds(9),
+        Faults = [SimFault.Cut, SimFault.CutOneWay, SimFault.CutChannel, SimFault.Isolate, SimFault.Bridge, SimFault.Flapping, SimFault.Reset, SimFault.Loss, SimFault.SlowNetwork, SimFault.Kill, SimFault.Pause, SimFault.Leave, SimFault.StoreCutOff, SimFault.LostReplies],
+    };
+
     /// <summary>All of them, by name.</summary>
     public static ImmutableSortedDictionary<string, SimulationOptions> All { get; } = new Dictionary<string, SimulationOptions>
     {
@@ -25,6 +39,7 @@ public static class SimulationScenario
         ["types"] = new() { ShardsElsewhere = 4 },
         ["timers"] = new() { Timers = true },
         ["truncation"] = new() { Truncates = true, Clients = 8 },
+        ["many"] = Many,
         ["moves"] = new() { Faults = [SimFault.FullLinks, SimFault.Reset, SimFault.HalfOpen, SimFault.CutChannel, SimFault.Leave] },
     }.ToImmutableSortedDictionary(StringComparer.Ordinal);
 }

@@ -57,8 +57,9 @@ public sealed class SingletonSwitchTests : IDisposable
         Assert.Contains("is over", (await two.SwitchAsync("controller", "camserver2", term - 1)).Reason, StringComparison.Ordinal);
         await Assert.ThrowsAsync<ArgumentException>(() => two.SwitchAsync("mixer", "camserver2", term));
         await Waiting.Until(() => two.SwitchAsync("controller", "camserver2", term).Result is { Done: true }, () => $"the switch is done, {Of(two)}");
-        var again = await one.SwitchAsync("controller", "camserver2", term);
-        Assert.True(again.Done, again.Reason); // A repeat finds what became of the first.
+        // A repeat finds what became of the first, once that node has read it; until then it may find that it has not heard the new host yet.
+        SwitchResult again = new(false, 0, "");
+        await Waiting.Until(() => (again = one.SwitchAsync("controller", "camserver2", term).Result) is { Done: true }, () => $"the other node finds it done, {again.Reason}");
         Assert.Equal(term + 1, again.Term);
         await Waiting.Until(() => Of(one).Holder == "camserver2", () => $"the other node knows, {Of(one)}");
         Assert.Equal(two.Status().Incarnation, await one.Singleton<Controller>().AskAsync(new WhereAreYou()));
