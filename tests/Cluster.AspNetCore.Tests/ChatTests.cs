@@ -225,12 +225,12 @@ public class ChatTests(SharedNode shared)
     {
         await using var ada = await ChatUser.ConnectAsync("ada", Url);
         await ada.Client.JoinAsync(_room);
-        for (var wave = 0; wave < 2; wave++)
-            await Task.WhenAll(Enumerable.Range(0, 1_200).Select(i => ada.Client.SayAsync(_room, $"{i}")));
+        var (head, first) = (1L, 1L);
         var (store, room, few) = (new ModelStore(shared.Cluster.Database), new EntityId(RoomEntity.TypeName, _room).StoreKey, new JournalLimits(null, 100, TimeSpan.Zero));
-        var first = 1L;
         await Waiting(async () =>
         {
+            // A room that a busy machine moved meanwhile saves at other rows: more is said until two snapshots leave something to cut.
+            for (var wave = 0; wave < 2; wave++, head += 1_200) await Task.WhenAll(Enumerable.Range(0, 1_200).Select(i => ada.Client.SayAsync(_room, $"{i}")));
             foreach (var (entity, no) in (await store.FindOldRowsAsync(few, "", 10_000)).Value!.Entities.Where(e => e.Entity == room))
             {
                 var row = (await store.ReadShardsAsync([no])).Value[0];
@@ -240,12 +240,12 @@ public class ChatTests(SharedNode shared)
             return first > 1_000 && (await store.FindOldRowsAsync(few, "", 10_000)).Value!.Entities.All(e => e.Entity != room);
         });
         await using var late = await RawClient.GreetAsync(Url, "ada", $$"""{"op":"hello","v":1,"rooms":[{"room":"{{_room}}","after":1}]}""");
-        for (var next = first; next <= 2_401;)
+        for (var next = first; next <= head;)
             foreach (var item in (await late.NextAsync("items"))["items"]!.AsArray()) Assert.Equal(next++, (long)item!["seq"]!);
 
         await using var asks = await RawClient.GreetAsync(Url, "ada");
         var page = await asks.AskAsync(1, $"\"cmd\":\"history\",\"room\":\"{_room}\",\"after\":0,\"limit\":5");
-        Assert.Equal((first, 2_401L), ((long)page["begins"]!, (long)page["head"]!));
+        Assert.Equal((first, head), ((long)page["begins"]!, (long)page["head"]!));
         Assert.Equal(Enumerable.Range((int)first, 5).Select(i => (long)i), page["items"]!.AsArray().Select(i => (long)i!["seq"]!));
         Assert.Null((await asks.AskAsync(2, $"\"cmd\":\"history\",\"room\":\"{_room}\",\"after\":{first - 1},\"limit\":5"))["begins"]);
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text.Json;
 
@@ -104,7 +105,7 @@ internal sealed class NodeSet : IAsyncDisposable
             foreach (var line in status.RootElement.GetProperty("shards").EnumerateArray())
                 if (line.GetProperty("type").GetString() == "room") owned[line.GetProperty("owner").GetString()!] = line.GetProperty("count").GetInt32();
         }
-        catch (HttpRequestException)
+        catch (Exception e) when (IsNoAnswer(e, stopping))
         {
             // Asked again; a node that is gone shows in the limit.
         }
@@ -176,7 +177,7 @@ internal sealed class NodeSet : IAsyncDisposable
                 var status = await _http.GetStringAsync(new Uri(node.Address.Clients, "/cluster/status")).ConfigureAwait(false);
                 await File.WriteAllTextAsync(Path.Combine(_data, $"{node.Address.Name}.status.json"), status).ConfigureAwait(false);
             }
-            catch (Exception e) when (e is HttpRequestException or TaskCanceledException or IOException)
+            catch (Exception e) when (e is IOException || IsNoAnswer(e, CancellationToken.None))
             {
                 // A node that cannot say how it is has its log.
             }
@@ -214,11 +215,15 @@ internal sealed class NodeSet : IAsyncDisposable
             using var answer = await _http.GetAsync(new Uri(node.Address.Clients, "/health/ready"), stopping).ConfigureAwait(false);
             return answer.StatusCode == HttpStatusCode.OK;
         }
-        catch (Exception e) when (e is HttpRequestException || (e is TaskCanceledException && !stopping.IsCancellationRequested))
+        catch (Exception e) when (IsNoAnswer(e, stopping))
         {
             return false;
         }
     }
+
+    /// <remarks>A connection that ends just as it was made comes out of the client as the socket's own exception.</remarks>
+    private static bool IsNoAnswer(Exception e, CancellationToken stopping) =>
+        e is HttpRequestException or SocketException || (e is TaskCanceledException && !stopping.IsCancellationRequested);
 
     private static string LastLine(string log)
     {

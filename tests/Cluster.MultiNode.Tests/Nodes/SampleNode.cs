@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using ActorCluster.Demo.Nodes;
 
@@ -56,7 +57,7 @@ internal sealed class SampleNode(string name, Uri clients, int linkPort, string 
             using var answer = await Http.GetAsync(new Uri(clients, "/health/ready"));
             return answer.StatusCode == HttpStatusCode.OK;
         }
-        catch (Exception cause) when (cause is HttpRequestException or TaskCanceledException)
+        catch (Exception cause) when (IsNoAnswer(cause))
         {
             return false;
         }
@@ -70,7 +71,7 @@ internal sealed class SampleNode(string name, Uri clients, int linkPort, string 
             using var status = JsonDocument.Parse(await Http.GetStringAsync(new Uri(clients, "/cluster/status")));
             return status.RootElement.Clone();
         }
-        catch (Exception cause) when (cause is HttpRequestException or TaskCanceledException)
+        catch (Exception cause) when (IsNoAnswer(cause))
         {
             return null;
         }
@@ -83,11 +84,14 @@ internal sealed class SampleNode(string name, Uri clients, int linkPort, string 
 
     public async Task<long> IncarnationAsync() => await StatusAsync() is { } status ? status.GetProperty("incarnation").GetInt64() : 0;
 
+    /// <remarks>A connection that ends just as it was made comes out of the client as the socket's own exception.</remarks>
+    private static bool IsNoAnswer(Exception cause) => cause is HttpRequestException or TaskCanceledException or SocketException;
+
     public async Task<string> DescribeAsync()
     {
         var ready = "no answer";
         try { ready = await Http.GetStringAsync(new Uri(clients, "/cluster/status")); }
-        catch (Exception cause) when (cause is HttpRequestException or TaskCanceledException) { ready = cause.Message; }
+        catch (Exception cause) when (IsNoAnswer(cause)) { ready = cause.Message; }
         return $"{name}: {ready} Log: {Tail()}";
     }
 
