@@ -9,19 +9,9 @@ namespace ActorCluster.AspNetCore.Gateway;
 /// <summary>What a client may ask.</summary>
 internal sealed partial class GatewaySession
 {
-    private const int RowsPerRead = 100;
-
     private readonly Queue<Pending> _pending = new();
     private readonly Dictionary<long, long> _refusedHere = [];
     private readonly Dictionary<string, Stays> _stays = new(StringComparer.Ordinal);
-    /// <summary>A client sends what is unanswered right behind its hello.</summary>
-    private static readonly TimeSpan LeaveComesWithin = TimeSpan.FromMilliseconds(300);
-
-    /// <summary>How long a room's owner may take before a page comes from memory, marked as stale.</summary>
-    private static readonly TimeSpan HistoryPatience = TimeSpan.FromSeconds(2);
-
-    private readonly Dictionary<string, Resuming> _resuming = new(StringComparer.Ordinal);
-    private readonly SemaphoreSlim _history = new(1);
     private int _unanswered;
 
     private void Execute(ClientFrame.Command command)
@@ -206,92 +196,6 @@ internal sealed partial class GatewaySession
         LeftElsewhere(cursor);
     }
 
-    private void AskForHistory(ClientFrame.Command command) =>
-        Ask(command, new RoomQuestion(user, null), answer => _ = HistoryAsync(() => PageAsync(command, (RoomAnswer)answer)));
-
-    /// <summary>Answers out of this node's memory, or does something else where it does not hold the page.</summary>
-    private void Recall(ClientFrame.Command command, Action otherwise)
-    {
-        Interlocked.Increment(ref _unanswered);
-        _ = HistoryAsync(() => Task.FromResult(Remembered(command)), otherwise);
-    }
-
-    /// <summary>Answers with a page. The command counts as unanswered until then, or a client could have any number of pages read for it.</summary>
-    private async Task HistoryAsync(Func<Task<byte[]?>> read, Action? otherwise = null)
-    {
-        // One page at a time, and none while the client is behind with its answers: a burst of questions must not fill the memory with pages.
-        await _history.WaitAsync().ConfigureAwait(false);
-        try
-        {
-            await UntilRoomyAsync().ConfigureAwait(false);
-            if (_closing) return;
-            var page = await read().ConfigureAwait(false);
-            Interlocked.Decrement(ref _unanswered);
-            if (page is not null) Answer(page);
-            else otherwise?.Invoke();
-        }
-        catch (OperationCanceledException)
-        {
-            // The connection has ended; the client asks again on the next.
-        }
-        finally
-        {
-            _history.Release();
-        }
-    }
-
-    private async Task<byte[]?> PageAsync(ClientFrame.Command command, RoomAnswer room)
-    {
-        if (room.JoinedSeq == 0) return ServerFrames.Error(command.Id, "NotInRoom", Explain(RoomRefusal.NotInRoom, command.Room!), retry: false);
-        try
-        {
-            var items = new List<RoomItem>();
-            var bytes = 0;
-            // In parts, since messages may be long: no more is read than one part beyond what the frame takes.
-            for (var part = RowsPerRead; part == RowsPerRead && items.Count < command.Limit && bytes <= FrameBytesSoft;)
-            {
-                var after = items.Count > 0 ? items[^1].Seq : command.After;
-                if (await life.Rooms!.PageAsync(command.Room!, after, (int)Math.Min(RowsPerRead, command.Limit - items.Count), room.Head).ConfigureAwait(false) is not { } rows)
-                    return Remembered(command) ?? ServerFrames.Error(command.Id, "StoreUnavailable", "The store is out of reach; ask again.", retry: true);
-                part = rows.Count;
-                items.AddRange(rows);
-                bytes += rows.Sum(row => ServerFrames.Item(row).Length);
-            }
-            return HistoryPage(command, items, room.Head);
-        }
-        catch (InvalidDataException unreadable)
-        {
-            return ServerFrames.Error(command.Id, "Unavailable", unreadable.Message, retry: true); // Another node may be newer.
-        }
-    }
-
-    /// <summary>A page out of this node's memory of a room that the session follows, marked: reads go on while the store is away (protocol 4). Null where that memory begins later than the page.</summary>
-    private byte[]? Remembered(ClientFrame.Command command)
-    {
-        RoomRelay? relay;
-        lock (_lock) relay = _rooms.TryGetValue(command.Room!, out var cursor) && !cursor.HasEnded && !cursor.HasLeft ? cursor.Relay : null;
-        var items = new List<RoomItem>();
-        return relay is not null && relay.TryRead(command.After, items, (int)command.Limit, out var last) && last is { } head ? HistoryPage(command, items, head, isStale: true) : null;
-    }
-
-    private static byte[] HistoryPage(ClientFrame.Command command, IReadOnlyList<RoomItem> items, long head, bool isStale = false) =>
-        ServerFrames.Ok(command.Id, w =>
-        {
-            if (isStale) w.WriteBoolean("stale", true);
-            w.WriteStartArray("items");
-            var bytes = 0;
-            foreach (var item in items)
-            {
-                var json = ServerFrames.Item(item);
-                if (bytes > 0 && bytes + json.Length > FrameBytesSoft) break;
-                bytes += json.Length;
-                w.WriteRawValue(json, skipInputValidation: true);
-            }
-            w.WriteEndArray();
-            if (items.Count > 0 && items[0].Seq > command.After + 1) w.WriteNumber("begins", items[0].Seq); // What was before it is not kept.
-            w.WriteNumber("head", Math.Max(head, items.Count > 0 ? items[^1].Seq : 0));
-        });
-
     private void AskPresence(ClientFrame.Command command)
     {
         var buckets = command.Users.Distinct(StringComparer.Ordinal).GroupBy(PresenceEntity.BucketOf).ToList();
@@ -313,64 +217,6 @@ internal sealed partial class GatewaySession
                     return --left == 0;
                 }
             })));
-        }
-    }
-
-    /// <summary>A room of the hello: streamed from the cursor if the user is still a member, else the client is told.</summary>
-    private void Resume(string room, long after)
-    {
-        if (life.Rooms is null)
-        {
-            Answer(ServerFrames.Left(room, "NoSuchRoom", "This server hosts no chat rooms."));
-            return;
-        }
-        lock (_lock)
-        {
-            if (_resuming.ContainsKey(room)) return; // Named twice.
-            _resuming[room] = new Resuming(after, MonotonicClock.Now + gateway.AskTimeout);
-        }
-        AskMembership(room);
-    }
-
-    private void AskMembership(string room) =>
-        life.Post(new Envelope(RoomOf(room), new RoomQuestion(user, null), new ResumeSink(this, room)));
-
-    private void MembershipKnown(string room, RoomAnswer answer)
-    {
-        Resuming resuming;
-        lock (_lock)
-        {
-            if (!_resuming.TryGetValue(room, out resuming)) return; // Answered already, or joined or left meanwhile.
-            if (answer.JoinedSeq == 0 && (!resuming.IsGone || LeavesUnderWay(room) > 0))
-            {
-                // Perhaps by a leave whose answer the client did not get: it comes again, and its answer ends the stream as it should.
-                _resuming[room] = resuming with { IsGone = true, AskAt = MonotonicClock.Now + LeaveComesWithin };
-                return;
-            }
-            if (answer.JoinedSeq == 0) _resuming.Remove(room);
-        }
-        if (answer.JoinedSeq == 0) Answer(ServerFrames.Left(room, "NotInRoom", Explain(RoomRefusal.NotInRoom, room)));
-        else Follow(room, resuming.After == 0 ? answer.JoinedSeq : resuming.After, isResumption: true);
-    }
-
-    /// <summary>A question about a room of the hello that failed, or whose answer was lost on the way, is asked again.</summary>
-    private void AskAgain(TimeSpan now)
-    {
-        List<string>? late = null;
-        lock (_lock)
-        {
-            foreach (var (room, resuming) in _resuming)
-                if (now >= resuming.AskAt) (late ??= []).Add(room);
-            foreach (var room in late ?? []) _resuming[room] = _resuming[room] with { AskAt = now + gateway.AskTimeout };
-        }
-        foreach (var room in late ?? []) AskMembership(room);
-    }
-
-    private void AskSoon(string room)
-    {
-        lock (_lock)
-        {
-            if (_resuming.TryGetValue(room, out var resuming)) _resuming[room] = resuming with { AskAt = MonotonicClock.Now };
         }
     }
 
@@ -498,15 +344,6 @@ internal sealed partial class GatewaySession
         public void Fail(EntityFailure failure) => whole.Fail(failure);
     }
 
-    private sealed class ResumeSink(GatewaySession session, string room) : IReplySink, IAbandonable
-    {
-        public bool IsAbandoned => session._closing;
-
-        public void Reply(object reply) => session.MembershipKnown(room, (RoomAnswer)reply);
-
-        public void Fail(EntityFailure failure) => session.AskSoon(room); // At the next tick, not at once: whatever fails does so for a while.
-    }
-
     /// <summary>The creates, joins and leaves of one room that the client has not been told of yet, in the order in which they came. Under the session's lock.</summary>
     private sealed class Stays
     {
@@ -523,12 +360,6 @@ internal sealed partial class GatewaySession
         /// <summary>What is to be done when its turn comes; null while that is not known.</summary>
         public Action? Outcome { get; set; }
     }
-
-    /// <summary>A room of the hello whose membership is being asked.</summary>
-    /// <param name="After">Where the client stands.</param>
-    /// <param name="AskAt">When to ask again.</param>
-    /// <param name="IsGone">The room has answered that the user is no member.</param>
-    private readonly record struct Resuming(long After, TimeSpan AskAt, bool IsGone = false);
 
     private TimeSpan AskTimeout => gateway.AskTimeout;
 }
