@@ -19,8 +19,9 @@ command -v node >/dev/null 2>&1 || install Node.js nodejs "the browser client is
 if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
   install PostgreSQL postgresql "the store for several machines is tested on servers of its own"
 fi
-# Also where it cannot be used: the nemesis then says what it could not inject.
+# Also where they cannot be used: the nemesis then says what it could not inject.
 if [ "$(id -u)" = 0 ] && ! command -v iptables >/dev/null 2>&1; then install iptables iptables "the nemesis cuts networks with it"; fi
+if [ "$(id -u)" = 0 ] && ! command -v tcc >/dev/null 2>&1 && ! command -v cc >/dev/null 2>&1; then install tcc tcc "the nemesis compiles wall clocks that are wrong"; fi
 
 if [ "${1:-}" = --nemesis ]; then
   shift

@@ -28,6 +28,7 @@ internal static class FaultKinds
     public const string ChannelDrop = "channel-drop";
     public const string Rate = "rate";
     public const string BootClock = "boot-clock";
+    public const string WallClock = "wall-clock";
     public const string DiskFull = "disk-full";
 
     public static readonly string[] ByDrop = ["links-drop", "links-one-way", "pair-drop", "links-flap", "store-drop", "store-replies-drop", "clients-drop", "isolate", "partition", ChannelDrop];
@@ -38,7 +39,7 @@ internal static class FaultKinds
     public static readonly string[] All =
     [
         "kill", "kill-all", "leave", "pause", .. ByDrop, .. ByReset, .. ByChance, "link-down", Rate, "blackhole-links", "blackhole-store",
-        "store-immediate", "store-fast", "store-pause", "backend-pause", "table-lock", DiskFull,
+        "store-immediate", "store-fast", "store-pause", "backend-pause", "table-lock", DiskFull, WallClock,
     ];
 }
 
@@ -157,6 +158,19 @@ internal sealed class FaultPlan(int seed, int nodes, IReadOnlyList<string> kinds
                 string[] tables = ["shard", "member", "cluster", "journal"];
                 var (table, rowsOnly) = (tables[_random.Next(tables.Length)], _random.Next(2) == 0);
                 return Of("store", $"{(rowsOnly ? "all rows of" : "table")} {table} locked", arena => arena.Store.LockAsync(table, rowsOnly));
+            case FaultKinds.WallClock:
+                var ahead = TimeSpan.FromHours(_random.Next(2) == 0 ? 1 : -1);
+                return Of(name, $"{name} killed, back with its wall clock {(ahead > TimeSpan.Zero ? "an hour ahead" : "an hour behind")}, which then jumps", async arena =>
+                {
+                    await arena.KillAsync(node);
+                    arena.Nodes[node].Before = await arena.Network.WallClock!.CommandAsync(name, ahead);
+                    await arena.StartAsync(node);
+                    return async () =>
+                    {
+                        arena.Nodes[node].Before = []; // Its next start; this process is put right while it runs.
+                        await arena.Network.WallClock.SetAsync(name, TimeSpan.Zero);
+                    };
+                });
             case FaultKinds.DiskFull:
                 return Of("store", "store's disk full", arena =>
                 {

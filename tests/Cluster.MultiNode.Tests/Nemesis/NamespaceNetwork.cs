@@ -16,7 +16,6 @@ internal sealed class NamespaceNetwork : NemesisNetwork
         ["delay"] = "no netem in this kernel; the simulator delays",
         ["reorder"] = "no netem in this kernel; the simulator reorders",
         ["duplicate"] = "no netem in this kernel; the simulator duplicates",
-        ["wall-clock"] = "the kernel has one wall clock for all namespaces; the simulator and the tests of the clocks move it",
     };
     private readonly int _nodes;
 
@@ -37,7 +36,7 @@ internal sealed class NamespaceNetwork : NemesisNetwork
         StoreAddress, StorePort, ["ip", "netns", "exec", Name(node)]);
 
     /// <summary>Makes the bridge and all namespaces, and tries every fault once.</summary>
-    public static async Task<NamespaceNetwork> BuildAsync(int nodes)
+    public static async Task<NamespaceNetwork> BuildAsync(int nodes, string folder)
     {
         var network = new NamespaceNetwork(nodes);
         try
@@ -50,6 +49,8 @@ internal sealed class NamespaceNetwork : NemesisNetwork
             for (var node = 0; node < nodes; node++) await AddAsync(Name(node), LinkAddress(node), ClientAddress(node));
             await AddAsync("store", StoreAddress, "127.77.0.200");
             await network.ProbeAsync();
+            (network.WallClock, var missing) = await WallClock.BuildAsync(folder);
+            if (missing is not null) network._notInjected[FaultKinds.WallClock] = missing;
             return network;
         }
         catch (InvalidOperationException cause)

@@ -14,7 +14,7 @@ internal static class NemesisCommand
             if (NemesisRun.ScenarioOf(options)?.Nodes is { } nodes) options = options with { Nodes = nodes };
             if (options.Tied) EndWithInput();
             if (options.Inside is not { } folder) return await Sandbox.RunAsync(options, arguments);
-            return await NemesisRun.RunAsync(options, folder, await NamespaceNetwork.BuildAsync(options.Nodes));
+            return await NemesisRun.RunAsync(options, folder, await NamespaceNetwork.BuildAsync(options.Nodes, folder));
         }
         catch (Exception cause) when (cause is FormatException or CouldNotRunException or InvalidOperationException)
         {

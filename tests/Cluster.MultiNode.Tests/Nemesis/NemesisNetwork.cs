@@ -45,6 +45,9 @@ internal abstract class NemesisNetwork : IAsyncDisposable
     /// <summary>Kinds of faults that cannot be injected here, with the reason.</summary>
     public abstract IReadOnlyDictionary<string, string> NotInjected { get; }
 
+    /// <summary>Gives nodes wall clocks of their own; null where that cannot be.</summary>
+    public WallClock? WallClock { get; protected set; }
+
     public abstract string StoreHost { get; }
 
     public abstract int StorePort { get; }

@@ -146,8 +146,8 @@ internal sealed class NemesisRun : IAsyncDisposable
         for (var run = 0; run < (_options.Runs > 0 ? _options.Runs : scenario.Runs); run++)
         {
             await SpreadAsync();
-            if (scenario.ShiftsClocks && !_network.NotInjected.ContainsKey(FaultKinds.BootClock))
-                foreach (var (node, i) in Arena.Nodes.Select((n, i) => (n, i))) node.Before = ["unshare", "-T", "--boottime", string.Create(CultureInfo.InvariantCulture, $"{100_000 * ((i + run) % 3)}")];
+            if (scenario.ShiftsClocks)
+                for (var i = 0; i < Arena.Nodes.Count; i++) Arena.Nodes[i].Before = await ShiftedAsync(i, run);
             var at = scenario.Node ?? (scenario.Nodes == 2 ? await OldestAsync() : run % Arena.Nodes.Count);
             var fault = plan.Make(scenario.Kind, at, scenario.For);
             var ownership = scenario.NothingMoves ? await SettledAsync() : "";
@@ -168,6 +168,15 @@ internal sealed class NemesisRun : IAsyncDisposable
         felt.Sort();
         _scenario = new(scenario.Name, felt, felt[felt.Count / 2], felt[^1], (long)scenario.Max.TotalMilliseconds);
         if (scenario.Median is { } median && _scenario.P50Ms > median.TotalMilliseconds) Violate(string.Create(CultureInfo.InvariantCulture, $"{scenario.Name}: the median is {_scenario.P50Ms} ms, {median.TotalMilliseconds} are allowed."));
+    }
+
+    // Boot clocks days apart, wall clocks an hour ahead, right and an hour behind; in another order each time.
+    private async Task<IReadOnlyList<string>> ShiftedAsync(int node, int run)
+    {
+        var before = new List<string>();
+        if (!_network.NotInjected.ContainsKey(FaultKinds.BootClock)) before.AddRange(["unshare", "-T", "--boottime", string.Create(CultureInfo.InvariantCulture, $"{100_000 * ((node + run) % 3)}")]);
+        if (_network.WallClock is { } clock) before.AddRange(await clock.CommandAsync(Arena.Nodes[node].Name, TimeSpan.FromHours(((node + run + 1) % 3) - 1)));
+        return before;
     }
 
     // Only where every node owns something does the fault of any hit somebody.

@@ -16,9 +16,9 @@ internal sealed class RelayNetwork : NemesisNetwork
     private readonly int[] _clients;
     private readonly Relay[] _toStore;
     private readonly Relay[] _toClients;
-    private readonly Dictionary<string, string> _notInjected = new() { ["delay"] = NoFilter, ["reorder"] = NoFilter, ["duplicate"] = NoFilter, ["wall-clock"] = "one wall clock", [FaultKinds.BootClock] = NoFilter };
+    private readonly Dictionary<string, string> _notInjected = new() { ["delay"] = NoFilter, ["reorder"] = NoFilter, ["duplicate"] = NoFilter, [FaultKinds.BootClock] = NoFilter };
 
-    public RelayNetwork(int nodes, Marker marker)
+    private RelayNetwork(int nodes, Marker marker)
     {
         _marker = marker;
         _links = [.. FreePorts.From(9_480, nodes)];
@@ -29,6 +29,14 @@ internal sealed class RelayNetwork : NemesisNetwork
         string[] links = ["links-drop", "links-one-way", "links-reset", "links-loss", "pair-drop", "links-flap", "isolate", "partition", FaultKinds.ChannelDrop];
         foreach (var kind in links) _notInjected[kind] = NoLinks;
         foreach (var kind in new[] { "store-loss", "loss", "link-down", FaultKinds.Rate, "blackhole-links", "blackhole-store" }) _notInjected[kind] = NoFilter;
+    }
+
+    public static async Task<RelayNetwork> BuildAsync(int nodes, Marker marker)
+    {
+        var network = new RelayNetwork(nodes, marker);
+        (network.WallClock, var missing) = await WallClock.BuildAsync(marker.Folder);
+        if (missing is not null) network._notInjected[FaultKinds.WallClock] = missing;
+        return network;
     }
 
     public override string Kind => "relays";

@@ -30,7 +30,7 @@ internal static class Sandbox
             else
             {
                 await Console.Error.WriteLineAsync($"nemesis: no network namespaces ({refusal}): relays on the loopback instead. Run it as root with iproute2 and iptables installed for all faults.");
-                code = await NemesisRun.RunAsync(options, marker.Folder, new RelayNetwork(options.Nodes, marker));
+                code = await NemesisRun.RunAsync(options, marker.Folder, await RelayNetwork.BuildAsync(options.Nodes, marker));
             }
         }
         finally

@@ -26,7 +26,7 @@ internal sealed record Scenario(string Name, string Kind, TimeSpan For, int Runs
     /// <summary>No shard may change its owner, and no view may come.</summary>
     public bool NothingMoves { get; init; }
 
-    /// <summary>Nodes come back with boot clocks that differ by days.</summary>
+    /// <summary>Nodes come back with boot clocks that differ by days and wall clocks that differ by hours.</summary>
     public bool ShiftsClocks { get; init; }
 
     public static readonly IReadOnlyList<Scenario> All =
@@ -35,6 +35,7 @@ internal sealed record Scenario(string Name, string Kind, TimeSpan For, int Runs
         new("store-outage", "store-fast", TimeSpan.FromSeconds(120), 1, TimeSpan.FromSeconds(3)) { NothingMoves = true },
         new("store-outage-short", "store-fast", TimeSpan.FromSeconds(20), 1, TimeSpan.FromSeconds(3)) { NothingMoves = true },
         new("all-killed", "kill-all", TimeSpan.FromSeconds(1), 5, TimeSpan.FromSeconds(10)) { ShiftsClocks = true },
+        new("wall-clock", FaultKinds.WallClock, TimeSpan.FromSeconds(12), 6, TimeSpan.FromSeconds(2)),
         new("silent-host", "isolate", TimeSpan.FromSeconds(6), 10, TimeSpan.FromSeconds(4)) { WhileItLasts = true, OfOthers = true },
         new("silent-oldest-of-two", "isolate", TimeSpan.FromSeconds(7), 5, TimeSpan.FromSeconds(5)) { Nodes = 2, WhileItLasts = true, OfOthers = true },
         new("killed", "kill", TimeSpan.FromSeconds(2), 20, TimeSpan.FromSeconds(2)) { Median = TimeSpan.FromSeconds(1), WhileItLasts = true },
