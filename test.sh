@@ -59,7 +59,9 @@ for project in tests/*/*.csproj; do
   name=$(basename "$project" .csproj)
   say "$name"
   # A skipped test counts as failed: what cannot run says so and fails.
-  timeout --kill-after=30 900 dotnet "tests/$name/bin/Release/net10.0/$name.dll" -failSkips -noLogo -noColor -xml "$results/$name.xml"
+  # What the simulator met, and at which seed it found each planted bug, is worth reading on a good day too.
+  case $name in *Simulation*) shown="-showLiveOutput" ;; *) shown="" ;; esac
+  timeout --kill-after=30 900 dotnet "tests/$name/bin/Release/net10.0/$name.dll" -failSkips -noLogo -noColor $shown -xml "$results/$name.xml"
   code=$?
   if [ -s "$results/$name.xml" ]; then
     read -r p f < <(sed -n 's/.*<assembly [^>]*passed="\([0-9]*\)"[^>]*failed="\([0-9]*\)".*/\1 \2/p; s/.*<assembly [^>]*failed="\([0-9]*\)"[^>]*passed="\([0-9]*\)".*/\2 \1/p' "$results/$name.xml" | head -n 1)

@@ -4,7 +4,7 @@ namespace ActorCluster.Tests;
 
 public class SimulationTests(ITestOutputHelper output)
 {
-    private const int Seeds = 400;
+    private const int Seeds = 2_000;
 
     [Fact]
     public void No_seed_breaks_an_invariant_and_together_they_meet_what_they_are_meant_to_meet()

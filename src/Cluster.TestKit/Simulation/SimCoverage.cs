@@ -27,7 +27,7 @@ internal sealed class SimCoverage(SimCluster cluster)
         .. Pairs("3.4 down-all", "All"),
         .. Pairs("3.4 any", "crash evident", "loses the race", "in doubt"),
         .. Modes.Split(',').SelectMany(m => Pairs($"4.4 {m}", "renewed", "renewal fails", "own rows read", "is told it is down")),
-        .. Pairs("4.4 Joining", "becomes Serving"),
+        .. Pairs("4.4 Joining", "becomes Serving", "becomes Degraded", "becomes Frozen"),
         .. Pairs("4.4 Serving", "becomes Degraded", "becomes Frozen"),
         .. Pairs("4.4 Degraded", "becomes Serving", "becomes Frozen"),
         .. Pairs("4.4 Frozen", "becomes Serving", "becomes Degraded"),
