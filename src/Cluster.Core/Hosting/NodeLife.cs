@@ -283,7 +283,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         if (batches.IsEmpty) return;
         try
         {
-            var file = AckedExport.Write(Path.Combine(_setup.Options.Data, "nodes", _setup.Options.Node.Name), Self, DateTimeOffset.UtcNow, batches);
+            var file = AckedExport.Write(Path.Combine(_setup.Options.Data, "nodes", _setup.Options.Node.Name), _setup.Cluster, _setup.Options.Node.Name, Self, DateTimeOffset.UtcNow, batches);
             _exported = $" What this node had acknowledged in the {AckedBatches.Kept.TotalSeconds:0} s before is in {file}.";
             _log.AckedExported(batches.Sum(b => b.Rows.Length), file);
         }

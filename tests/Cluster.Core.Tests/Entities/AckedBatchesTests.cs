@@ -30,7 +30,7 @@ public class AckedBatchesTests
         var folder = Directory.CreateTempSubdirectory("acked");
         try
         {
-            Assert.InRange(new FileInfo(AckedExport.Write(folder.FullName, new Incarnation(7), DateTimeOffset.UnixEpoch, kept)).Length, AckedBatches.BytesMax / 2, AckedBatches.BytesMax);
+            Assert.InRange(new FileInfo(AckedExport.Write(folder.FullName, Cluster, "n1", new Incarnation(7), DateTimeOffset.UnixEpoch, kept)).Length, AckedBatches.BytesMax / 2, AckedBatches.BytesMax);
         }
         finally
         {
@@ -46,7 +46,7 @@ public class AckedBatchesTests
         {
             var bare = new JournalRow("room/ü", 6, null, "said.v1", ReadOnlyMemory<byte>.Empty, null, 0);
             var batch = Batch(41) with { Rows = [Batch(41).Rows[0], bare] };
-            var path = AckedExport.Write(folder.FullName, new Incarnation(7), new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero), [batch]);
+            var path = AckedExport.Write(folder.FullName, Cluster, "n1", new Incarnation(7), new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero), [batch]);
             Assert.Equal(Path.Combine(folder.FullName, "acked-20260102T030405Z-7.jsonl"), path);
             Assert.Single(folder.GetFiles());
             var lines = File.ReadAllLines(path).Select(l => JsonDocument.Parse(l).RootElement).ToArray();
