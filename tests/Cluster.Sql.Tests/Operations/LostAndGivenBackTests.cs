@@ -38,8 +38,10 @@ public sealed partial class LostAndGivenBackTests : IDisposable
         Execute($"VACUUM INTO '{_folder.File("older.db")}'");
         await DepositAsync(nodes[1], 6, 15);
         PutBack();
+        var unheard = Enumerable.Range(0, Ledgers).Select(i => UnheardAsync(nodes[0], i)).ToArray(); // Whoever writes next finds out, if not by what it reads.
         await UntilAsync("both nodes have written down what they had acknowledged", () => Directory.GetFiles(_folder.File("nodes"), "acked-*.jsonl", SearchOption.AllDirectories).Length == 2);
         Assert.All(nodes, n => Assert.Equal(NodeMode.Frozen, Of(n).Mode));
+        await Task.WhenAll(unheard);
         await StopAsync(nodes);
         Assert.Equal(5 * Ledgers, NumberOf("SELECT count(*) FROM journal"));
 
@@ -80,6 +82,19 @@ public sealed partial class LostAndGivenBackTests : IDisposable
         }
     }));
 
+    private static async Task UnheardAsync(IHost node, int ledger)
+    {
+        try
+        {
+            await Of(node).Entity<Ledger>(string.Create(CultureInfo.InvariantCulture, $"l{ledger}")).AskAsync(new Deposit(1), new CommandId(new ClientId((UInt128)(100 + ledger)), 16));
+            Assert.Fail("A command is acknowledged on a store that has lost what was before it.");
+        }
+        catch (EntityException)
+        {
+            // It may have taken effect or not; its client sends it again.
+        }
+    }
+
     private static IActorCluster Of(IHost node) => node.Services.GetRequiredService<IActorCluster>();
 
     private async Task<IHost[]> StartAsync()
@@ -110,7 +125,7 @@ public sealed partial class LostAndGivenBackTests : IDisposable
             .WithNode(name, link: "127.0.0.1:0", clients: $"http://{name}:8080")
             .WithStore((_, _) => _folder.Store())
             .Configure(options => (options.Data, options.Secret) = (Path.GetDirectoryName(_folder.File())!, "a secret of this test"))
-            .WithEntity<Ledger>("ledger", m => m.Add("deposit.v1", LedgerJson.Default.Deposit), shards: 8));
+            .WithEntity<Ledger>("ledger", m => m.Add<Deposit, int>("deposit.v1", LedgerJson.Default.Deposit, LedgerJson.Default.Int32), shards: 8));
         return builder.Build();
     }
 
@@ -162,6 +177,7 @@ public sealed partial class LostAndGivenBackTests : IDisposable
     public sealed record Deposit(int Amount) : IRequest<int>;
 
     [JsonSerializable(typeof(Deposit))]
+    [JsonSerializable(typeof(int))]
     private sealed partial class LedgerJson : JsonSerializerContext;
 
     private sealed class Ledger : JournaledEntity<int>
