@@ -5,7 +5,6 @@ using ActorCluster.Downing;
 using ActorCluster.Entities;
 using ActorCluster.Links;
 using ActorCluster.Membership;
-using ActorCluster.Membership.Wire;
 using ActorCluster.Persistence;
 using ActorCluster.Placement;
 using ActorCluster.Primitives;
@@ -332,7 +331,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 _ = CallAsync(call);
                 break;
             case NodeEffect.Beat(var to, var channel, var beat):
-                SendControl(to, channel, FrameType.Beat, ToWire(beat));
+                SendControl(to, channel, FrameType.Beat, ToWire(beat, channel, isOwnConnection: _links.IsUp(to, channel)));
                 break;
             case NodeEffect.Relay(var to, var via):
                 ChangeWay(to, via);
@@ -481,13 +480,6 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             foreach (var route in some) wire.Routes.Add(new ShardsMoved.Types.Route { Shard = route.Shard.Value, Epoch = route.Epoch.Value, Owner = route.Owner.Value });
             yield return wire;
         }
-    }
-
-    private static Beat ToWire(Heartbeat beat)
-    {
-        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed, ClockUs = beat.Clock.Ticks / TimeSpan.TicksPerMicrosecond, TakesNothing = beat.TakesNothing };
-        foreach (var entry in beat.Row) wire.Row.Add(new Beat.Types.Reach { Peer = entry.Peer.Value, Up = entry.Up });
-        return wire;
     }
 
     /// <summary>What everybody may know of a life at one moment.</summary>
