@@ -35,7 +35,7 @@ internal static class PostgresControl
                 OR EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.dead_proof))
         """;
 
-    private const string ShardColumns = "shard_no, type, key, epoch, owner_inc, target_inc, prev_inc, state, next_seq";
+    public const string ShardColumns = "shard_no, type, key, epoch, owner_inc, target_inc, prev_inc, state, next_seq";
 
     public static ClusterRow ReadClusterRow(PostgresSession db) =>
         (db.Read(ReadClusterRow, $"SELECT {ClusterColumns} FROM cluster c WHERE c.id=1")) is [var row]
@@ -267,7 +267,7 @@ internal static class PostgresControl
     private static ClusterRow ReadClusterRow(NpgsqlDataReader read) =>
         new(read.GetGuid(0), read.GetInt64(1), read.GetInt64(2), (int)read.GetInt64(3), read.GetString(4), new Incarnation(read.GetInt64(5)), read.GetInt64(6));
 
-    private static ShardRow ReadShard(NpgsqlDataReader read) => new(
+    public static ShardRow ReadShard(NpgsqlDataReader read) => new(
         new ShardNo(read.GetInt64(0)), read.GetString(1), read.GetString(2), new Epoch(read.GetInt64(3)),
         ReadIncarnation(read, 4), ReadIncarnation(read, 5), ReadIncarnation(read, 6), ShardStateText.Parse(read.GetString(7), read.GetInt64(0)), read.GetInt64(8));
 

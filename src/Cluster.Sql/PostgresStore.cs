@@ -98,6 +98,13 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     }
 
     /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(long generation, IReadOnlyList<LostRow> rows, bool apply)
+    {
+        RecoveryRules.Check(rows, apply);
+        return WriteManyAsync(rows.Count, db => PostgresReappend.Run(db, generation, rows, apply));
+    }
+
+    /// <inheritdoc />
     public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => ReadAsync(_polls, db => PostgresControl.FindView(db, opId));
 
     /// <inheritdoc />

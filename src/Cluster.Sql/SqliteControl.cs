@@ -14,7 +14,7 @@ internal static class SqliteControl
     /// <summary>The types whose entities are placed individually.</summary>
     public const string Placed = "(SELECT type FROM shard_type WHERE shard_count=0)";
 
-    private const string ShardColumns = "shard_no, type, key, epoch, owner_inc, target_inc, prev_inc, state, next_seq";
+    public const string ShardColumns = "shard_no, type, key, epoch, owner_inc, target_inc, prev_inc, state, next_seq";
 
     public static ClusterRow ReadClusterRow(SqliteSession db)
     {
@@ -260,7 +260,7 @@ internal static class SqliteControl
         return StoreResult.Ok(changed.DrainToImmutable());
     }
 
-    private static ShardRow ReadShard(SqliteStatement read) => new(
+    public static ShardRow ReadShard(SqliteStatement read) => new(
         new ShardNo(read.GetLong(0)), read.GetText(1), read.GetText(2), new Epoch(read.GetLong(3)),
         ReadIncarnation(read, 4), ReadIncarnation(read, 5), ReadIncarnation(read, 6),
         ShardStateText.Parse(read.GetText(7), read.GetLong(0)),

@@ -90,6 +90,13 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
     }
 
     /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(long generation, IReadOnlyList<LostRow> rows, bool apply)
+    {
+        RecoveryRules.Check(rows, apply);
+        return apply ? WriteAsync(db => SqliteReappend.Run(db, generation, rows, true, NowUnixMs)) : ReadAsync(db => SqliteReappend.Run(db, generation, rows, false, 0), urgent: false);
+    }
+
+    /// <inheritdoc />
     public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => ReadAsync(db => SqliteControl.FindView(db, opId), urgent: true);
 
     /// <inheritdoc />

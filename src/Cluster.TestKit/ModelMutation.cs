@@ -47,4 +47,19 @@ public enum ModelMutation
 
     /// <summary>A commit that ends a timer leaves it in the table.</summary>
     FiringLeavesItsTimer,
+
+    /// <summary>A re-append does not mind that members are live.</summary>
+    ReappendAmongTheLiving,
+
+    /// <summary>A re-append looks at numbers only, not at who wrote the journal's last rows and under which epoch.</summary>
+    ReappendIgnoresEpochs,
+
+    /// <summary>A re-append takes a command that took effect elsewhere in its entity's journal.</summary>
+    ReappendRepeatsCommands,
+
+    /// <summary>A re-append leaves timers as they are.</summary>
+    ReappendLeavesTimers,
+
+    /// <summary>A re-append does not raise the shard's next sequence.</summary>
+    ReappendForgetsNextSeq,
 }

@@ -74,6 +74,24 @@ public class StoreConformanceTests(PostgresServer server)
     }
 
     [Theory]
+    [InlineData(ModelMutation.ReappendAmongTheLiving)]
+    [InlineData(ModelMutation.ReappendIgnoresEpochs)]
+    [InlineData(ModelMutation.ReappendRepeatsCommands)]
+    [InlineData(ModelMutation.ReappendLeavesTimers)]
+    [InlineData(ModelMutation.ReappendForgetsNextSeq)]
+    public async Task A_bug_planted_in_the_re_append_is_found_by_its_cases(ModelMutation mutation)
+    {
+        var found = 0;
+        foreach (var (_, run) in ReappendConformance.Cases)
+        {
+            var database = new ModelDatabase(Guid.NewGuid(), mutation);
+            var fault = await Record.ExceptionAsync(() => run(() => Task.FromResult<IClusterStore>(new ModelStore(database))));
+            if (fault is not null) found++;
+        }
+        Assert.NotEqual(0, found);
+    }
+
+    [Theory]
     [InlineData(ModelMutation.AppendIgnoresEpoch)]
     [InlineData(ModelMutation.EvictByRowsReadBefore)]
     [InlineData(ModelMutation.AcquireWithoutMemberCheck)]

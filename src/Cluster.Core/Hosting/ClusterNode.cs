@@ -276,27 +276,33 @@ internal sealed class ClusterNode(
 
     private async Task<NodeEffect.Stop> OneLifeAsync(ClusterRow cluster)
     {
-        LinkListener listener;
-        try { listener = LinkListener.Bind(_options.Node.Link); }
-        catch (LinkBindException cause) { throw new ClusterStartException(ExitCodes.Refused, cause.Message, cause); }
-
+        var listeners = new List<LinkListener>();
         try
         {
-            if (!_options.AllowPlaintext && !IPAddress.IsLoopback(listener.Bound.Address))
-                throw new ClusterStartException(ExitCodes.Refused, ClusterOptionsValidator.NeedsPlaintext(_options.Node.Link));
-            return await OneLifeAsync(cluster, listener).ConfigureAwait(false);
+            Bind(_options.Node.Link, nameof(NodeOptions.Link));
+            if (_options.Node.ControlLink.Length > 0) Bind(_options.Node.ControlLink, nameof(NodeOptions.ControlLink));
+            return await OneLifeAsync(cluster, [.. listeners]).ConfigureAwait(false);
         }
         finally
         {
-            listener.Dispose(); // The life has done so already, if there was one.
+            foreach (var listener in listeners) listener.Dispose(); // The life has done so already, if there was one.
+        }
+
+        void Bind(string address, string key)
+        {
+            try { listeners.Add(LinkListener.Bind(address, key)); }
+            catch (LinkBindException cause) { throw new ClusterStartException(ExitCodes.Refused, cause.Message, cause); }
+            if (!_options.AllowPlaintext && !IPAddress.IsLoopback(listeners[^1].Bound.Address))
+                throw new ClusterStartException(ExitCodes.Refused, ClusterOptionsValidator.NeedsPlaintext(address, key));
         }
     }
 
-    private async Task<NodeEffect.Stop> OneLifeAsync(ClusterRow cluster, LinkListener listener)
+    private async Task<NodeEffect.Stop> OneLifeAsync(ClusterRow cluster, ImmutableArray<LinkListener> listeners)
     {
         var inc = await RetryAsync(_store!.NextIncarnationAsync).ConfigureAwait(false);
         var rows = (await RetryAsync(() => _store.ReadPictureAsync(inc)).ConfigureAwait(false)).Rows;
-        var address = $"{_options.Node.Link[.._options.Node.Link.LastIndexOf(':')]}:{listener.Bound.Port}";
+        // What others dial: the port is the one that the system chose where it is 0.
+        var address = string.Join(LinkPeer.Between, listeners.Zip([_options.Node.Link, _options.Node.ControlLink], (l, given) => $"{given[..given.LastIndexOf(':')]}:{l.Bound.Port}"));
         var draft = new MemberRow
         {
             Inc = inc,
@@ -310,7 +316,7 @@ internal sealed class ClusterNode(
             LockFile = _lock!.Proof,
         };
         log.NodeStarts(draft.Name, inc, _store.Description, address);
-        var life = new NodeLife(new LifeSetup(draft, cluster, _governing.Options, _governing.Version, ResolverChoice.Make(_governing.Options.Downing), _store, [.. builder.Types], builder.Singletons, rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
+        var life = new NodeLife(new LifeSetup(draft, cluster, _governing.Options, _governing.Version, ResolverChoice.Make(_governing.Options.Downing), _store, [.. builder.Types], builder.Singletons, rows, listeners, [.. services.GetServices<IFanoutListener>()], services, log));
         metrics.Lives.Add(1);
         life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
         NodeEffect.Stop end;

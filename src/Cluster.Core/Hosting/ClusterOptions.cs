@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using ActorCluster.Links;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using Microsoft.Extensions.Options;
@@ -77,6 +78,12 @@ public sealed class NodeOptions
 
     /// <summary><c>host:port</c> at which other nodes reach this one; port 0 takes a free one.</summary>
     public string Link { get; set; } = "127.0.0.1:0";
+
+    /// <summary>
+    /// <c>host:port</c> of another interface for the control channel, so that one network may fail and the other carries both; empty: that of <see cref="Link"/> serves both. Port 0 takes
+    /// a free one. Only where all nodes of the cluster run a release that knows it: the address in the member's row is then <c>data;control</c>.
+    /// </summary>
+    public string ControlLink { get; set; } = "";
 
     /// <summary>URL at which clients reach this node; empty: clients are told of other nodes only.</summary>
     public string Clients { get; set; } = "";
@@ -206,12 +213,15 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
         var node = options.Node;
         if (node.Name.Length is < 1 or > 64 || node.Name.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_' or '.')))
             faults.AddError($"Cluster:Node:Name is '{node.Name}'; give 1 to 64 letters, digits, '-', '_' or '.'.");
-        if (!HasPort(node.Link))
-            faults.AddError($"Cluster:Node:Link is '{node.Link}'; give host:port, for example 10.0.0.1:8091.");
-        else if (HostOf(node.Link) is { } bound && (bound.Equals(IPAddress.Any) || bound.Equals(IPAddress.IPv6Any)))
-            faults.AddError($"Cluster:Node:Link is '{node.Link}'; other nodes dial this address, so give one that reaches this machine, for example 10.0.0.1:8091.");
-        else if (HostOf(node.Link) is { } literal && !IPAddress.IsLoopback(literal) && !options.AllowPlaintext)
-            faults.AddError(NeedsPlaintext(node.Link));
+        foreach (var (key, link) in node.ControlLink.Length > 0 ? new[] { (nameof(node.Link), node.Link), (nameof(node.ControlLink), node.ControlLink) } : [(nameof(node.Link), node.Link)])
+        {
+            if (!HasPort(link) || link.Contains(LinkPeer.Between, StringComparison.Ordinal))
+                faults.AddError($"Cluster:Node:{key} is '{link}'; give host:port, for example 10.0.0.1:8091.");
+            else if (HostOf(link) is { } bound && (bound.Equals(IPAddress.Any) || bound.Equals(IPAddress.IPv6Any)))
+                faults.AddError($"Cluster:Node:{key} is '{link}'; other nodes dial this address, so give one that reaches this machine, for example 10.0.0.1:8091.");
+            else if (HostOf(link) is { } literal && !IPAddress.IsLoopback(literal) && !options.AllowPlaintext)
+                faults.AddError(NeedsPlaintext(link, key));
+        }
         if (node.Clients.Length > 0 && !IsWebUrl(node.Clients))
             faults.AddError($"Cluster:Node:Clients is '{node.Clients}'; give an http or https URL, for example http://camserver1:8080.");
         if (node.Capacity is not (>= 0.01 and <= 100))
@@ -251,8 +261,8 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
     }
 
     /// <summary>Why a link address that is not loopback is refused.</summary>
-    public static string NeedsPlaintext(string link) =>
-        $"Cluster:Node:Link is '{link}', which is not loopback, and links between nodes are not encrypted. Set Cluster:AllowPlaintext to true if that network is trusted, or link over 127.0.0.1.";
+    public static string NeedsPlaintext(string link, string key = nameof(NodeOptions.Link)) =>
+        $"Cluster:Node:{key} is '{link}', which is not loopback, and links between nodes are not encrypted. Set Cluster:AllowPlaintext to true if that network is trusted, or link over 127.0.0.1.";
 
     private static bool IsWebUrl(string text) => Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https";
 

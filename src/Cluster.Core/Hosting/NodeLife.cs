@@ -5,7 +5,6 @@ using ActorCluster.Downing;
 using ActorCluster.Entities;
 using ActorCluster.Links;
 using ActorCluster.Membership;
-using ActorCluster.Membership.Wire;
 using ActorCluster.Persistence;
 using ActorCluster.Placement;
 using ActorCluster.Primitives;
@@ -61,10 +60,10 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             new Retention { Logs = setup.Options.Retention.Logs, DownMembers = setup.Options.Retention.DownMembers }, setup.SettingsVersion);
         _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], [], [], [], ImmutableSortedDictionary<Incarnation, Incarnation>.Empty);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit, setup.Options.Retention.JournalLimits), setup.Log, _faults?.Gate);
-        Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
+        Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.FanoutListeners);
         Entities.Fanout = Regions;
         _links = new LinkTransport(
-            setup.Listener,
+            setup.Listeners,
             new LinkIdentity(setup.Cluster.Uuid, setup.Cluster.StoreGeneration, setup.Draft.Inc, setup.Draft.Name, setup.Draft.ProtoMin, setup.Draft.ProtoMax),
             new LinkOptions { Secrets = setup.Options.Secrets, AllowPlaintext = setup.Options.AllowPlaintext, FrameBytesMax = setup.Options.Limits.FrameBytes },
             this,
@@ -283,7 +282,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         if (batches.IsEmpty) return;
         try
         {
-            var file = AckedExport.Write(Path.Combine(_setup.Options.Data, "nodes", _setup.Options.Node.Name), Self, DateTimeOffset.UtcNow, batches);
+            var file = AckedExport.Write(Path.Combine(_setup.Options.Data, "nodes", _setup.Options.Node.Name), _setup.Cluster, _setup.Options.Node.Name, Self, DateTimeOffset.UtcNow, batches);
             _exported = $" What this node had acknowledged in the {AckedBatches.Kept.TotalSeconds:0} s before is in {file}.";
             _log.AckedExported(batches.Sum(b => b.Rows.Length), file);
         }
@@ -332,7 +331,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 _ = CallAsync(call);
                 break;
             case NodeEffect.Beat(var to, var channel, var beat):
-                SendControl(to, channel, FrameType.Beat, ToWire(beat));
+                SendControl(to, channel, FrameType.Beat, ToWire(beat, channel, isOwnConnection: _links.IsUp(to, channel)));
                 break;
             case NodeEffect.Relay(var to, var via):
                 ChangeWay(to, via);
@@ -481,13 +480,6 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             foreach (var route in some) wire.Routes.Add(new ShardsMoved.Types.Route { Shard = route.Shard.Value, Epoch = route.Epoch.Value, Owner = route.Owner.Value });
             yield return wire;
         }
-    }
-
-    private static Beat ToWire(Heartbeat beat)
-    {
-        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed, ClockUs = beat.Clock.Ticks / TimeSpan.TicksPerMicrosecond, TakesNothing = beat.TakesNothing };
-        foreach (var entry in beat.Row) wire.Row.Add(new Beat.Types.Reach { Peer = entry.Peer.Value, Up = entry.Up });
-        return wire;
     }
 
     /// <summary>What everybody may know of a life at one moment.</summary>

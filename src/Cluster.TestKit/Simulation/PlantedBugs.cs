@@ -73,6 +73,7 @@ internal static class PlantedBugs
         new("a timer fires without asking its room", Usual with { Mutation = SimMutation.FiresUnasked, Timers = true, Faults = [SimFault.LostReplies, SimFault.StoreCutOff] }, 60, ["I9"]),
         new("a firing leaves its timer", Usual with { StoreMutation = ModelMutation.FiringLeavesItsTimer, Timers = true }, 3, ["I9"]),
         new("a regression is not looked at", Usual with { Mutation = SimMutation.LooksAtNoRegression, Regresses = true, Nodes = 3 }, 5, ["I16"]),
+        new("a re-append leaves the shard's next row", Usual with { StoreMutation = ModelMutation.ReappendForgetsNextSeq, Regresses = true, Nodes = 3 }, 5, ["I2", "Exit"]),
         new("truncation up to the newest snapshot", Usual with { StoreMutation = ModelMutation.TruncatesUpToTheNewest, Truncates = true }, 3, ["7.6"]),
         Host("a view with the members of the one before", SimMutation.ShowsOldMembers, 3, ["I10", "Exit"]),
         Host("any lock file counts as free", SimMutation.TakesAnyLockForFree, 30, ["2.5"], SimFault.Cut, SimFault.Isolate, SimFault.Reset),

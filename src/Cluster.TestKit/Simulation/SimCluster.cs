@@ -123,6 +123,9 @@ internal sealed class SimCluster
     /// <summary>When the store forgot something of what counts; null while it remembers.</summary>
     public TimeSpan? LostAt { get; private set; }
 
+    /// <summary>What could be given back of it.</summary>
+    public SimReappend? Reappend { get; private set; }
+
     public void LoseCommits(ModelDatabase older)
     {
         var lost = Store.Database;
@@ -130,6 +133,7 @@ internal sealed class SimCluster
         // Renewals alone are nobody's memory.
         if ((lost.ViewLog.Count, lost.ShardLog.Count, lost.Journal.Count) == (older.ViewLog.Count, older.ShardLog.Count, older.Journal.Count)) return;
         LostAt = World.Now;
+        Reappend = new SimReappend(this, lost, older);
         World.Trace($"the store loses {lost.ViewLog.Count - older.ViewLog.Count} views, {lost.ShardLog.Count - older.ShardLog.Count} epochs, {lost.Journal.Count - older.Journal.Count} rows");
         Checkers.Lost();
     }

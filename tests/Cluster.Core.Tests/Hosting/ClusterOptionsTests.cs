@@ -13,6 +13,8 @@ public class ClusterOptionsTests
     [InlineData("link", "Cluster:Node:Link is '10.0.0.1'", "give host:port")]
     [InlineData("any", "Cluster:Node:Link is '0.0.0.0:8091'", "give one that reaches")]
     [InlineData("plain", "Cluster:Node:Link is '10.0.0.1:8091'", "AllowPlaintext")]
+    [InlineData("control", "Cluster:Node:ControlLink is '10.0.0.1;10.0.0.2:1'", "give host:port")]
+    [InlineData("control plain", "Cluster:Node:ControlLink is '10.0.0.2:8091'", "AllowPlaintext")]
     [InlineData("clients", "Cluster:Node:Clients is 'ftp://x'", "give an http or https URL")]
     [InlineData("capacity", "Cluster:Node:Capacity is 0", "give 0.01 to 100")]
     [InlineData("data", "Cluster:Data is empty", "give a folder")]
@@ -79,6 +81,8 @@ public class ClusterOptionsTests
         "name" => options.Node.Name = "no spaces",
         "link" => options.Node.Link = "10.0.0.1",
         "any" => options.Node.Link = "0.0.0.0:8091",
+        "control" => options.Node.ControlLink = "10.0.0.1;10.0.0.2:1",
+        "control plain" => options.Node.ControlLink = "10.0.0.2:8091",
         "plain" => options.Node.Link = "10.0.0.1:8091",
         "clients" => options.Node.Clients = "ftp://x",
         "connections" => options.Limits.Connections = 0,
