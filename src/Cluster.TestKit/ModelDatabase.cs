@@ -296,7 +296,7 @@ public sealed partial class ModelDatabase
         ImmutableArray<Incarnation> shares = [.. heirs];
         bool IsDown(Incarnation? inc) => inc is { } x && _members.TryGetValue(x, out var m) && !m.IsLive;
         bool IsLeftToHeirs(ShardRow row) => IsInherited(row) && _heirs[row.Owner!.Value].All((trusted ?? []).Contains);
-        var orphans = _shards.Values.Where(r => IsDown(r.Owner) && !IsLeftToHeirs(r)).Take(SliceRows).ToArray();
+        var orphans = _shards.Values.Where(r => IsDown(r.Owner) && !IsLeftToHeirs(r)).GroupBy(r => r.Owner).MinBy(g => g.Key)?.Take(SliceRows).ToArray() ?? []; // One member's at a time.
         if (orphans.Length == 0 && !shares.IsEmpty) orphans = [.. _shards.Values.Where(r => r.State == ShardState.Free && IsDown(r.Target) && _placed.Contains(r.Type)).Take(SliceRows)];
         foreach (var row in orphans) _shards[row.No] = Freed(row, shares);
         return StoreResult.Ok(orphans.Length);
