@@ -73,6 +73,8 @@ internal static class PostgresSchema
         DROP INDEX shard_target; CREATE INDEX shard_target ON shard(target_inc, shard_no) WHERE state='free';
         DROP INDEX shard_unsettled; CREATE INDEX shard_unsettled ON shard(type, shard_no) WHERE state IN ('free', 'handoff');
         """,
+        // A member that is down: who takes what of its placed entities, as a JSON array of incarnations.
+        "ALTER TABLE member ADD COLUMN heirs TEXT;",
     ];
 
     /// <summary>The version that this build writes.</summary>

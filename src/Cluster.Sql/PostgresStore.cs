@@ -172,7 +172,8 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         WriteManyAsync(shards.Count, db => PostgresControl.ClearPrevious(db, previous, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs) => WriteManyAsync(PostgresControl.SliceRows, db => PostgresControl.RevokeOfDown(db, heirs), _sweeps);
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs, IReadOnlyCollection<Incarnation>? trusted = null) =>
+        WriteManyAsync(PostgresControl.SliceRows, db => PostgresControl.RevokeOfDown(db, heirs, trusted ?? []), _sweeps);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>

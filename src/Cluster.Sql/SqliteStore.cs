@@ -153,7 +153,7 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
         WriteAsync(db => SqliteControl.ClearPrevious(db, previous, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs) => WriteAsync(db => SqliteControl.RevokeOfDown(db, heirs));
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs, IReadOnlyCollection<Incarnation>? trusted = null) => WriteAsync(db => SqliteControl.RevokeOfDown(db, heirs, trusted ?? []));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>

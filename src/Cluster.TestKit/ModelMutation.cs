@@ -24,6 +24,9 @@ public enum ModelMutation
     /// <summary>An acquire keeps the shard's epoch.</summary>
     AcquireKeepsEpoch,
 
+    /// <summary>What is inherited of a member that is down keeps its epoch.</summary>
+    InheritKeepsEpoch,
+
     /// <summary>A revoke of a free row forgets the owner of before.</summary>
     RevokeForgetsPrevious,
 

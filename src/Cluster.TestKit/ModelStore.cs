@@ -108,7 +108,7 @@ public sealed class ModelStore : IClusterStore, IStoreRecovery
         Do(d => d.ClearPrevious(previous, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs) => Do(d => d.RevokeOfDown(heirs));
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs, IReadOnlyCollection<Incarnation>? trusted = null) => Do(d => d.RevokeOfDown(heirs, trusted));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) => Do(d => d.Retarget(retargets));

@@ -92,7 +92,7 @@ public sealed class RefusedStartTests
     {
         await using var cluster = new SampleCluster(0);
         Change(cluster.Store, "CREATE TABLE cluster(id INTEGER); PRAGMA application_id=1094929491; PRAGMA user_version=99;");
-        await RefusesAsync(cluster.Add("node1"), $"{cluster.Store} has schema version 99; this build knows up to 8. Start the newer release");
+        await RefusesAsync(cluster.Add("node1"), $"{cluster.Store} has schema version 99; this build knows up to 9. Start the newer release");
     }
 
     [Fact]

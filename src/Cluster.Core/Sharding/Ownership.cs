@@ -142,8 +142,9 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
                 _acquireWanted |= !acquired.IsEmpty; // There may be more.
                 Own(acquired, effects);
                 break;
-            case ControlCall.Acquire when answer.Verdict == StoreVerdict.InDoubt:
-                _readWanted = true; // What was acquired shows in the rows.
+            case ControlCall.Acquire when answer.Verdict is StoreVerdict.InDoubt or StoreVerdict.NotSent:
+                // What was acquired shows in the rows; what is still to be inherited does not.
+                (_readWanted, _acquireWanted) = (true, true);
                 break;
             case ControlCall.Release release:
                 Released(release, answer, effects);

@@ -62,6 +62,7 @@ internal static class PlantedBugs
         Store("an exclusive shard taken at once", ModelMutation.TakeExclusiveAtOnce, 60, ["I8"], SimFault.Cut, SimFault.StoreCutOff),
         Store("acquire keeps the epoch", ModelMutation.AcquireKeepsEpoch, 3, ["I1"], SimFault.Kill, SimFault.RollingRestart),
         new("the sweep leaves what an eviction passed over", Usual with { StoreMutation = ModelMutation.SweepRevokesNothing, Calls = 30, Nodes = 3, Buggify = true, Faults = [SimFault.Kill] }, 10, ["I13"]),
+        new("what is inherited keeps its epoch", Usual with { StoreMutation = ModelMutation.InheritKeepsEpoch, Calls = 8, Nodes = 3, Faults = [SimFault.Kill] }, 10, ["I1"]),
         new("a row for each who places", Usual with { StoreMutation = ModelMutation.PlaceAgain, Calls = 8, Nodes = 3 }, 10, ["5.1"]),
         Host("no deduplication", SimMutation.NoDeduplication, 20, ["I4"], SimFault.LostReplies, SimFault.Reset),
         Host("client order ignored", SimMutation.IgnoresClientOrder, 60, ["I6"]),
