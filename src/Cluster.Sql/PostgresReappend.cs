@@ -49,8 +49,7 @@ internal sealed class PostgresReappend : IReappendTarget
     public Incarnation? OwnerOf(ShardNo shard, Epoch epoch) =>
         _db.Scalar<long>("SELECT owner_inc FROM shard_log WHERE shard_no=$1 AND epoch=$2", shard.Value, epoch.Value) is { } owner ? new Incarnation(owner) : null;
 
-    public long Head(string entity) => _db.Scalar<long>(
-        "SELECT greatest((SELECT max(entity_seq) FROM journal WHERE entity=$1), (SELECT max(entity_seq) FROM snapshot WHERE entity=$1))", entity) ?? 0; // Passes over NULL.
+    public long Head(string entity) => _db.Scalar<long>("SELECT max(entity_seq) FROM journal WHERE entity=$1", entity) ?? 0;
 
     public IReadOnlyDictionary<long, JournalRow> Stored(string entity, IReadOnlyCollection<long> seqs) => seqs.Count == 0 ? ImmutableDictionary<long, JournalRow>.Empty : _db.Read(
         r => PostgresJournal.ReadRow(r, entity),

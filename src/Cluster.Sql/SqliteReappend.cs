@@ -59,8 +59,7 @@ internal sealed class SqliteReappend : IReappendTarget
     public Incarnation? OwnerOf(ShardNo shard, Epoch epoch) =>
         _db.Get("SELECT owner_inc FROM shard_log WHERE shard_no=?1 AND epoch=?2").Bind(1, shard.Value).Bind(2, epoch.Value).Scalar() is { } owner ? new Incarnation(owner) : null;
 
-    public long Head(string entity) => _db.Get(
-        "SELECT max(coalesce((SELECT max(entity_seq) FROM journal WHERE entity=?1), 0), coalesce((SELECT max(entity_seq) FROM snapshot WHERE entity=?1), 0))").Bind(1, entity).Scalar() ?? 0;
+    public long Head(string entity) => _db.Get("SELECT max(entity_seq) FROM journal WHERE entity=?1").Bind(1, entity).Scalar() ?? 0;
 
     public IReadOnlyDictionary<long, JournalRow> Stored(string entity, IReadOnlyCollection<long> seqs)
     {

@@ -43,8 +43,7 @@ public sealed partial class ModelDatabase
 
         public Incarnation? OwnerOf(ShardNo shard, Epoch epoch) => db._mutation == ModelMutation.ReappendIgnoresEpochs ? null : LoggedOwner(shard, epoch);
 
-        public long Head(string entity) => Math.Max(
-            db._rows.TryGetValue(entity, out var rows) && rows.Count > 0 ? rows.Keys.Last() : 0, db._snapshots.TryGetValue(entity, out var kept) && kept.Count > 0 ? kept.Keys.Last() : 0);
+        public long Head(string entity) => db._rows.TryGetValue(entity, out var rows) && rows.Count > 0 ? rows.Keys.Last() : 0;
 
         public IReadOnlyDictionary<long, JournalRow> Stored(string entity, IReadOnlyCollection<long> seqs) =>
             db._rows.TryGetValue(entity, out var rows) ? seqs.Where(rows.ContainsKey).Distinct().ToDictionary(s => s, s => rows[s]) : [];

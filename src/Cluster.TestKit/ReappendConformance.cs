@@ -69,6 +69,14 @@ internal static class ReappendConformance
             await Left("A command twice among the rows.", [ReappendFate.Appended, ReappendFate.Conflicting], Of(3), Of(4) with { Row = JournalRowOf(A, 4, JournalRowOf(A, 3).Command) }).ConfigureAwait(false);
             Equal(4L, (await b.ShardAsync(shard.No).ConfigureAwait(false)).NextSeq, "What was sound before it was.");
         })),
+        ("A snapshot that was saved before the loss was noticed does not stand for the rows that are lost", open => RunAsync(open, async b =>
+        {
+            var (owner, shard) = await OwnerOfAsync(b, A).ConfigureAwait(false);
+            await b.AppendAsync(b.Batch(shard, owner, 1, A, 1)).ConfigureAwait(false);
+            Ok(await b.Store.SaveSnapshotAsync(shard.No, shard.Epoch, owner, new EntitySnapshot(A, 2, "state.v1", new byte[] { 2 })).ConfigureAwait(false), "SaveSnapshotAsync");
+            await b.RecoverAsync().ConfigureAwait(false);
+            Sequence([ReappendFate.Appended, ReappendFate.Appended], await FatesAsync(b, [Lost(b, shard.Epoch, owner, 2, 2), Lost(b, shard.Epoch, owner, 3, 3)]).ConfigureAwait(false), "Rows 2 and 3 are lost.");
+        })),
         ("Rows of before are not put behind what was written after the recovery", open => RunAsync(open, async b =>
         {
             var (owner, shard) = await OwnerOfAsync(b, A).ConfigureAwait(false);

@@ -24,7 +24,10 @@ internal interface IReappendTarget
     /// <summary>Who acquired that epoch, as far as the log of epochs goes back.</summary>
     Incarnation? OwnerOf(ShardNo shard, Epoch epoch);
 
-    /// <summary>Number of the entity's last row; what a snapshot holds counts.</summary>
+    /// <summary>
+    /// Number of the entity's last row in the journal, 0 for none: truncation never takes the last. Snapshots say nothing of it: an owner that has not noticed the loss yet may
+    /// have saved one of rows that are lost.
+    /// </summary>
     long Head(string entity);
 
     /// <summary>Those of the rows that are there.</summary>
@@ -161,7 +164,7 @@ internal static class ReappendRules
             if (_conflicts) return ReappendFate.Conflicting;
             if (row.EntitySeq > Head + 1) return ReappendFate.Missing;
             if (row.EntitySeq < 1) return Conflict();
-            if (row.EntitySeq <= Head) return !_stored.TryGetValue(row.EntitySeq, out var there) || IsSame(there, row) ? ReappendFate.Present : Conflict(); // What was truncated lies in a snapshot.
+            if (row.EntitySeq <= Head) return !_stored.TryGetValue(row.EntitySeq, out var there) || IsSame(there, row) ? ReappendFate.Present : Conflict(); // What is not there was truncated.
             return row.Command is { } command && _commands.Contains(command) ? Conflict() : ReappendFate.Appended;
         }
 
