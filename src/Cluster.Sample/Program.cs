@@ -93,6 +93,7 @@ internal static class SampleSecret
     public static string In(string data, string? configured)
     {
         if (!string.IsNullOrEmpty(configured)) return configured;
+        if (string.IsNullOrWhiteSpace(data)) return Guid.NewGuid().ToString("n"); // Never used: a node without a data folder is refused, with a line for that alone.
         var path = Path.Combine(data, "secret");
         try
         {

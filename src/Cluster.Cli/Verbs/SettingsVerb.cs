@@ -64,7 +64,7 @@ internal sealed class SettingsVerb : Verb
         var after = SharedSettings.Apply(new ClusterOptions(), wanted.ToImmutable(), out var unreadable);
         var members = Ok(await store.ReadClusterAsync().ConfigureAwait(false)).Members;
         // The lease's other times are each node's own; as they ship, they are the least that it needs.
-        if (unreadable.Concat(SharedSettings.Faults(after, [.. members.Select(m => m.Name).Distinct()])).Concat(FaultsOfRole(after.Downing, members)).ToList() is { Count: > 0 } faults)
+        if (unreadable.Concat(SharedSettings.Faults(after, [.. members.Select(m => m.Name).Distinct()])).Concat(ResolverChoice.Unused(after.Downing)).Concat(FaultsOfRole(after.Downing, members)).ToList() is { Count: > 0 } faults)
             throw new UsageException(string.Join(' ', faults));
 
         var values = SharedSettings.Of(after);

@@ -30,11 +30,12 @@ public sealed class ActorClusterBuilder
     internal Func<IServiceProvider, ClusterOptions, IClusterStore?>? Store { get; private set; }
 
     /// <summary>Names this node and its addresses.</summary>
-    /// <param name="name">Unique name, 1 to 64 letters, digits, '-', '_' and '.'.</param>
-    /// <param name="link"><c>host:port</c> at which other nodes reach it.</param>
-    /// <param name="clients">URL at which clients reach it.</param>
-    /// <param name="roles">Roles, for placement.</param>
-    /// <param name="zone">Zone, empty for none.</param>
+    /// <param name="name">Unique name, 1 to 64 letters, digits, '-', '_' and '.', the first a letter or digit.</param>
+    /// <param name="link"><c>host:port</c> at which other nodes reach it; port 0 takes a free one.</param>
+    /// <param name="clients">URL at which clients reach it, http or https; empty: clients are told of other nodes only.</param>
+    /// <param name="roles">Roles; where <c>Cluster:Downing:Role</c> names one, only those who have it vote. None of them with a comma; none by default.</param>
+    /// <param name="zone">Zone, any text; empty, as by default, for none. Kept with the member; nothing depends on it yet.</param>
+    /// <remarks>Checked when the host starts, with the configuration's values in them: a fault ends the process with 64 and a line that names the key.</remarks>
     public ActorClusterBuilder WithNode(string name, string link, string clients, IEnumerable<string>? roles = null, string zone = "")
     {
         Defaults.Add(o => (o.Node.Name, o.Node.Link, o.Node.Clients, o.Node.Roles, o.Node.Zone) = (name, link, clients, string.Join(',', roles ?? []), zone));
@@ -42,6 +43,8 @@ public sealed class ActorClusterBuilder
     }
 
     /// <summary>The clients' fail-over order by node name; nodes find each other through the store.</summary>
+    /// <param name="names">Each once, as in <c>Cluster:Node:Name</c>, none of them with a comma; none: by age, as by default. A node that is not named may join all the same.</param>
+    /// <remarks>Where names are given, a quorum or a referee that does not go with them is refused at start.</remarks>
     public ActorClusterBuilder WithHosts(params string[] names)
     {
         Defaults.Add(o => o.Hosts = string.Join(',', names));
@@ -55,7 +58,10 @@ public sealed class ActorClusterBuilder
         return this;
     }
 
-    /// <summary>Chooses the store; the last choice counts. A factory that returns null says that its setting is absent.</summary>
+    /// <summary>Chooses the store; the last choice counts.</summary>
+    /// <param name="factory">Called once, after the host has started, with checked options; it must not block, and opens nothing: the node does that, and waits for a store that is away. The node
+    /// disposes what it returns when the host is disposed. Null says that its setting is absent: 64, with a line that says which to give. A <see cref="ClusterStartException"/> ends the process
+    /// with its code and its message as the one line; any other exception is a broken invariant (70, with its stack).</param>
     public ActorClusterBuilder WithStore(Func<IServiceProvider, ClusterOptions, IClusterStore?> factory)
     {
         Store = factory;

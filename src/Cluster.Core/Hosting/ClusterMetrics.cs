@@ -5,6 +5,7 @@ using ActorCluster.Persistence;
 namespace ActorCluster.Hosting;
 
 /// <summary>Measurements of this node, under the meter <c>ActorCluster</c>.</summary>
+/// <remarks>Thread-safe: gauges are read on the thread of whoever collects them, at any time, and show the node as it was published last. The host makes it and disposes it.</remarks>
 public sealed class ClusterMetrics : IDisposable
 {
     /// <summary>Name of the meter and of the activity source.</summary>

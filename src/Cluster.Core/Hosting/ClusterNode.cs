@@ -272,6 +272,9 @@ internal sealed class ClusterNode(
         var differences = SharedSettings.Differences(_options, governed);
         foreach (var (key, here, there) in differences.Except(_governing.Differences)) log.SettingDiffers(key, here, there);
         _governing = new GoverningSettings(governed, stored.Version, differences);
+        if (governed.Downing.Strategy is not ("static-quorum" or "keep-referee")) return;
+        var known = (await RetryAsync(_store!.ReadClusterAsync).ConfigureAwait(false)).Members.Select(m => m.Name);
+        foreach (var doubt in ResolverChoice.Doubts(governed.Downing, [.. known.Concat(_options.HostList).Append(_options.Node.Name).Distinct().Order(StringComparer.Ordinal)])) log.SettingDoubted(doubt);
     }
 
     private async Task<NodeEffect.Stop> OneLifeAsync(ClusterRow cluster)

@@ -83,6 +83,9 @@ internal static partial class HostingLog
     [LoggerMessage(1024, LogLevel.Warning, "{Key} is '{Here}' here, but '{Cluster}' in the cluster, which counts. Give this node the cluster's value, or change the cluster's: actorcluster settings set")]
     public static partial void SettingDiffers(this ILogger log, string key, string here, string cluster);
 
+    [LoggerMessage(1040, LogLevel.Warning, "{Doubt}")]
+    public static partial void SettingDoubted(this ILogger log, string doubt);
+
     [LoggerMessage(1028, LogLevel.Information, "No link reaches {Peer}: its frames go through {Relay}")]
     public static partial void Relayed(this ILogger log, Incarnation peer, Incarnation relay);
 
