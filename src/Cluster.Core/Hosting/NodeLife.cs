@@ -58,7 +58,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         // Said with the join, so that whoever places shards gives this node none that it could not start.
         var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
         _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons) { Placed = [.. setup.Types.Where(t => t.IsPlaced).Select(t => t.Name)] }, ResolverChoice.WitnessesOf(setup.Options),
-            new Retention { Logs = setup.Options.Retention.Logs, DownMembers = setup.Options.Retention.DownMembers }, setup.SettingsVersion);
+            new Retention { Logs = setup.Options.Retention.Logs, DownMembers = setup.Options.Retention.DownMembers }, setup.SettingsVersion, failsafe: new FailsafeRules(setup.Options.Downing.Failsafe));
         _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], [], [], [], ImmutableSortedDictionary<Incarnation, Incarnation>.Empty);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit, setup.Options.Retention.JournalLimits), setup.Log, _faults?.Gate);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
@@ -107,6 +107,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         {
             var latest = _published;
             var now = MonotonicClock.Now;
+            if (now < latest.AssentedUntil && now - latest.At < ReviewFresh) return true;
             // A node that wakes from a pause finds its last review whole; only rows that are young enough bound how old its memory may be.
             return latest.IsWhole && now - latest.At < ReviewFresh && now - latest.RowsAt < RowsFresh && Mode is NodeMode.Serving or NodeMode.Degraded;
         }
@@ -119,6 +120,16 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         // A node that wakes has not looked at its clocks and links since it slept: the review comes first.
         return latest is { IsTrusted: true, Mode: NodeMode.Serving or NodeMode.Degraded } && now - latest.At < ReviewFresh && Lease.Covers(latest.Deadline, now, limit, _setup.Options.Times);
     }
+
+    public bool MayActByAssent(TimeSpan limit)
+    {
+        var latest = _published;
+        var now = MonotonicClock.Now;
+        return latest.AssentedUntil is { } until && now - latest.At < ReviewFresh && Lease.Covers(until, now, limit, _setup.Options.Times);
+    }
+
+    /// <summary>Reads and some effects go on although the lease has run out, by the word of all members.</summary>
+    public bool IsFailsafe => Mode is NodeMode.Frozen && MonotonicClock.Now < _published.AssentedUntil;
 
     /// <summary>Raised on the control thread with each newer member list.</summary>
     public event Action<ClusterSnapshot>? ViewChanged;
@@ -256,7 +267,10 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View && membership.MayTrustRows(_core.Ownership.RowsAskedAt);
         _published = new Published(
             mode, membership.Lease.Deadline, membership.Lease.IsTrusted, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
-            before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.Witnesses.States(now), membership.BrokenEdges, membership.Relays, membership.StoreRegressed);
+            before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.Witnesses.States(now), membership.BrokenEdges, membership.Relays, membership.StoreRegressed,
+            membership.AssentedUntil(now), membership.AssentsMissing(now));
+        var (was, isNow) = (before.AssentedUntil is not null, _published.AssentedUntil is not null);
+        if (was != isNow) SayAssents(isNow, mode);
         if (membership.StoreRegressed is { } lost && before.StoreRegressed is null)
         {
             _log.StoreRegressed(lost);
@@ -274,6 +288,12 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             if (mode is NodeMode.Frozen) Entities.DropSpeculation();
         }
         if (newView) ShowView(membership.Snapshot!);
+    }
+
+    private void SayAssents(bool isNow, NodeMode mode)
+    {
+        if (isNow) _log.FailsafeBegins();
+        else _log.FailsafeEnds(mode, string.Join(", ", _published.AssentsMissing));
     }
 
     /// <summary>What was acknowledged last may be what the store has forgotten, and is nowhere else.</summary>
@@ -485,7 +505,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     private static Beat ToWire(Heartbeat beat)
     {
-        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed, ClockUs = beat.Clock.Ticks / TimeSpan.TicksPerMicrosecond, TakesNothing = beat.TakesNothing };
+        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed, ClockUs = beat.Clock.Ticks / TimeSpan.TicksPerMicrosecond, TakesNothing = beat.TakesNothing, Announced = beat.Announced, Asks = beat.Asks, AssentsUs = beat.Assents.Ticks / TimeSpan.TicksPerMicrosecond };
         foreach (var entry in beat.Row) wire.Row.Add(new Beat.Types.Reach { Peer = entry.Peer.Value, Up = entry.Up });
         return wire;
     }
@@ -494,5 +514,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     internal sealed record Published(
         NodeMode Mode, TimeSpan Deadline, bool IsTrusted, TimeSpan At, TimeSpan RowsAt, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
         ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, ImmutableArray<Incarnation> Fit, ImmutableArray<WitnessState> Witnesses,
-        ImmutableArray<BrokenEdge> BrokenEdges, ImmutableSortedDictionary<Incarnation, Incarnation> Relays, string? StoreRegressed = null);
+        ImmutableArray<BrokenEdge> BrokenEdges, ImmutableSortedDictionary<Incarnation, Incarnation> Relays, string? StoreRegressed = null, TimeSpan? AssentedUntil = null, ImmutableArray<Incarnation> LacksAssentOf = default)
+    {
+        /// <summary>Members whose word is missing while this node asks for it.</summary>
+        public ImmutableArray<Incarnation> AssentsMissing => LacksAssentOf.IsDefault ? [] : LacksAssentOf;
+    }
 }

@@ -37,6 +37,8 @@ internal static class PlantedBugs
 
     private static SimulationOptions Many { get; } = SimulationScenario.Many with { Strategy = "keep-majority", Buggify = false, Timers = false, Nodes = 26, SharedHost = false };
 
+    private static SimulationOptions WithoutStore { get; } = Usual with { Failsafe = true, Nodes = 3, SharedHost = false };
+
     public static ImmutableArray<PlantedBug> All { get; } =
     [
         new("append without epoch", Usual with { StoreMutation = ModelMutation.AppendIgnoresEpoch, Nodes = 2, Clients = 10 }, 20, ["I2"]) { Faults = SlowlyCutOff },
@@ -92,6 +94,10 @@ internal static class PlantedBugs
         {
             Faults = static _ => [new() { Kind = SimFault.Isolate, AtMs = 14_000, ForMs = 15_000, Nodes = [0], Others = [.. Enumerable.Range(1, 47)] }],
         },
+        new("a quorum's word is enough", WithoutStore with { Mutation = SimMutation.GoesOnByAQuorum }, 5, ["I8", "I12"]) { Faults = OneOfThreeIsCutOffAndHasTheStore },
+        new("a word's age counts from its arrival", WithoutStore with { Mutation = SimMutation.CountsAWordFromItsArrival }, 20, ["I6", "I8", "I12"]) { Faults = SlowlyUntilTheStoreIsBack },
+        new("a newcomer does not wait for those who may go on by a word", WithoutStore with { Mutation = SimMutation.NewcomerDoesNotWait }, 5, ["I8", "I12"]) { Faults = ANewcomerHasTheStore },
+        new("a word is broken", WithoutStore with { Mutation = SimMutation.BreaksItsWord }, 40, ["I6", "I8", "I12"]) { Faults = BackAtTheStoreAlone },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
 
@@ -100,6 +106,40 @@ internal static class PlantedBugs
 
     private static PlantedBug Store(string name, ModelMutation mutation, int seeds, ImmutableArray<string> breaks, params SimFault[] faults) =>
         new(name, Usual with { StoreMutation = mutation, Faults = [.. faults], Clients = 8 }, seeds, breaks);
+
+    private static PlannedFault NoStore(long atMs, long forMs, params int[] nodes) => new() { Kind = SimFault.StoreDown, AtMs = atMs, ForMs = forMs, Nodes = [.. nodes] };
+
+    /// <summary>Two go on without the store; the third, which nobody hears, gets it back and takes over by their leases.</summary>
+    private static ImmutableArray<PlannedFault> OneOfThreeIsCutOffAndHasTheStore(ulong seed) =>
+    [
+        NoStore(20_000 + (50 * (long)seed), 40_000, 0, 1),
+        NoStore(20_000 + (50 * (long)seed), 12_000, 2),
+        new() { Kind = SimFault.Isolate, AtMs = 31_000, ForMs = 25_000, Nodes = [2], Others = [0, 1] },
+    ];
+
+    /// <summary>Beats are under way for long, and one of three reaches the store again.</summary>
+    private static ImmutableArray<PlannedFault> SlowlyUntilTheStoreIsBack(ulong seed) =>
+    [
+        NoStore(20_000, 40_000, 0, 1),
+        NoStore(20_000, 12_000 + (100 * (long)seed), 2),
+        new() { Kind = SimFault.SlowNetwork, AtMs = 29_000, ForMs = 30_000, Value = 1_500 },
+    ];
+
+    /// <summary>One is gone and evicted, the others lose the store, and it comes back where nobody hears it.</summary>
+    private static ImmutableArray<PlannedFault> ANewcomerHasTheStore(ulong seed) =>
+    [
+        new() { Kind = SimFault.Kill, AtMs = 14_000, ForMs = 10_000, Nodes = [2] },
+        NoStore(22_000 + (50 * (long)seed), 40_000, 0, 1),
+        new() { Kind = SimFault.Isolate, AtMs = 23_000, ForMs = 30_000, Nodes = [2], Others = [0, 1] },
+    ];
+
+    /// <summary>One reaches the store again and is cut off in the moment in which it has given its word.</summary>
+    private static ImmutableArray<PlannedFault> BackAtTheStoreAlone(ulong seed) =>
+    [
+        NoStore(20_000, 40_000, 0, 1),
+        NoStore(20_000, 12_000, 2),
+        new() { Kind = SimFault.Isolate, AtMs = 30_000 + (50 * (long)seed), ForMs = 25_000, Nodes = [2], Others = [0, 1] },
+    ];
 
     /// <summary>Long enough to be evicted and pruned before it wakes; and while it sleeps, its exclusive shards wait for its lease.</summary>
     private static ImmutableArray<PlannedFault> AwayForLong(ulong seed) => [new() { Kind = SimFault.Pause, AtMs = 20_000 + (100 * (long)seed), ForMs = 25_000, Nodes = [2] }];
