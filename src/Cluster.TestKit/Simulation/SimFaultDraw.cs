@@ -29,15 +29,16 @@ internal static class SimFaultDraw
         return [.. Enumerable.Range(0, count).Select(_ => One(random, places, shape < 8 ? only : random.Pick(kinds), Begins + first + random.Between(TimeSpan.Zero, phase), options))];
     }
 
-    /// <summary>Nobody reaches the store, or one alone does, and something happens to those who go on without it.</summary>
+    /// <summary>Nobody reaches the store, or one alone does, which may have been gone and come back, and something happens to those who go on without it.</summary>
     private static ImmutableArray<PlannedFault> DuringOutage(SimRandom random, int places, SimulationOptions options)
     {
         var all = Enumerable.Range(0, places).ToImmutableArray();
-        var without = random.Chance(0.3) ? all.RemoveAt(random.Below(places)) : all;
+        var one = random.Chance(0.4) ? random.Below(places) : -1;
         var (at, lasts) = (Begins + random.Between(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(15)), random.Between(TimeSpan.FromSeconds(8), TimeSpan.FromSeconds(40)));
         return
         [
-            new PlannedFault { Kind = SimFault.StoreDown, AtMs = (long)at.TotalMilliseconds, ForMs = (long)lasts.TotalMilliseconds, Nodes = without },
+            new PlannedFault { Kind = SimFault.StoreDown, AtMs = (long)at.TotalMilliseconds, ForMs = (long)lasts.TotalMilliseconds, Nodes = all.Remove(one) },
+            .. one >= 0 && random.Chance(0.6) ? new[] { new PlannedFault { Kind = SimFault.Kill, AtMs = (long)at.TotalMilliseconds - 5_000, ForMs = 5_000 + (long)(lasts.TotalMilliseconds * random.Unit()), Nodes = [one] } } : [],
             .. Enumerable.Range(0, random.Below(4)).Select(_ => One(random, places, random.Pick(options.Faults.ToArray()), at - TimeSpan.FromSeconds(2) + random.Between(TimeSpan.Zero, lasts + TimeSpan.FromSeconds(4)), options)),
         ];
     }
