@@ -10,17 +10,6 @@ public class FailsafeTests
     public static TheoryData<ulong> Seeds() => [1, 2, 3];
 
     [Fact]
-    public void Bugs()
-    {
-        foreach (var bug in PlantedBugs.All.Where(b => b.Options.Failsafe == true))
-        {
-            var found = bug.Find();
-            TestContext.Current.SendDiagnosticMessage($"{bug.Name}: {(found is null ? "survived" : $"seed {found.Plan.Seed}, {found.Violations[0]}")}");
-            Console.WriteLine($"{bug.Name}: {(found is null ? "survived" : $"seed {found.Plan.Seed}, {found.Violations[0]}")}");
-        }
-    }
-
-    [Fact]
     public void Nothing_breaks_in_the_first_seeds() =>
         Assert.Empty(SimulationCampaign.Run(9_000, 100, SimulationScenario.All["failsafe"]).Failing.Select(f => f.ToString()));
 

@@ -97,7 +97,7 @@ internal static class PlantedBugs
         new("a quorum's word is enough", WithoutStore with { Mutation = SimMutation.GoesOnByAQuorum }, 5, ["I8", "I12"]) { Faults = OneOfThreeIsCutOffAndHasTheStore },
         new("a word's age counts from its arrival", WithoutStore with { Mutation = SimMutation.CountsAWordFromItsArrival }, 20, ["I6", "I8", "I12"]) { Faults = StandsStillOnTheLastWord },
         new("a newcomer does not wait for those who may go on by a word", WithoutStore with { Mutation = SimMutation.NewcomerDoesNotWait }, 5, ["I8", "I12"]) { Faults = ANewcomerHasTheStore },
-        new("a word is broken", WithoutStore with { Mutation = SimMutation.BreaksItsWord, Nodes = 2 }, 10, ["I6", "I8", "I12"]) { Faults = TakenForCrashed },
+        new("a word is broken", WithoutStore with { Mutation = SimMutation.BreaksItsWord }, 40, ["I6", "I8", "I12"]) { Faults = BackAtTheStoreForTheSecondTime },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
 
@@ -117,12 +117,12 @@ internal static class PlantedBugs
         new() { Kind = SimFault.Isolate, AtMs = 31_000, ForMs = 25_000, Nodes = [2], Others = [0, 1] },
     ];
 
-    /// <summary>One stands still when a word has come that it has not looked at; who gave it reaches the store again, unheard, and takes over; the other of three still gives its word.</summary>
+    /// <summary>Two of three stand still when words have come that they have not looked at; the third, which gave one, reaches the store again, unheard, and takes over.</summary>
     private static ImmutableArray<PlannedFault> StandsStillOnTheLastWord(ulong seed) =>
     [
         NoStore(20_000, 40_000, 0, 2),
         NoStore(20_000, 6_000, 1),
-        new() { Kind = SimFault.Pause, AtMs = 25_300 + (20 * (long)seed), ForMs = 14_000, Nodes = [0] },
+        new() { Kind = SimFault.Pause, AtMs = 25_300 + (20 * (long)seed), ForMs = 14_000, Nodes = [0, 2] },
         new() { Kind = SimFault.Isolate, AtMs = 25_950, ForMs = 20_000, Nodes = [1], Others = [0, 2] },
     ];
 
@@ -134,13 +134,9 @@ internal static class PlantedBugs
         new() { Kind = SimFault.Isolate, AtMs = 23_000, ForMs = 30_000, Nodes = [2], Others = [0, 1] },
     ];
 
-    /// <summary>A firewall begins to reject the links of two whose calls the store refuses; one of them keeps its session, and is answered again a moment later.</summary>
-    private static ImmutableArray<PlannedFault> TakenForCrashed(ulong seed) =>
-    [
-        NoStore(20_000, 20_000, 0),
-        new() { Kind = SimFault.StoreErrors, AtMs = 20_000, ForMs = 8_000, Value = 1 },
-        new() { Kind = SimFault.Cut, AtMs = 28_000 - (50 * (long)seed), ForMs = 8_000, Value = 1, Nodes = [0], Others = [1] },
-    ];
+    /// <summary>One reaches the store for a moment, in which it sees that another is frozen, and again when it may release the other's shards at once.</summary>
+    private static ImmutableArray<PlannedFault> BackAtTheStoreForTheSecondTime(ulong seed) =>
+        [NoStore(20_000, 40_000, 0, 2), NoStore(20_000, 9_000, 1), NoStore(30_500, 9_500 + (50 * (long)seed), 1)];
 
     /// <summary>Long enough to be evicted and pruned before it wakes; and while it sleeps, its exclusive shards wait for its lease.</summary>
     private static ImmutableArray<PlannedFault> AwayForLong(ulong seed) => [new() { Kind = SimFault.Pause, AtMs = 20_000 + (100 * (long)seed), ForMs = 25_000, Nodes = [2] }];
