@@ -11,4 +11,7 @@ namespace ActorCluster.Entities;
 internal sealed record EntityType(string Name, int ShardCount, MessageCatalog Messages, Func<Entity> Create, bool RemembersCommands, bool IsExclusive, bool IsSingleton = false)
 {
     public bool IsPlaced => ShardCount == 0;
+
+    /// <summary>Its effects go on by the word of all members while none reaches the store (decision 25).</summary>
+    public bool ActsByAssent { get; init; }
 }

@@ -119,6 +119,19 @@ public sealed class ActorClusterBuilder
         return this;
     }
 
+    /// <summary>Lets a type act outside the store also while no member reaches the store, as long as all of them say so to each other; without it, its effects are refused once the lease has run out.</summary>
+    /// <typeparam name="T">Class of an entity type or singleton that is registered already, with external effects.</typeparam>
+    /// <remarks>Nothing happens where the cluster does not allow it (<c>Cluster:Downing:Failsafe</c>, off by default). What the effects rest on cannot be recorded meanwhile: writes are refused.</remarks>
+    /// <exception cref="ArgumentException">It is not registered yet, or without external effects.</exception>
+    public ActorClusterBuilder WithFailsafeEffects<T>()
+        where T : Entity
+    {
+        var at = TypeNames.TryGetValue(typeof(T), out var name) ? _types.FindIndex(t => t.Name == name) : -1;
+        if (at < 0 || !_types[at].IsExclusive) throw new ArgumentException($"{typeof(T).Name} is not registered with external effects; register it before, with externalEffects: true.");
+        _types[at] = _types[at] with { ActsByAssent = true };
+        return this;
+    }
+
     /// <summary>Hosts an entity type whose instances are made by a factory.</summary>
     /// <param name="name">1 to 64 of a-z, 0-9, '-' and '.'; stable for life, stored with the data.</param>
     /// <param name="create">Called for each activation; must be cheap and must not block.</param>

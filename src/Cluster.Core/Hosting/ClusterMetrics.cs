@@ -14,12 +14,13 @@ public sealed class ClusterMetrics : IDisposable
     internal static readonly ActivitySource Activities = new(Name);
 
     private readonly Meter _meter = new(Name);
-    private Func<(NodeMode Mode, int Entities, int Shards, int Rows, int FailingTimers, long TellsDropped)> _read = static () => default;
+    private Func<(NodeMode Mode, bool IsFailsafe, int Entities, int Shards, int Rows, int FailingTimers, long TellsDropped)> _read = static () => default;
 
     /// <summary>Creates the instruments; they read nothing until the node runs.</summary>
     public ClusterMetrics()
     {
         _meter.CreateObservableGauge("actorcluster.node.mode", () => (int)_read().Mode, description: "0 joining, 1 serving, 2 degraded, 3 frozen, 4 fenced");
+        _meter.CreateObservableGauge("actorcluster.node.failsafe", () => _read().IsFailsafe ? 1 : 0, description: "1 while a frozen node serves reads by the word of all members");
         _meter.CreateObservableGauge("actorcluster.entities.active", () => _read().Entities, "{entity}", "Entities in memory");
         _meter.CreateObservableGauge("actorcluster.shards.owned", () => _read().Shards, "{shard}", "Shards served here");
         _meter.CreateObservableGauge("actorcluster.journal.waiting", () => _read().Rows, "{row}", "Journal rows that wait for their commit");
@@ -33,5 +34,5 @@ public sealed class ClusterMetrics : IDisposable
     /// <inheritdoc />
     public void Dispose() => _meter.Dispose();
 
-    internal void Read(Func<(NodeMode Mode, int Entities, int Shards, int Rows, int FailingTimers, long TellsDropped)> read) => _read = read;
+    internal void Read(Func<(NodeMode Mode, bool IsFailsafe, int Entities, int Shards, int Rows, int FailingTimers, long TellsDropped)> read) => _read = read;
 }

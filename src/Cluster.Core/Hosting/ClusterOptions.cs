@@ -151,6 +151,10 @@ public sealed class DowningOptions
     /// <c>relay</c> (nobody goes) or <c>evict-all</c> (both ends of every edge that stays broken for ten seconds go). Those who stay must be who would live after a cut.</summary>
     public string BrokenEdges { get; set; } = "evict-min";
 
+    /// <summary>For how long since its last renewal a node that misses the store may go on serving reads from memory, and acting for types that are registered so, while every member of the view says that it
+    /// misses the store too; 15 s to 1 day, 0 for never. A node that starts waits as long for a member that it neither reaches nor can prove dead.</summary>
+    public TimeSpan Failsafe { get; set; } = TimeSpan.Zero;
+
     internal ImmutableArray<string> WitnessList => [.. Witnesses.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
 }
 

@@ -97,4 +97,10 @@ internal static partial class HostingLog
 
     [LoggerMessage(1012, LogLevel.Information, "Rejoining as a new incarnation in {Wait}")]
     public static partial void Rejoining(this ILogger log, TimeSpan wait);
+
+    [LoggerMessage(1032, LogLevel.Warning, "No member reaches the store, and all say so: reads go on from memory, and effects of types that are registered so; writes wait")]
+    public static partial void FailsafeBegins(this ILogger log);
+
+    [LoggerMessage(1033, LogLevel.Warning, "The word of all members that none reaches the store does not count any more, in mode {Mode}; missing: [{Members}]")]
+    public static partial void FailsafeEnds(this ILogger log, NodeMode mode, string members);
 }

@@ -75,10 +75,10 @@ internal sealed class NodeCore
     private readonly List<NodeEffect> _effects = [];
     private readonly Pruning _pruning;
 
-    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null, WitnessBoard? witnesses = null, Retention? retention = null, long settingsVersion = 0, WatchRules? watch = null)
+    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null, WitnessBoard? witnesses = null, Retention? retention = null, long settingsVersion = 0, WatchRules? watch = null, FailsafeRules? failsafe = null)
     {
         Ownership = new Ownership(draft.Inc, times, types ?? TypeRules.None);
-        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId, settingsVersion) { Heirs = Ownership.HeirsOf, Rules = watch ?? new WatchRules() };
+        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId, settingsVersion) { Heirs = Ownership.HeirsOf, Rules = watch ?? new WatchRules(), Failsafe = failsafe ?? FailsafeRules.Off };
         _pruning = new Pruning(retention ?? new Retention(), now => Membership.Missing.IsEmpty && Membership.IsCoordinator(now));
     }
 
@@ -171,7 +171,7 @@ internal sealed class NodeCore
                 throw new UnreachableException($"No rule for {input}.");
         }
         if (Membership.View != view) Ownership.Hinted();
-        (Membership.OwnPlaced, Membership.TakesNothing) = (Ownership.PlacedHere, Ownership.IsHelped);
+        (Membership.OwnPlaced, Membership.TakesNothing, Membership.OwnRowsAskedAt) = (Ownership.PlacedHere, Ownership.IsHelped, Ownership.RowsAskedAt);
         Membership.Tick(now, Ownership.OwnsNothing, Ownership.Awaited, _effects);
         if (Membership.StoreRegressed is not null) return _effects;
         Ownership.Tick(Membership, now, _effects);

@@ -57,7 +57,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         // Said with the join, so that whoever places shards gives this node none that it could not start.
         var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
         _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons) { Placed = [.. setup.Types.Where(t => t.IsPlaced).Select(t => t.Name)] }, ResolverChoice.WitnessesOf(setup.Options),
-            new Retention { Logs = setup.Options.Retention.Logs, DownMembers = setup.Options.Retention.DownMembers }, setup.SettingsVersion);
+            new Retention { Logs = setup.Options.Retention.Logs, DownMembers = setup.Options.Retention.DownMembers }, setup.SettingsVersion, failsafe: new FailsafeRules(setup.Options.Downing.Failsafe));
         _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], [], [], [], ImmutableSortedDictionary<Incarnation, Incarnation>.Empty);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit, setup.Options.Retention.JournalLimits), setup.Log, _faults?.Gate);
         Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.FanoutListeners);
@@ -106,6 +106,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         {
             var latest = _published;
             var now = MonotonicClock.Now;
+            if (now < latest.AssentedUntil && now - latest.At < ReviewFresh) return true;
             // A node that wakes from a pause finds its last review whole; only rows that are young enough bound how old its memory may be.
             return latest.IsWhole && now - latest.At < ReviewFresh && now - latest.RowsAt < RowsFresh && Mode is NodeMode.Serving or NodeMode.Degraded;
         }
@@ -118,6 +119,16 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         // A node that wakes has not looked at its clocks and links since it slept: the review comes first.
         return latest is { IsTrusted: true, Mode: NodeMode.Serving or NodeMode.Degraded } && now - latest.At < ReviewFresh && Lease.Covers(latest.Deadline, now, limit, _setup.Options.Times);
     }
+
+    public bool MayActByAssent(TimeSpan limit)
+    {
+        var latest = _published;
+        var now = MonotonicClock.Now;
+        return latest.AssentedUntil is { } until && now - latest.At < ReviewFresh && Lease.Covers(until, now, limit, _setup.Options.Times);
+    }
+
+    /// <summary>Reads and some effects go on although the lease has run out, by the word of all members.</summary>
+    public bool IsFailsafe => Mode is NodeMode.Frozen && MonotonicClock.Now < _published.AssentedUntil;
 
     /// <summary>Raised on the control thread with each newer member list.</summary>
     public event Action<ClusterSnapshot>? ViewChanged;
@@ -255,7 +266,10 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View && membership.MayTrustRows(_core.Ownership.RowsAskedAt);
         _published = new Published(
             mode, membership.Lease.Deadline, membership.Lease.IsTrusted, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
-            before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.Witnesses.States(now), membership.BrokenEdges, membership.Relays, membership.StoreRegressed);
+            before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.Witnesses.States(now), membership.BrokenEdges, membership.Relays, membership.StoreRegressed,
+            membership.AssentedUntil(now), membership.AssentsMissing(now));
+        var (was, isNow) = (before.AssentedUntil is not null, _published.AssentedUntil is not null);
+        if (was != isNow) SayAssents(isNow, mode);
         if (membership.StoreRegressed is { } lost && before.StoreRegressed is null)
         {
             _log.StoreRegressed(lost);
@@ -273,6 +287,12 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             if (mode is NodeMode.Frozen) Entities.DropSpeculation();
         }
         if (newView) ShowView(membership.Snapshot!);
+    }
+
+    private void SayAssents(bool isNow, NodeMode mode)
+    {
+        if (isNow) _log.FailsafeBegins();
+        else _log.FailsafeEnds(mode, string.Join(", ", _published.AssentsMissing));
     }
 
     /// <summary>What was acknowledged last may be what the store has forgotten, and is nowhere else.</summary>
@@ -486,5 +506,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     internal sealed record Published(
         NodeMode Mode, TimeSpan Deadline, bool IsTrusted, TimeSpan At, TimeSpan RowsAt, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
         ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, ImmutableArray<Incarnation> Fit, ImmutableArray<WitnessState> Witnesses,
-        ImmutableArray<BrokenEdge> BrokenEdges, ImmutableSortedDictionary<Incarnation, Incarnation> Relays, string? StoreRegressed = null);
+        ImmutableArray<BrokenEdge> BrokenEdges, ImmutableSortedDictionary<Incarnation, Incarnation> Relays, string? StoreRegressed = null, TimeSpan? AssentedUntil = null, ImmutableArray<Incarnation> LacksAssentOf = default)
+    {
+        /// <summary>Members whose word is missing while this node asks for it.</summary>
+        public ImmutableArray<Incarnation> AssentsMissing => LacksAssentOf.IsDefault ? [] : LacksAssentOf;
+    }
 }

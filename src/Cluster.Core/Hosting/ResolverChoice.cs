@@ -58,6 +58,8 @@ internal static class ResolverChoice
             yield return $"Cluster:Downing:Unstable is '{options.Unstable}'; give claim or down-all.";
         if (!Rules.ContainsKey(options.BrokenEdges))
             yield return $"Cluster:Downing:BrokenEdges is '{options.BrokenEdges}'; give evict-min, relay or evict-all.";
+        if (options.Failsafe != TimeSpan.Zero && (options.Failsafe < TimeSpan.FromSeconds(15) || options.Failsafe > TimeSpan.FromDays(1)))
+            yield return $"Cluster:Downing:Failsafe is {options.Failsafe}; give 00:00:15 to 1.00:00:00, or 0 for never.";
         if (options.Role.Any(c => char.IsWhiteSpace(c) || c == ','))
             yield return $"Cluster:Downing:Role is '{options.Role}'; give one role, without spaces and commas, or nothing.";
         if (options.Strategy == "static-quorum")
@@ -127,6 +129,6 @@ internal static class ResolverChoice
         {
             (nameof(o.Minority), o.Minority), (nameof(o.Unstable), o.Unstable), (nameof(o.Role), o.Role), (nameof(o.QuorumSize), o.QuorumSize), (nameof(o.DownIfAlone), o.DownIfAlone),
             (nameof(o.Referee), o.Referee), (nameof(o.RefereeVoters), o.RefereeVoters), (nameof(o.Witnesses), string.Join(' ', o.WitnessList)), (nameof(o.WitnessQuorum), o.WitnessQuorum), (nameof(o.Strict), o.Strict),
-            (nameof(o.BrokenEdges), o.BrokenEdges),
+            (nameof(o.BrokenEdges), o.BrokenEdges), (nameof(o.Failsafe), o.Failsafe),
         }.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Key}={p.Value}"));
 }

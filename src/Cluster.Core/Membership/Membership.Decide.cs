@@ -61,12 +61,18 @@ internal sealed partial class Membership
         {
             if (row.LinkAddress == draft.LinkAddress)
             {
-                changes.Add(new MemberChange.Down(row.Inc, $"{SupersededReason} by {Self}", DeadProof: HoldsLockOf(row)));
+                var (proved, silent) = (HoldsLockOf(row) || (Failsafe.IsOn && _detector.IsProvedDead(row.Inc)), Failsafe.IsOn && IsStaleForNewcomer(row.Inc));
+                if (Failsafe.IsOn && !proved && !silent)
+                {
+                    JoinBlockedBy = [$"{row.Name}{row.Inc} had this address, is not proved dead, and may live on the word of others for {Failsafe.Longest}; waiting until it cannot"];
+                    return;
+                }
+                changes.Add(new MemberChange.Down(row.Inc, $"{SupersededReason} by {Self}", silent && !proved ? _leases.LeaseSeq(row.Inc) : null, DeadProof: proved));
             }
             else if (row.Name == draft.Name)
             {
                 if (HoldsLockOf(row) || _detector.IsProvedDead(row.Inc)) changes.Add(new MemberChange.Down(row.Inc, "dead: its lock file is free", DeadProof: true));
-                else if (_leases.IsStale(row.Inc)) changes.Add(new MemberChange.Down(row.Inc, "lease stale, name taken over", _leases.LeaseSeq(row.Inc)));
+                else if (IsStaleForNewcomer(row.Inc)) changes.Add(new MemberChange.Down(row.Inc, "lease stale, name taken over", _leases.LeaseSeq(row.Inc)));
                 else
                 {
                     if (_leases.HasMoved(row.Inc)) Stop(ExitCodes.Refused, $"The name {row.Name} is in use by {row.Inc} at {row.LinkAddress}, which is alive. Give this node another Cluster:Node:Name, or stop the other.", effects);
@@ -95,9 +101,14 @@ internal sealed partial class Membership
         var blocked = ImmutableArray.CreateBuilder<string>();
         foreach (var voter in Snapshot!.Members.Where(m => m.IsVoter))
         {
-            if (!Watch.MustGreet(voter.Inc) || _detector.IsUp(voter.Inc)) continue;
+            if (_detector.IsUp(voter.Inc))
+            {
+                if (!KnowsOfMe(voter.Inc, now)) blocked.Add($"{voter.Name}{voter.Inc} at {voter.LinkAddress} is not known to have heard of this node yet");
+                continue;
+            }
+            if (!Watch.MustGreet(voter.Inc) && !Failsafe.IsOn) continue;
             if (_detector.IsProvedDead(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "dead: its lock file is free", DeadProof: true));
-            else if (_leases.IsStale(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "lease stale and silent", _leases.LeaseSeq(voter.Inc)));
+            else if (IsStaleForNewcomer(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "lease stale and silent", _leases.LeaseSeq(voter.Inc)));
             else blocked.Add($"{voter.Name}{voter.Inc} at {voter.LinkAddress} {(OtherSecret(voter.Inc) ? "has another Cluster:Secret" : _detector.Hears(voter.Inc) ? "does not hear this node" : "is not heard")}");
         }
         var others = Snapshot.Members.Where(m => m.IsLive && m.Inc != Self && Votes(m)).ToList();
@@ -228,6 +239,7 @@ internal sealed partial class Membership
     private void Propose(ImmutableArray<MemberChange> members, ImmutableArray<LeaseSeen> releases, string reason, List<NodeEffect> effects)
     {
         if (AnnouncedView > View) return; // Based on an old picture it can only conflict; the read is under way.
+        if (Assents.IsBound(_lastTick)) return; // Somebody may live on this node's word.
         var losing = members.OfType<MemberChange.Down>().Select(d => d.Inc).Concat(releases.Select(r => r.Inc)).ToImmutableSortedSet();
         var after = Snapshot!.Members.Select(m => members.OfType<MemberChange.Up>().Any(u => u.Inc == m.Inc) ? m with { Status = MemberStatus.Up } : m)
             .Where(m => m.IsLive && !losing.Contains(m.Inc) && MayBeGivenShards(m.Inc, _lastTick)).ToImmutableArray();
@@ -265,6 +277,7 @@ internal sealed partial class Membership
                 break;
             default:
                 _pending = null; // Nothing was written: read, and decide again from what is there.
+                DoubtView(now);
                 ReadNow(now, effects);
                 break;
         }

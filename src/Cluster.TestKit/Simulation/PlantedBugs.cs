@@ -37,6 +37,8 @@ internal static class PlantedBugs
 
     private static SimulationOptions Many { get; } = SimulationScenario.Many with { Strategy = "keep-majority", Buggify = false, Timers = false, Nodes = 26, SharedHost = false };
 
+    private static SimulationOptions WithoutStore { get; } = Usual with { Failsafe = true, Nodes = 3, SharedHost = false };
+
     public static ImmutableArray<PlantedBug> All { get; } =
     [
         new("append without epoch", Usual with { StoreMutation = ModelMutation.AppendIgnoresEpoch, Nodes = 2, Clients = 10 }, 20, ["I2"]) { Faults = SlowlyCutOff },
@@ -94,6 +96,10 @@ internal static class PlantedBugs
         {
             Faults = static _ => [new() { Kind = SimFault.Isolate, AtMs = 14_000, ForMs = 15_000, Nodes = [0], Others = [.. Enumerable.Range(1, 47)] }],
         },
+        new("a quorum's word is enough", WithoutStore with { Mutation = SimMutation.GoesOnByAQuorum }, 5, ["I8", "I12"]) { Faults = OneOfThreeIsCutOffAndHasTheStore },
+        new("a word's age counts from its arrival", WithoutStore with { Mutation = SimMutation.CountsAWordFromItsArrival }, 20, ["I6", "I8", "I12"]) { Faults = StandsStillOnTheLastWord },
+        new("a newcomer does not wait for those who may go on by a word", WithoutStore with { Mutation = SimMutation.NewcomerDoesNotWait }, 5, ["I8", "I12"]) { Faults = ANewcomerHasTheStore },
+        new("a word is broken", WithoutStore with { Mutation = SimMutation.BreaksItsWord }, 40, ["I6", "I8", "I12"]) { Faults = BackAtTheStoreForTheSecondTime },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
 
@@ -102,6 +108,37 @@ internal static class PlantedBugs
 
     private static PlantedBug Store(string name, ModelMutation mutation, int seeds, ImmutableArray<string> breaks, params SimFault[] faults) =>
         new(name, Usual with { StoreMutation = mutation, Faults = [.. faults], Clients = 8 }, seeds, breaks);
+
+    private static PlannedFault NoStore(long atMs, long forMs, params int[] nodes) => new() { Kind = SimFault.StoreDown, AtMs = atMs, ForMs = forMs, Nodes = [.. nodes] };
+
+    /// <summary>Two go on without the store; the third, which nobody hears, gets it back and takes over by their leases.</summary>
+    private static ImmutableArray<PlannedFault> OneOfThreeIsCutOffAndHasTheStore(ulong seed) =>
+    [
+        NoStore(20_000 + (50 * (long)seed), 40_000, 0, 1),
+        NoStore(20_000 + (50 * (long)seed), 12_000, 2),
+        new() { Kind = SimFault.Isolate, AtMs = 31_000, ForMs = 25_000, Nodes = [2], Others = [0, 1] },
+    ];
+
+    /// <summary>Two of three stand still when words have come that they have not looked at; the third, which gave one, reaches the store again, unheard, and takes over.</summary>
+    private static ImmutableArray<PlannedFault> StandsStillOnTheLastWord(ulong seed) =>
+    [
+        NoStore(20_000, 40_000, 0, 2),
+        NoStore(20_000, 6_000, 1),
+        new() { Kind = SimFault.Pause, AtMs = 25_300 + (20 * (long)seed), ForMs = 14_000, Nodes = [0, 2] },
+        new() { Kind = SimFault.Isolate, AtMs = 25_950, ForMs = 20_000, Nodes = [1], Others = [0, 2] },
+    ];
+
+    /// <summary>One is gone and evicted, the others lose the store, and it comes back where nobody hears it.</summary>
+    private static ImmutableArray<PlannedFault> ANewcomerHasTheStore(ulong seed) =>
+    [
+        new() { Kind = SimFault.Kill, AtMs = 14_000, ForMs = 10_000, Nodes = [2] },
+        NoStore(22_000 + (50 * (long)seed), 40_000, 0, 1),
+        new() { Kind = SimFault.Isolate, AtMs = 23_000, ForMs = 30_000, Nodes = [2], Others = [0, 1] },
+    ];
+
+    /// <summary>One reaches the store for a moment, in which it sees that another is frozen, and again when it may release the other's shards at once.</summary>
+    private static ImmutableArray<PlannedFault> BackAtTheStoreForTheSecondTime(ulong seed) =>
+        [NoStore(20_000, 40_000, 0, 2), NoStore(20_000, 9_000, 1), NoStore(30_500, 9_500 + (50 * (long)seed), 1)];
 
     /// <summary>Long enough to be evicted and pruned before it wakes; and while it sleeps, its exclusive shards wait for its lease.</summary>
     private static ImmutableArray<PlannedFault> AwayForLong(ulong seed) => [new() { Kind = SimFault.Pause, AtMs = 20_000 + (100 * (long)seed), ForMs = 25_000, Nodes = [2] }];

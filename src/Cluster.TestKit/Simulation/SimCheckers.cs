@@ -58,6 +58,9 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (cluster.LostAt is not null) return;
         _changing = (change, [.. Database.Members]);
         if (change.BasedOn != Database.ViewLog.Count) return; // It will be a conflict.
+        foreach (var (lost, seq) in change.Members.OfType<MemberChange.Down>().Select(d => (d.Inc, d.LeaseSeqSeen)).Concat(change.Releases.Select(r => (r.Inc, (long?)r.LeaseSeq))))
+            if (cluster.LifeOf(lost) is { AssentedUntil: { } until } life && change.By != lost && !IsBehind(life) && (seq is null || seq == Database.Find(lost)?.LeaseSeq))
+                World.Violated("I12", $"{change.By} takes the shards of {lost}, which goes on by the word of all until {until}, now {life.Clock}.");
         foreach (var down in change.Members.OfType<MemberChange.Down>())
         {
             CheckClaim(change, down);

@@ -19,6 +19,8 @@ internal sealed class SimCluster
 
     public const string CallType = "call";
 
+    private static readonly TimeSpan FailsafeLongest = TimeSpan.FromSeconds(30);
+
     private readonly SortedDictionary<Incarnation, SimLife> _lives = [];
 
     /// <summary>A cluster without faults whose clients never end, for tests that say themselves what happens to it.</summary>
@@ -40,7 +42,7 @@ internal sealed class SimCluster
         Nodes = [.. Enumerable.Range(0, plan.Places).Select(i => new SimNode(this, i))];
         Network = new SimNetwork(World, plan.Seed, Nodes);
         var database = new ModelDatabase(new SimRandom(plan.Seed, "cluster").Id(), plan.Mutation == SimMutation.FencesByExists ? ModelMutation.AppendIgnoresEpoch : plan.StoreMutation) { SliceRows = plan.Buggify ? 3 : 4_096 };
-        database.Open(new StoreSeed("simulated", SharedSettings.Of(new ClusterOptions())));
+        database.Open(new StoreSeed("simulated", SharedSettings.Of(new ClusterOptions { Downing = { Failsafe = plan.Failsafe ? FailsafeLongest : TimeSpan.Zero } })));
         database.RegisterType(RoomType, plan.Shards);
         if (plan.ShardsElsewhere > 0) database.RegisterType(ElsewhereType, plan.ShardsElsewhere);
         if (plan.Singleton is not null) database.RegisterType(ControllerType, 1, exclusive: true);

@@ -10,7 +10,7 @@ internal static class SimFaultDraw
 
     public static ImmutableArray<PlannedFault> Draw(SimRandom random, int places, SimulationOptions options, SimRandom loss)
     {
-        var faults = Draw(random, places, options);
+        var faults = options.DuringOutage ? DuringOutage(random, places, options) : Draw(random, places, options);
         if (!loss.Chance(options.Regresses switch { true => 1, false => 0, null => 0.02 })) return faults;
         var at = Begins + loss.Between(TimeSpan.FromSeconds(3), options.FaultPhase);
         return faults.Add(new PlannedFault { Kind = SimFault.StoreLosesCommits, AtMs = (long)at.TotalMilliseconds, ForMs = (long)loss.Spread(TimeSpan.FromMilliseconds(20), TimeSpan.FromSeconds(3)).TotalMilliseconds });
@@ -27,6 +27,20 @@ internal static class SimFaultDraw
         // A third of the runs has its faults on top of each other: much happens only while something else is under way.
         var (first, phase) = random.Chance(0.35) ? (random.Between(TimeSpan.Zero, options.FaultPhase), TimeSpan.FromSeconds(1.5)) : (TimeSpan.Zero, options.FaultPhase);
         return [.. Enumerable.Range(0, count).Select(_ => One(random, places, shape < 8 ? only : random.Pick(kinds), Begins + first + random.Between(TimeSpan.Zero, phase), options))];
+    }
+
+    /// <summary>Nobody reaches the store, or one alone does, which may have been gone and come back, and something happens to those who go on without it.</summary>
+    private static ImmutableArray<PlannedFault> DuringOutage(SimRandom random, int places, SimulationOptions options)
+    {
+        var all = Enumerable.Range(0, places).ToImmutableArray();
+        var one = random.Chance(0.4) ? random.Below(places) : -1;
+        var (at, lasts) = (Begins + random.Between(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(15)), random.Between(TimeSpan.FromSeconds(8), TimeSpan.FromSeconds(40)));
+        return
+        [
+            new PlannedFault { Kind = SimFault.StoreDown, AtMs = (long)at.TotalMilliseconds, ForMs = (long)lasts.TotalMilliseconds, Nodes = all.Remove(one) },
+            .. one >= 0 && random.Chance(0.6) ? new[] { new PlannedFault { Kind = SimFault.Kill, AtMs = (long)at.TotalMilliseconds - 5_000, ForMs = 5_000 + (long)(lasts.TotalMilliseconds * random.Unit()), Nodes = [one] } } : [],
+            .. Enumerable.Range(0, random.Below(4)).Select(_ => One(random, places, random.Pick(options.Faults.ToArray()), at - TimeSpan.FromSeconds(2) + random.Between(TimeSpan.Zero, lasts + TimeSpan.FromSeconds(4)), options)),
+        ];
     }
 
     /// <summary>Shards move over a slow store, and something happens to who gives or takes them.</summary>

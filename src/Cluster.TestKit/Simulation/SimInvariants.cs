@@ -19,7 +19,7 @@ internal static class SimInvariants
         ["I9"] = "The timers of the store are those that commits have set and not ended; each ends once, by its effect or with none to have, and none is missing when all is well.",
         ["I10"] = "Who applied a view has the members of that view; per node views grow.",
         ["I11"] = "What is fanned out is in the journal.",
-        ["I12"] = "Nobody is evicted or released by a lease that is live, no former owner is forgotten before it has stopped.",
+        ["I12"] = "Nobody is evicted or released by a lease that is live, or while it goes on by the word of all members; no former owner is forgotten before it has stopped.",
         ["I13"] = "15 s after the last fault all shards are served by members that are up and every operation is answered; no row belongs to a dead owner.",
         ["I14"] = "Every message is delivered, refused or unknown to its sender; nothing is left in a buffer.",
         ["I15"] = "A life that lost a shard has nothing of it in memory.",

@@ -28,6 +28,7 @@ internal sealed class SimLife
     private NodeMode _mode = NodeMode.Joining;
     private ClusterSnapshot? _shown;
     private bool _released;
+    private bool _assented;
     private TimeSpan _wallAhead;
     private readonly HashSet<(Incarnation Peer, LinkChannel Channel)> _channels = []; // Only asked and counted, never iterated.
     private readonly SortedSet<Incarnation> _heard = [];
@@ -38,7 +39,7 @@ internal sealed class SimLife
         (_cluster, Node, _draft) = (cluster, node, draft);
         var stored = cluster.Store.Database.ReadSettings().Value!;
         var times = TimesOf(cluster.Plan, node, stored);
-        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times), RetentionOf(cluster.Plan), stored.Version, WatchRulesOf(cluster.Plan));
+        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times), RetentionOf(cluster.Plan), stored.Version, WatchRulesOf(cluster.Plan), FailsafeOf(cluster.Plan, stored));
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
@@ -71,10 +72,19 @@ internal sealed class SimLife
 
     public NodeMode Mode => IsEnded ? NodeMode.Fenced : Core.Membership.Mode(Clock);
 
+    /// <summary>Until when it goes on by the word of others, null when it does not.</summary>
+    public TimeSpan? AssentedUntil =>
+        IsEnded ? null : _cluster.Plan.Mutation == SimMutation.GoesOnByAQuorum && HasAQuorumsWord() ? Clock + Assents.Counts : Core.Membership.AssentedUntil(Clock);
+
     /// <summary>Rows asked for less than 2 s ago showed this node as the owner, so nobody else can have acknowledged anything before that.</summary>
-    public bool MayReadUnmarked =>
+    public bool MayReadUnmarked => AssentedUntil is not null || MayReadByItself;
+
+    private bool MayReadByItself =>
         Mode is NodeMode.Serving or NodeMode.Degraded && Core.Membership.Missing.IsEmpty
         && Core.Membership.AnnouncedView <= Core.Membership.View && Core.Membership.MayTrustRows(Core.Ownership.RowsAskedAt) && Clock - Core.Ownership.RowsAskedAt <= TimeSpan.FromSeconds(1.9);
+
+    public bool MayActByAssent(TimeSpan limit) =>
+        _cluster.Plan.Mutation == SimMutation.GoesOnByAQuorum ? AssentedUntil is not null : Core.Membership.MayActByAssent(limit, Clock);
 
     public SimPhase PhaseOf(ShardNo shard) => _phases.GetValueOrDefault(shard);
 
@@ -160,8 +170,24 @@ internal sealed class SimLife
         if (IsEnded) return;
         if (Mode is var mode && mode != _mode) _cluster.Coverage.ModeChanged(_mode, mode);
         _mode = mode;
+        if (AssentedUntil is not null != _assented) NoteAssent(mode);
         CheckView();
         Rooms.Review();
+    }
+
+    private void NoteAssent(NodeMode mode)
+    {
+        _assented = !_assented;
+        _cluster.World.Trace($"{Inc} {(_assented ? "goes on by the word of all" : "has not the word of all any more")}");
+        var membership = Core.Membership;
+        _cluster.Coverage.Hit("4.4 by assent", _assented ? $"begins {mode}" : !membership.AssentsMissing(Clock).IsEmpty ? "a word is missing" : membership.AnnouncedView > membership.View ? "newer view" : mode is NodeMode.Serving ? "ends Serving" : "ends otherwise");
+    }
+
+    private bool HasAQuorumsWord()
+    {
+        if (Core.Membership.Snapshot is not { } snapshot || Mode is not (NodeMode.Degraded or NodeMode.Frozen)) return false;
+        var members = snapshot.Members.Where(m => m.IsLive).ToList();
+        return 2 * members.Count(m => m.Inc == Inc || (Core.Membership.Detector.LastBeat(m.Inc) is { } beat && beat.View == snapshot.Cluster.View && beat.Assents > TimeSpan.Zero && beat.Assents + Assents.Counts > Clock)) > members.Count;
     }
 
     private bool Dies()
@@ -202,6 +228,7 @@ internal sealed class SimLife
                     {
                         SimMutation.KnowsNoOtherClock => beat with { Clock = TimeSpan.Zero },
                         SimMutation.TakesUnwatchedForDown => WithTheUnwatchedDown(beat),
+                        SimMutation.CountsAWordFromItsArrival when beat.Assents > TimeSpan.Zero => beat with { Assents = Clock },
                         _ => beat,
                     },
                     channel));
@@ -430,6 +457,16 @@ internal sealed class SimLife
 
     private static WatchRules WatchRulesOf(SimulationPlan plan) =>
         new() { MembersMax = WatchPlan.MembersMax, CalmFactor = plan.Mutation == SimMutation.WatchesNobodyMore ? 0 : new WatchRules().CalmFactor };
+
+    private static FailsafeRules FailsafeOf(SimulationPlan plan, StoredSettings stored)
+    {
+        var longest = SharedSettings.Apply(new ClusterOptions(), stored.Values, out _).Downing.Failsafe;
+        return new FailsafeRules(longest)
+        {
+            NewcomersWait = plan.Mutation == SimMutation.NewcomerDoesNotWait ? TimeSpan.Zero : longest,
+            Binds = plan.Mutation != SimMutation.BreaksItsWord,
+        };
+    }
 
     /// <summary>As the cluster says, whatever this node's own configuration says: the younger ones' is out of date.</summary>
     private static ProtocolTimes TimesOf(SimulationPlan plan, SimNode node, StoredSettings stored)

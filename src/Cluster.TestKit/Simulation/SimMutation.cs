@@ -111,6 +111,18 @@ public enum SimMutation
     /// <summary>Of many members each goes on watching its own few when somebody is missed.</summary>
     WatchesNobodyMore,
 
+    /// <summary>A node without the store goes on by the word of more than half of the members, itself counted.</summary>
+    GoesOnByAQuorum,
+
+    /// <summary>The age of another's word counts from when it came.</summary>
+    CountsAWordFromItsArrival,
+
+    /// <summary>A node that starts takes a silent member out when its lease is stale, although that one may go on by the word of others.</summary>
+    NewcomerDoesNotWait,
+
+    /// <summary>Whoever has given its word changes the view as soon as it reaches the store.</summary>
+    BreaksItsWord,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }

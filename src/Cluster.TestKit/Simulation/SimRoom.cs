@@ -31,6 +31,8 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
     private bool _dropped;
 
     /// <summary>Commands wait or run.</summary>
+    public bool IsLoaded => _loaded;
+
     public bool IsBusy => _waiting.Count > 0 || _held.Count > 0;
 
     private TimeSpan Now => cluster.World.Now;

@@ -39,6 +39,12 @@ public sealed record SimulationOptions
     /// <summary>Old rows of journals are deleted; null lets the seed choose, on in a quarter of the runs.</summary>
     public bool? Truncates { get; init; }
 
+    /// <summary>Members that all miss the store go on by each other's word; null lets the seed choose, on in a quarter of the runs of at most 25 nodes.</summary>
+    public bool? Failsafe { get; init; }
+
+    /// <summary>The store is away for 8 to 40 s, for all nodes or all but one, and the other faults begin meanwhile.</summary>
+    public bool DuringOutage { get; init; }
+
     /// <summary>Individually placed entities that nodes want to reach, each made when it is first wanted; 0 for none.</summary>
     public int Calls { get; init; }
 

@@ -59,6 +59,10 @@ public sealed record SimulationPlan
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Truncates { get; init; }
 
+    /// <summary>Members that all miss the store go on by each other's word, for 30 s since their last renewal.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Failsafe { get; init; }
+
     /// <summary>Individually placed entities that nodes want to reach, each made when it is first wanted.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int Calls { get; init; }
@@ -117,6 +121,7 @@ public sealed record SimulationPlan
             KeepsVacancy = options.KeepsVacancy,
             Timers = options.Timers ?? new SimRandom(seed, "timers").Chance(0.25),
             Truncates = options.Truncates ?? new SimRandom(seed, "truncation").Chance(0.25),
+            Failsafe = (options.Failsafe ?? new SimRandom(seed, "failsafe").Chance(0.25)) && places <= WatchPlan.MeshMax,
             Calls = options.Calls,
             Rooms = options.Rooms,
             Clients = options.Clients,
