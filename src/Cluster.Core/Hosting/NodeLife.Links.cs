@@ -98,5 +98,5 @@ internal sealed partial class NodeLife
     void ILinkHandler.SecretDiffers(Incarnation peer) => Tell(new NodeInput.SecretDiffers(peer));
 
     private static Heartbeat FromWire(Incarnation from, Beat wire) => new(
-        from, wire.Sequence, wire.View, (NodeMode)wire.Mode, wire.StoreOk, wire.Health, wire.HearsYou, [.. wire.Row.Select(r => new ReachEntry(new Incarnation(r.Peer), r.Up))], wire.WitnessOk, wire.Placed, TimeSpan.FromMicroseconds(wire.ClockUs), wire.TakesNothing);
+        from, wire.Sequence, wire.View, (NodeMode)wire.Mode, wire.StoreOk, wire.Health, wire.HearsYou, [.. wire.Row.Select(r => new ReachEntry(new Incarnation(r.Peer), r.Up))], wire.WitnessOk, wire.Placed, TimeSpan.FromMicroseconds(wire.ClockUs), wire.TakesNothing, wire.Sick);
 }

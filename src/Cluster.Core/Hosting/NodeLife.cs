@@ -47,6 +47,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private int _routeWanted;
     private readonly ConcurrentQueue<EntityId> _wanted = new(); // Bounded by the outboxes: each asks at most once in its retry interval.
     private int _entitiesWanted;
+    private bool _isSick;
     private long _viewShown = -1;
     private ImmutableArray<(long View, ulong Hash)> _recentViews = [];
     private ImmutableArray<Incarnation> _peers = [];
@@ -256,7 +257,14 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View && membership.MayTrustRows(_core.Ownership.RowsAskedAt);
         _published = new Published(
             mode, membership.Lease.Deadline, membership.Lease.IsTrusted, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
-            before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.Witnesses.States(now), membership.BrokenEdges, membership.Relays, membership.StoreRegressed);
+            before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.Witnesses.States(now), membership.BrokenEdges, membership.Relays, membership.StoreRegressed)
+        {
+            Sick = membership.Sick,
+            PoolDelay = membership.Pool.Delay(now),
+        };
+        if (membership.Pool.IsSick && !_isSick) _log.IsSick(_published.PoolDelay);
+        if (!membership.Pool.IsSick && _isSick) _log.IsWell();
+        _isSick = membership.Pool.IsSick;
         if (membership.StoreRegressed is { } lost && before.StoreRegressed is null)
         {
             _log.StoreRegressed(lost);
@@ -342,6 +350,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 break;
             case NodeEffect.ProbeLink(var peer):
                 _ = ProbeLinkAsync(peer);
+                break;
+            case NodeEffect.AskPool(var no):
+                ThreadPool.UnsafeQueueUserWorkItem(_ => Tell(new NodeInput.PoolRan(no)), null);
                 break;
             case NodeEffect.AskWitness(var witness):
                 _ = AskWitnessAsync(witness);
@@ -485,7 +496,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     private static Beat ToWire(Heartbeat beat)
     {
-        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed, ClockUs = beat.Clock.Ticks / TimeSpan.TicksPerMicrosecond, TakesNothing = beat.TakesNothing };
+        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed, ClockUs = beat.Clock.Ticks / TimeSpan.TicksPerMicrosecond, TakesNothing = beat.TakesNothing, Sick = beat.IsSick };
         foreach (var entry in beat.Row) wire.Row.Add(new Beat.Types.Reach { Peer = entry.Peer.Value, Up = entry.Up });
         return wire;
     }
@@ -494,5 +505,12 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     internal sealed record Published(
         NodeMode Mode, TimeSpan Deadline, bool IsTrusted, TimeSpan At, TimeSpan RowsAt, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
         ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, ImmutableArray<Incarnation> Fit, ImmutableArray<WitnessState> Witnesses,
-        ImmutableArray<BrokenEdge> BrokenEdges, ImmutableSortedDictionary<Incarnation, Incarnation> Relays, string? StoreRegressed = null);
+        ImmutableArray<BrokenEdge> BrokenEdges, ImmutableSortedDictionary<Incarnation, Incarnation> Relays, string? StoreRegressed = null)
+    {
+        /// <summary>Members that say that they are sick.</summary>
+        public ImmutableSortedSet<Incarnation> Sick { get; init; } = [];
+
+        /// <summary>How far the own thread pool is behind.</summary>
+        public TimeSpan PoolDelay { get; init; }
+    }
 }

@@ -79,6 +79,15 @@ public sealed record ProtocolTimes
     /// <summary>How long the row of an individually placed entity is kept after it ended, so that a late message to it is refused; its id may not be used again before.</summary>
     public TimeSpan EndedRetention { get; init; } = TimeSpan.FromDays(30);
 
+    /// <summary>By how much a thread pool is behind where its node counts as sick, if it lasts; above 1 s, up to which a pool is well.</summary>
+    public TimeSpan SickDelay { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a thread pool must be that far behind before its node is sick and its shards are handed off.</summary>
+    public TimeSpan SickAfter { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a thread pool must be at most 1 s behind, on end, before a sick node is given shards again.</summary>
+    public TimeSpan SickEnds { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Between two questions to a witness.</summary>
     public TimeSpan WitnessPeriod { get; init; } = TimeSpan.FromSeconds(2);
 
@@ -107,6 +116,8 @@ public sealed record ProtocolTimes
             yield return $"Cluster:Times:ServeLimit is {ServeLimit}; with LeaseTtl {LeaseTtl} and StopBudget {StopBudget} give at most {proven}.";
         if (StopBudget < EffectLimit + EffectCancel)
             yield return $"Cluster:Times:StopBudget is {StopBudget}; give at least EffectLimit + {EffectCancel.TotalMilliseconds:0} ms ({EffectLimit + EffectCancel}), so that a cancelled effect has ended.";
+        if (SickDelay <= TimeSpan.FromSeconds(1))
+            yield return $"Cluster:Times:SickDelay is {SickDelay}; give more than 1 s, up to which a thread pool counts as well.";
         if (Pause < 2 * Heartbeat)
             yield return $"Cluster:Times:Pause is {Pause}; give at least 2 × Heartbeat ({2 * Heartbeat}).";
     }

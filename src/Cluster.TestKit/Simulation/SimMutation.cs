@@ -111,6 +111,15 @@ public enum SimMutation
     /// <summary>Of many members each goes on watching its own few when somebody is missed.</summary>
     WatchesNobodyMore,
 
+    /// <summary>A node does not look at what others say of their thread pools.</summary>
+    GivesSickShards,
+
+    /// <summary>Sick members are to have nothing, be they the only ones that host a type.</summary>
+    DrainsLastHosts,
+
+    /// <summary>Sick members are relieved however many of them there are.</summary>
+    RelievesHoweverMany,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }
