@@ -83,6 +83,9 @@ internal sealed class ClusterNode(
         builder.TypeNames.TryGetValue(typeof(T), out var type) && builder.Singletons.ContainsKey(type) ? new EntityRef(this, new EntityId(type, LocalShard.SingletonId))
             : throw new ArgumentException($"{typeof(T).Name} is not registered as a singleton on this node; add it with WithSingleton.");
 
+    /// <summary>A singleton of that name is registered here.</summary>
+    public bool HasSingleton(string name) => builder.Singletons.ContainsKey(name);
+
     public Task<SwitchResult> SwitchAsync(string name, string toNode, long expectedTerm, CancellationToken cancel = default)
     {
         if (!builder.Singletons.TryGetValue(name, out var rule)) throw new ArgumentException($"There is no singleton '{name}' on this node; add it with WithSingleton.", nameof(name));
