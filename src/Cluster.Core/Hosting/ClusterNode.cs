@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Net;
 using ActorCluster.Entities;
 using ActorCluster.Links;
@@ -60,6 +61,13 @@ internal sealed class ClusterNode(
         var mode => mode.ToString(),
     };
 
+    /// <summary>One line for a health check that says yes.</summary>
+    public string ReadyReason => IsSick
+        ? string.Create(CultureInfo.InvariantCulture, $"ready, but sick: the thread pool is {_life?.Latest.PoolDelay.TotalSeconds ?? 0:0.0} s behind; others serve its shards where they can")
+        : "ready";
+
+    private bool IsSick => _life is { } life && life.Latest.Sick.Contains(life.Self);
+
     public NodeMode Mode => _life?.Mode ?? NodeMode.Fenced;
 
     public EntityRef Entity<T>(string id)
@@ -75,6 +83,9 @@ internal sealed class ClusterNode(
         where T : Entity =>
         builder.TypeNames.TryGetValue(typeof(T), out var type) && builder.Singletons.ContainsKey(type) ? new EntityRef(this, new EntityId(type, LocalShard.SingletonId))
             : throw new ArgumentException($"{typeof(T).Name} is not registered as a singleton on this node; add it with WithSingleton.");
+
+    /// <summary>A singleton of that name is registered here.</summary>
+    public bool HasSingleton(string name) => builder.Singletons.ContainsKey(name);
 
     public Task<SwitchResult> SwitchAsync(string name, string toNode, long expectedTerm, CancellationToken cancel = default)
     {
@@ -105,14 +116,14 @@ internal sealed class ClusterNode(
         var names = snapshot?.Members.ToDictionary(m => m.Inc, m => m.Name) ?? [];
         return new ClusterStatus(
             _options.Node.Name, _life?.Self.Value ?? 0, _life is { IsFailsafe: true } ? "failsafe" : Name(Mode), _store?.Description ?? "", _life is { } living ? living.StoreFault : _startFault, snapshot?.Cluster.View ?? 0,
-            [.. (snapshot?.Members ?? []).Select(m => new MemberStatusLine(m.Name, m.Inc.Value, Name(m.Status), m.IsLive && !latest!.Missing.Contains(m.Inc), m.LinkAddress, m.ClientUrl, m.DownReason))],
+            [.. (snapshot?.Members ?? []).Select(m => new MemberStatusLine(m.Name, m.Inc.Value, Name(m.Status), m.IsLive && !latest!.Missing.Contains(m.Inc), m.LinkAddress, m.ClientUrl, m.DownReason, latest!.Sick.Contains(m.Inc)))],
             [.. (latest?.Rows ?? []).GroupBy(r => (r.Type, Owner: r.Owner is { } o ? names.GetValueOrDefault(o, o.ToString()) : "")).OrderBy(g => g.Key).Select(g => new ShardStatusLine(g.Key.Type, g.Key.Owner, g.Count()))],
             [.. builder.Singletons.Select(s => StatusOf(s.Key, s.Value))],
             latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0,
             [.. (latest?.Witnesses ?? []).Select(w => new WitnessStatusLine(w.Witness.Text, w.IsFresh, w.Answer, w.AskedAt is { } at ? Math.Round((MonotonicClock.Now - at).TotalSeconds, 1) : null))],
             [.. (latest?.BrokenEdges ?? []).Select(e => new BrokenLinkLine(NameOf(e.A), NameOf(e.B), Math.Round((MonotonicClock.Now - e.Since).TotalSeconds, 1), RelayOf(e)))],
             new SettingsStatus(_governing.Version, [.. _governing.Differences.Select(d => new SettingDifferenceLine(d.Key, d.Here, d.There))]), _life?.Entities.DurableTimers.Failing ?? 0,
-            [.. (latest?.AssentsMissing ?? []).Select(NameOf)]);
+            [.. (latest?.AssentsMissing ?? []).Select(NameOf)], Math.Round(latest?.PoolDelay.TotalSeconds ?? 0, 3));
 
         string NameOf(Incarnation inc) => names.GetValueOrDefault(inc, inc.ToString());
 
@@ -179,7 +190,7 @@ internal sealed class ClusterNode(
         try
         {
             var cluster = await OpenAsync().ConfigureAwait(false);
-            metrics.Read(() => (Mode, _life?.IsFailsafe ?? false, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Shards ?? 0, _life?.Entities.Journal.Waiting ?? 0, _life?.Entities.DurableTimers.Failing ?? 0, _life?.Regions.TellsDropped ?? 0));
+            metrics.Read(() => (Mode, _life?.IsFailsafe ?? false, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Shards ?? 0, _life?.Entities.Journal.Waiting ?? 0, _life?.Entities.DurableTimers.Failing ?? 0, _life?.Regions.TellsDropped ?? 0, _life?.Latest.PoolDelay.TotalSeconds ?? 0, IsSick));
             while (!_leaving)
             {
                 var end = await OneLifeAsync(cluster).ConfigureAwait(false);

@@ -95,6 +95,12 @@ internal static partial class HostingLog
     [LoggerMessage(1030, LogLevel.Warning, "The store does not answer here, but elsewhere: {Shards} shards were stopped, and {Helper} is asked to release them")]
     public static partial void AsksForRelease(this ILogger log, int shards, Incarnation helper);
 
+    [LoggerMessage(1034, LogLevel.Warning, "This node is sick: its thread pool is {Delay} behind. While fewer than half of the members are, its shards are handed off to others; it goes on as a gateway. Look for turns and handlers that block their thread")]
+    public static partial void IsSick(this ILogger log, TimeSpan delay);
+
+    [LoggerMessage(1035, LogLevel.Information, "This node is well again: its thread pool keeps up, and it is given shards")]
+    public static partial void IsWell(this ILogger log);
+
     [LoggerMessage(1012, LogLevel.Information, "Rejoining as a new incarnation in {Wait}")]
     public static partial void Rejoining(this ILogger log, TimeSpan wait);
 

@@ -102,7 +102,7 @@ internal sealed partial class NodeLife
     void ILinkHandler.SecretDiffers(Incarnation peer) => Tell(new NodeInput.SecretDiffers(peer));
 
     private static Heartbeat FromWire(Incarnation from, Beat wire) => new(
-        from, wire.Sequence, wire.View, (NodeMode)wire.Mode, wire.StoreOk, wire.Health, wire.HearsYou, [.. wire.Row.Select(r => new ReachEntry(new Incarnation(r.Peer), r.Up))], wire.WitnessOk, wire.Placed, TimeSpan.FromMicroseconds(wire.ClockUs), wire.TakesNothing)
+        from, wire.Sequence, wire.View, (NodeMode)wire.Mode, wire.StoreOk, wire.Health, wire.HearsYou, [.. wire.Row.Select(r => new ReachEntry(new Incarnation(r.Peer), r.Up))], wire.WitnessOk, wire.Placed, TimeSpan.FromMicroseconds(wire.ClockUs), wire.TakesNothing, wire.Sick)
     {
         Announced = wire.Announced,
         Asks = wire.Asks,
@@ -115,7 +115,7 @@ internal sealed partial class NodeLife
     /// </summary>
     internal static Beat ToWire(Heartbeat beat, LinkChannel channel, bool isOwnConnection)
     {
-        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed, ClockUs = beat.Clock.Ticks / TimeSpan.TicksPerMicrosecond, TakesNothing = beat.TakesNothing, Announced = beat.Announced, Asks = beat.Asks, AssentsUs = beat.Assents.Ticks / TimeSpan.TicksPerMicrosecond };
+        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed, ClockUs = beat.Clock.Ticks / TimeSpan.TicksPerMicrosecond, TakesNothing = beat.TakesNothing, Sick = beat.IsSick, Announced = beat.Announced, Asks = beat.Asks, AssentsUs = beat.Assents.Ticks / TimeSpan.TicksPerMicrosecond };
         if (channel == LinkChannel.Data && isOwnConnection && beat.Seq % PaddedOneIn == 0) wire.Padding = Padding;
         foreach (var entry in beat.Row) wire.Row.Add(new Beat.Types.Reach { Peer = entry.Peer.Value, Up = entry.Up });
         return wire;

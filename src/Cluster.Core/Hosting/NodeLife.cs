@@ -46,6 +46,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private int _routeWanted;
     private readonly ConcurrentQueue<EntityId> _wanted = new(); // Bounded by the outboxes: each asks at most once in its retry interval.
     private int _entitiesWanted;
+    private bool _isSick;
     private long _viewShown = -1;
     private ImmutableArray<(long View, ulong Hash)> _recentViews = [];
     private ImmutableArray<Incarnation> _peers = [];
@@ -267,7 +268,14 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         _published = new Published(
             mode, membership.Lease.Deadline, membership.Lease.IsTrusted, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
             before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.Witnesses.States(now), membership.BrokenEdges, membership.Relays, membership.StoreRegressed,
-            membership.AssentedUntil(now), membership.AssentsMissing(now));
+            membership.AssentedUntil(now), membership.AssentsMissing(now))
+        {
+            Sick = membership.Sick,
+            PoolDelay = membership.Pool.Delay(now),
+        };
+        if (membership.Pool.IsSick && !_isSick) _log.IsSick(_published.PoolDelay);
+        if (!membership.Pool.IsSick && _isSick) _log.IsWell();
+        _isSick = membership.Pool.IsSick;
         var (was, isNow) = (before.AssentedUntil is not null, _published.AssentedUntil is not null);
         if (was != isNow) SayAssents(isNow, mode);
         if (membership.StoreRegressed is { } lost && before.StoreRegressed is null)
@@ -361,6 +369,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 break;
             case NodeEffect.ProbeLink(var peer):
                 _ = ProbeLinkAsync(peer);
+                break;
+            case NodeEffect.AskPool(var no):
+                ThreadPool.UnsafeQueueUserWorkItem(_ => Tell(new NodeInput.PoolRan(no)), null);
                 break;
             case NodeEffect.AskWitness(var witness):
                 _ = AskWitnessAsync(witness);
@@ -510,5 +521,11 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     {
         /// <summary>Members whose word is missing while this node asks for it.</summary>
         public ImmutableArray<Incarnation> AssentsMissing => LacksAssentOf.IsDefault ? [] : LacksAssentOf;
+
+        /// <summary>Members that say that they are sick.</summary>
+        public ImmutableSortedSet<Incarnation> Sick { get; init; } = [];
+
+        /// <summary>How far the own thread pool is behind.</summary>
+        public TimeSpan PoolDelay { get; init; }
     }
 }

@@ -46,6 +46,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private TimeSpan _leaveSince;
     private bool _stopped;
     private Incarnation? _toldDownBy;
+    private TimeSpan _toldDownAt;
     private TimeSpan _nextLateProbe;
     private readonly SortedSet<Incarnation> _provedLate = [];
 
@@ -178,8 +179,14 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     {
         if (_stopped) return;
         NoteOwnPace(now);
+        if (_toldDownBy is not null && now - _toldDownAt >= 2 * times.CallTimeout)
+        {
+            StopAsTold(effects); // A store whose answers come as late as that, to a pool that hangs for instance, says nothing.
+            return;
+        }
         _detector.Review(now);
-        Watch.Review(_storeFailed || StoreRegressed is not null, now);
+        Pool.Tick(now, effects);
+        Watch.Review(_storeFailed || StoreRegressed is not null || Pool.IsSick, now);
         Beat(now, effects);
         ChooseRelays(now, effects);
         if (StoreRegressed is not null)
@@ -256,6 +263,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     public void ToldDown(Incarnation by, TimeSpan now, List<NodeEffect> effects)
     {
         if (!SelfRow.IsLive) return;
+        if (_toldDownBy is null) _toldDownAt = now;
         _toldDownBy = by;
         if (_storeFailed) StopAsTold(effects);
         else ReadNow(now, effects);
@@ -298,7 +306,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
                 if (answer.IsOk)
                 {
                     Learned(answer.As<ClusterSnapshot>(), now, effects);
-                    _toldDownBy = null; // The store has answered, and its word counts.
+                    if (_readAsked >= _toldDownAt) _toldDownBy = null; // The store has answered since, and its word counts.
                 }
                 else if (_toldDownBy is not null)
                 {
@@ -360,7 +368,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         foreach (var peer in _peers.Keys)
         {
             if (!_detector.IsBeaten(peer, now)) continue;
-            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk, OwnPlaced, now, TakesNothing)
+            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk, OwnPlaced, now, TakesNothing, Pool.IsSick)
             {
                 Announced = Math.Max(AnnouncedView, View),
                 Asks = asks,

@@ -82,6 +82,15 @@ public sealed record ProtocolTimes
     /// <summary>How long the row of an individually placed entity is kept after it ended, so that a late message to it is refused; its id may not be used again before. 1 day to 3,650 days; 30 days by default.</summary>
     public TimeSpan EndedRetention { get; init; } = TimeSpan.FromDays(30);
 
+    /// <summary>By how much a thread pool is behind where its node counts as sick, if it lasts; 1.001 s to 1 h, since a pool that is 1 s behind is well; 5 s by default.</summary>
+    public TimeSpan SickDelay { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a thread pool must be that far behind before its node is sick and its shards are handed off. 1 s to 1 h; 10 s by default.</summary>
+    public TimeSpan SickAfter { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a thread pool must be at most 1 s behind, on end, before a sick node is given shards again. 1 s to 1 day; 30 s by default.</summary>
+    public TimeSpan SickEnds { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>Between two questions to a witness. 100 ms to 1 h; 2 s by default.</summary>
     public TimeSpan WitnessPeriod { get; init; } = TimeSpan.FromSeconds(2);
 
@@ -116,6 +125,9 @@ public sealed record ProtocolTimes
         new(nameof(RankStep), t => t.RankStep, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1)),
         new(nameof(Unresolved), t => t.Unresolved, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)),
         new(nameof(BrokenGrace), t => t.BrokenGrace, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)),
+        new(nameof(SickDelay), t => t.SickDelay, TimeSpan.FromMilliseconds(1_001), TimeSpan.FromHours(1)),
+        new(nameof(SickAfter), t => t.SickAfter, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+        new(nameof(SickEnds), t => t.SickEnds, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)),
         new(nameof(StableWithEvidence), t => t.StableWithEvidence, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1)),
         new(nameof(PollCalm), t => t.PollCalm, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1)),
         new(nameof(PollUnsettled), t => t.PollUnsettled, TimeSpan.FromMilliseconds(10), TimeSpan.FromMinutes(1)),

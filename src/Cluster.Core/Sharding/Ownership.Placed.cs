@@ -53,7 +53,8 @@ internal sealed partial class Ownership
     public ImmutableArray<Incarnation> HeirsOf(ImmutableArray<MemberRow> after, ImmutableSortedSet<Incarnation> losing, Membership.Membership membership)
     {
         if (types.Placed.IsEmpty) return [];
-        var hosts = after.Where(m => m.Status == MemberStatus.Up && !losing.Contains(m.Inc) && types.Placed.All(m.Hosts)).OrderBy(m => m.Inc);
+        var all = after.Where(m => m.Status == MemberStatus.Up && !losing.Contains(m.Inc) && types.Placed.All(m.Hosts)).OrderBy(m => m.Inc).ToImmutableArray();
+        var hosts = Spared(all).Where(m => types.Placed.All(m.Hosts)).ToArray();
         var lost = losing.IsEmpty ? RevokedAtOnce : losing.Sum(inc => membership.PlacedAt(inc));
         return LoadPlacement.Deal(hosts, inc => LoadOf(inc, membership), Shares, Math.Max(1, lost / (double)Shares));
     }
@@ -78,7 +79,7 @@ internal sealed partial class Ownership
         var placements = ImmutableArray.CreateBuilder<ShardPlacement>(batch.Count);
         foreach (var type in batch.GroupBy(e => e.Type).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
-            var hosts = membership.Snapshot!.Members.Where(m => m.Status == MemberStatus.Up && m.Hosts(type.Key) && membership.MayBeGivenShards(m.Inc, now)).OrderBy(m => m.Inc).ToArray();
+            var hosts = Spared([.. membership.Snapshot!.Members.Where(m => m.Status == MemberStatus.Up && membership.MayBeGivenShards(m.Inc, now))]).Where(m => m.Hosts(type.Key)).OrderBy(m => m.Inc).ToArray();
             var heard = hosts.Where(m => m.Inc == self || membership.Detector.IsReached(m.Inc)).ToArray();
             // Most of them are only looked up, so what is dealt here is not counted until its row turns out to be new.
             var dealt = LoadPlacement.Deal(heard.Length > 0 ? heard : hosts, inc => LoadOf(inc, membership), type.Count());

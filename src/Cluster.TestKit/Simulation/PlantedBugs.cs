@@ -31,11 +31,11 @@ internal sealed record PlantedBug(string Name, SimulationOptions Options, int Se
 /// <summary>The mutation list of protocol section 8, and one bug for every other checker.</summary>
 internal static class PlantedBugs
 {
-    private static SimulationOptions Usual { get; } = new() { Strategy = "keep-majority", Buggify = false, Timers = false, Truncates = false, Regresses = false };
+    private static SimulationOptions Usual { get; } = new() { Strategy = "keep-majority", Buggify = false, Timers = false, Truncates = false, Regresses = false, Sickens = false };
 
     private static SimulationOptions Pruning { get; } = Usual with { Buggify = true, Nodes = 3, SharedHost = false };
 
-    private static SimulationOptions Many { get; } = SimulationScenario.Many with { Strategy = "keep-majority", Buggify = false, Timers = false, Nodes = 26, SharedHost = false };
+    private static SimulationOptions Many { get; } = SimulationScenario.Many with { Strategy = "keep-majority", Buggify = false, Timers = false, Sickens = false, Nodes = 26, SharedHost = false };
 
     private static SimulationOptions WithoutStore { get; } = Usual with { Failsafe = true, Nodes = 3, SharedHost = false };
 
@@ -100,8 +100,14 @@ internal static class PlantedBugs
         new("a word's age counts from its arrival", WithoutStore with { Mutation = SimMutation.CountsAWordFromItsArrival }, 20, ["I6", "I8", "I12"]) { Faults = StandsStillOnTheLastWord },
         new("a newcomer does not wait for those who may go on by a word", WithoutStore with { Mutation = SimMutation.NewcomerDoesNotWait }, 5, ["I8", "I12"]) { Faults = ANewcomerHasTheStore },
         new("a word is broken", WithoutStore with { Mutation = SimMutation.BreaksItsWord }, 40, ["I6", "I8", "I12"]) { Faults = BackAtTheStoreForTheSecondTime },
+        new("a sick node is given shards", Usual with { Mutation = SimMutation.GivesSickShards, Nodes = 4, SharedHost = false }, 5, ["2.4"]) { Faults = static seed => [Hangs(3), new() { Kind = SimFault.Kill, AtMs = 35_000 + (100 * (long)seed), ForMs = 15_000, Nodes = [1] }] },
+        new("the last host of a type is drained", Usual with { Mutation = SimMutation.DrainsLastHosts, Nodes = 5, SharedHost = false, ShardsElsewhere = 4, ElsewhereHosts = 2 }, 5, ["2.4"]) { Faults = static seed => [Hangs(3, 4), new() { Kind = SimFault.Kill, AtMs = 35_000 + (100 * (long)seed), ForMs = 25_000, Nodes = [3] }] },
+        new("too many are relieved", Usual with { Mutation = SimMutation.RelievesHoweverMany, Nodes = 3 }, 5, ["2.4"]) { Faults = static _ => [Hangs(1, 2)] },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
+
+    /// <summary>Long enough to be sick, and not so far behind that the nodes freeze.</summary>
+    private static PlannedFault Hangs(params int[] nodes) => new() { Kind = SimFault.PoolHang, AtMs = 8_000, ForMs = 60_000, Value = 2_000, Nodes = [.. nodes] };
 
     private static PlantedBug Host(string name, SimMutation mutation, int seeds, ImmutableArray<string> breaks, params SimFault[] faults) =>
         new(name, Usual with { Mutation = mutation, Faults = [.. faults] }, seeds, breaks);

@@ -30,6 +30,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     private readonly SortedDictionary<(string Room, string Key), DurableTimer> _timers = []; // As the journal has it.
     private readonly HashSet<(string Room, long No)> _idleTimers = []; // Only asked, never iterated.
     private readonly SortedDictionary<Incarnation, TimeSpan> _downSince = [];
+    private readonly SimSickness _sickness = new(cluster);
     private int _journalSeen;
     private int _rowsAtLoss;
     private readonly HashSet<Incarnation> _down = []; // Only asked, never iterated.
@@ -131,6 +132,7 @@ internal sealed class SimCheckers(SimCluster cluster)
             if (Database.ViewLog.Count > 0 && Database.ViewLog[^1].OpId == changing.Change.OpId) cluster.Coverage.ViewChanged(changing.Change, StoreVerdict.Ok, changing.Before);
             _changing = null;
         }
+        _sickness.Review(call);
         if (call == "Renew") CheckSplit();
         if (call == "Renew") CheckTold();
         if (call == "Renew") CheckEdges();

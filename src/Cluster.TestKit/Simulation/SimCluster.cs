@@ -91,7 +91,15 @@ internal sealed class SimCluster
     /// <summary>When a fault last began or ended.</summary>
     public TimeSpan UpsetAt { get; private set; }
 
-    public void Upset() => UpsetAt = World.Now;
+    /// <summary>When something last happened that may keep nodes from hearing each other.</summary>
+    public TimeSpan DeafAt { get; private set; }
+
+    /// <param name="isDeaf">It may keep nodes from hearing each other.</param>
+    public void Upset(bool isDeaf = true)
+    {
+        UpsetAt = World.Now;
+        if (isDeaf) DeafAt = World.Now;
+    }
 
     public SimClient[] Clients { get; }
 
@@ -157,7 +165,7 @@ internal sealed class SimCluster
     public void Register(SimLife life) => _lives.Add(life.Inc, life);
 
     /// <summary>The entity types that a node serves; it starts no shard of another.</summary>
-    public ImmutableArray<string> TypesOf(SimNode node) => [.. (Plan.ShardsElsewhere > 0 && node.Index > 0 ? new[] { ElsewhereType } : []), .. (Plan.Singleton is not null ? new[] { ControllerType } : []), .. (Plan.ShardsExclusive > 0 ? new[] { MixerType } : []), RoomType, .. (Plan.Calls > 0 ? new[] { CallType } : [])];
+    public ImmutableArray<string> TypesOf(SimNode node) => [.. (Plan.ShardsElsewhere > 0 && (Plan.ElsewhereHosts > 0 ? node.Index >= Plan.Places - Plan.ElsewhereHosts : node.Index > 0) ? new[] { ElsewhereType } : []), .. (Plan.Singleton is not null ? new[] { ControllerType } : []), .. (Plan.ShardsExclusive > 0 ? new[] { MixerType } : []), RoomType, .. (Plan.Calls > 0 ? new[] { CallType } : [])];
 
     /// <summary>The types whose entities act outside the store.</summary>
     public TypeRules Types { get; }
@@ -243,6 +251,7 @@ internal sealed class SimCluster
             node.DiesAfterEffects = null;
             Store.Reach(node, true);
             node.Resume();
+            node.Hang(TimeSpan.Zero);
             node.WallOffset = TimeSpan.Zero;
             node.Start();
         }

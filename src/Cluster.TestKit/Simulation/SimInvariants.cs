@@ -26,6 +26,7 @@ internal static class SimInvariants
         ["I16"] = "Who has seen more than the store shows, or is connected to somebody who has, stands still, and records nothing that rests on less.",
         ["I17"] = "Of the components of a split that all reach the store, one at most stays.",
         ["2.2"] = "15 s after the last fault began nobody misses a member that its links reach, or calls an edge broken that links cross.",
+        ["2.4"] = "A sick member is given no shard that a well one hosts, has those of which it is the only host, and is relieved only while fewer than half are sick.",
         ["2.5"] = "A death certificate is of the dead.",
         ["2.6"] = "15 s after the last fault began nobody takes a member that no link reaches for connected.",
         ["3.4"] = "Whoever claims as the larger side, 4 s and more after the last fault began, is on it.",

@@ -5,6 +5,7 @@ using ActorCluster.Hosting;
 using ActorCluster.Links;
 using ActorCluster.Membership;
 using ActorCluster.Persistence;
+using ActorCluster.Placement;
 using ActorCluster.Primitives;
 using ActorCluster.Sharding;
 
@@ -39,7 +40,7 @@ internal sealed class SimLife
         (_cluster, Node, _draft) = (cluster, node, draft);
         var stored = cluster.Store.Database.ReadSettings().Value!;
         var times = TimesOf(cluster.Plan, node, stored);
-        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times), RetentionOf(cluster.Plan), stored.Version, WatchRulesOf(cluster.Plan), FailsafeOf(cluster.Plan, stored));
+        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times), RetentionOf(cluster.Plan), stored.Version, WatchRulesOf(cluster.Plan), FailsafeOf(cluster.Plan, stored), new SickMembers(SparesLastHosts: cluster.Plan.Mutation != SimMutation.DrainsLastHosts, AreAlwaysFew: cluster.Plan.Mutation == SimMutation.RelievesHoweverMany));
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
@@ -159,12 +160,18 @@ internal sealed class SimLife
     /// <summary>Hands one input to the core and carries out what it wants.</summary>
     public void Tell(NodeInput input)
     {
+        if (input is NodeInput.Drained or NodeInput.Stopped) Node.Pool.Run(this, () => Take(input));
+        else Take(input);
+    }
+
+    private void Take(NodeInput input)
+    {
         if (IsEnded) return;
         if (input is NodeInput.Drained(var drained, _) && _phases.GetValueOrDefault(drained) == SimPhase.Draining) Becomes(drained, SimPhase.Drained, "drained");
         var effects = Core.Handle(input, Clock).ToArray();
         foreach (var effect in effects)
         {
-            if (IsEnded || Dies()) return;
+            if (IsEnded || (effect is not NodeEffect.AskPool && Dies())) return;
             Perform(effect);
         }
         if (IsEnded) return;
@@ -229,6 +236,7 @@ internal sealed class SimLife
                         SimMutation.KnowsNoOtherClock => beat with { Clock = TimeSpan.Zero },
                         SimMutation.TakesUnwatchedForDown => WithTheUnwatchedDown(beat),
                         SimMutation.CountsAWordFromItsArrival when beat.Assents > TimeSpan.Zero => beat with { Assents = Clock },
+                        SimMutation.GivesSickShards => beat with { IsSick = false },
                         _ => beat,
                     },
                     channel));
@@ -325,11 +333,11 @@ internal sealed class SimLife
                 if (call is ControlCall.Release(var owner, var releases) && owner == Inc)
                     foreach (var release in releases) Gives(release.Shard);
                 var standstills = Node.Standstills;
-                _cluster.Store.Control(this, call, answer =>
+                _cluster.Store.Control(this, call, answer => Node.Pool.Run(this, () =>
                 {
                     Answered(answer);
                     if (answer is { IsOk: true, Call: ControlCall.Renew } && standstills == Node.Standstills) Node.Showed();
-                });
+                }));
                 break;
             case NodeEffect.Beat(var to, var channel, var beat):
                 if (_cluster.Plan.Mutation == SimMutation.RelaysBeats) Send(to, new SimFrame.Beat(beat, channel, _cluster.World.Now));
@@ -348,6 +356,9 @@ internal sealed class SimLife
                 // A fixed time and no draw: a store that is away says no at once.
                 After(TimeSpan.FromMilliseconds(3), () => Tell(new NodeInput.SessionProbed(
                     peer.Inc, _cluster.Plan.Mutation == SimMutation.TakesAnySessionForGone || _cluster.Store.IsSessionGone(this, _cluster.NodeAt(peer.LinkAddress), peer.Inc))));
+                break;
+            case NodeEffect.AskPool(var no):
+                After(TimeSpan.FromMilliseconds(1), () => Node.Pool.Run(this, () => Tell(new NodeInput.PoolRan(no))));
                 break;
             case NodeEffect.AskWitness(var witness):
                 After(TimeSpan.FromMilliseconds(3), () => Tell(new NodeInput.WitnessAnswered(witness, !_cluster.WithoutWitness.Contains(Node.Index), "")));
@@ -474,6 +485,7 @@ internal sealed class SimLife
         var own = new ClusterOptions();
         if (node.Index > 0) own.Times = own.Times with { LeaseTtl = TimeSpan.FromSeconds(2.5), Renew = TimeSpan.FromSeconds(0.4), ServeLimit = TimeSpan.FromSeconds(1), StopBudget = TimeSpan.FromSeconds(1.4) };
         var times = (plan.Mutation == SimMutation.KeepsItsOwnTimes ? own : SharedSettings.Apply(own, stored.Values, out _)).Times;
+        times = times with { SickDelay = TimeSpan.FromSeconds(1.2) }; // So that a node may be sick and still hear of its renewals in time: by the default it freezes too.
         if (plan.Buggify) times = times with { Handoff = TimeSpan.FromSeconds(2), SweepPatience = TimeSpan.FromSeconds(1), RebalanceDelay = TimeSpan.FromSeconds(3) };
         return plan.Mutation switch
         {

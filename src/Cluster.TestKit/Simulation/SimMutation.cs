@@ -123,6 +123,15 @@ public enum SimMutation
     /// <summary>Whoever has given its word changes the view as soon as it reaches the store.</summary>
     BreaksItsWord,
 
+    /// <summary>A node does not look at what others say of their thread pools.</summary>
+    GivesSickShards,
+
+    /// <summary>Sick members are to have nothing, be they the only ones that host a type.</summary>
+    DrainsLastHosts,
+
+    /// <summary>Sick members are relieved however many of them there are.</summary>
+    RelievesHoweverMany,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }

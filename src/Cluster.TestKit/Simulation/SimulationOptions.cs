@@ -45,6 +45,12 @@ public sealed record SimulationOptions
     /// <summary>The store is away for 8 to 40 s, for all nodes or all but one, and the other faults begin meanwhile.</summary>
     public bool DuringOutage { get; init; }
 
+    /// <summary>Thread pools hang until their nodes are sick; null lets the seed choose, in one run of sixteen.</summary>
+    public bool? Sickens { get; init; }
+
+    /// <summary>How many places, the last ones, host the second entity type; 0: all but node 0.</summary>
+    public int ElsewhereHosts { get; init; }
+
     /// <summary>Individually placed entities that nodes want to reach, each made when it is first wanted; 0 for none.</summary>
     public int Calls { get; init; }
 

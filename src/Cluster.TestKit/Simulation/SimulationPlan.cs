@@ -39,6 +39,10 @@ public sealed record SimulationPlan
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int ShardsElsewhere { get; init; }
 
+    /// <summary>How many places, the last ones, host the second entity type; 0: all but node 0.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int ElsewhereHosts { get; init; }
+
     /// <summary>Shards of a type whose entities act outside the store.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int ShardsExclusive { get; init; }
@@ -116,6 +120,7 @@ public sealed record SimulationPlan
             Buggify = options.Buggify ?? buggify,
             Shards = options.Shards,
             ShardsElsewhere = options.ShardsElsewhere,
+            ElsewhereHosts = options.ElsewhereHosts,
             ShardsExclusive = options.ShardsExclusive,
             Singleton = options.Singleton,
             KeepsVacancy = options.KeepsVacancy,
@@ -127,7 +132,7 @@ public sealed record SimulationPlan
             Clients = options.Clients,
             Mutation = options.Mutation,
             StoreMutation = options.StoreMutation,
-            Faults = SimFaultDraw.Draw(random, places, options, new SimRandom(seed, "regress")),
+            Faults = SimFaultDraw.Draw(random, places, options, new SimRandom(seed, "regress")).AddRange(SimFaultDraw.DrawSick(new SimRandom(seed, "sick"), places, options)),
         };
     }
 
