@@ -85,7 +85,9 @@ internal static class SqliteControl
         Take(
             """
             (prev_inc IS NULL OR EXISTS (SELECT 1 FROM shard_type t WHERE t.type=shard.type AND t.exclusive=0)
-                OR EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.dead_proof=1))
+                OR EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.dead_proof=1)
+                OR (EXISTS (SELECT 1 FROM member WHERE inc=?1 AND instr(types, char(10) || shard.type || '+crash' || char(10)) > 0)
+                    AND EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.status='down' AND m.down_reason='crashed')))
             """, null);
         foreach (var seen in stale.TakeWhile(_ => acquired.Count < SliceRows)) Take("prev_inc=?2 AND EXISTS (SELECT 1 FROM member m WHERE m.inc=?2 AND m.lease_seq=?3)", seen);
         foreach (var (down, heirs) in acquired.Count > 0 ? [] : OrphanedBy(db))

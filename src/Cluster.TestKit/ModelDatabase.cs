@@ -206,7 +206,7 @@ public sealed partial class ModelDatabase
             return StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.Fenced, $"{inc} is not up.");
         var acquired = ImmutableArray.CreateBuilder<AcquiredShard>();
         bool MayHost(ShardRow row) => !_members.TryGetValue(inc, out var me) || me.Hosts(row.Type);
-        var rows = _shards.Values.Where(r => r.State == ShardState.Free && r.Target == inc && MayHost(r) && IsFreeOfPrevious(r, stale ?? [])).Take(SliceRows).ToArray();
+        var rows = _shards.Values.Where(r => r.State == ShardState.Free && r.Target == inc && MayHost(r) && IsFreeOfPrevious(r, inc, stale ?? [])).Take(SliceRows).ToArray();
         foreach (var (down, heirs) in _heirs)
         {
             if (rows.Length > 0) break;
@@ -226,9 +226,10 @@ public sealed partial class ModelDatabase
 
     private bool IsInherited(ShardRow row) => row.Owner is { } owner && _heirs.ContainsKey(owner) && _placed.Contains(row.Type) && !_exclusive.Contains(row.Type);
 
-    private bool IsFreeOfPrevious(ShardRow row, IReadOnlyCollection<LeaseSeen> stale) =>
+    private bool IsFreeOfPrevious(ShardRow row, Incarnation heir, IReadOnlyCollection<LeaseSeen> stale) =>
         row.Previous is not { } previous || !_exclusive.Contains(row.Type) || _mutation == ModelMutation.TakeExclusiveAtOnce
-        || (_members.TryGetValue(previous, out var member) && (member.DeadProof || stale.Contains(new LeaseSeen(previous, member.LeaseSeq))));
+        || (_members.TryGetValue(previous, out var member) && (member.DeadProof || stale.Contains(new LeaseSeen(previous, member.LeaseSeq))
+            || (member.HasCrashed && (_mutation == ModelMutation.CrashFreesAnyExclusive || (_members.TryGetValue(heir, out var mine) && mine.TakesOverOnCrashEvidence(row.Type))))));
 
     /// <summary>See <see cref="IControlStore.ReadShardsAsync()"/>.</summary>
     public StoreResult<ImmutableArray<ShardRow>> ReadShards()

@@ -21,6 +21,9 @@ public enum ModelMutation
     /// <summary>A shard of an exclusive type is taken over although its former owner may still act.</summary>
     TakeExclusiveAtOnce,
 
+    /// <summary>Evidence of a crash frees shards of every exclusive type.</summary>
+    CrashFreesAnyExclusive,
+
     /// <summary>An acquire keeps the shard's epoch.</summary>
     AcquireKeepsEpoch,
 

@@ -63,6 +63,24 @@ internal static class OwnershipConformance
 
             static IEnumerable<long> Won(StoreResult<ImmutableArray<AcquiredShard>> result) => Ok(result, "AcquireAsync").Select(w => w.No.Value);
         })),
+        ("Evidence of a crash frees an exclusive shard for a member that takes its type over on it, and for nobody else", open => RunAsync(open, async b =>
+        {
+            const string Kind = "mixer";
+            Ok(await b.Store.RegisterTypeAsync(Kind, 4, exclusive: true).ConfigureAwait(false), "RegisterTypeAsync"); // 5 to 8.
+            var (a, waits, takes) = (await b.MemberAsync(types: [TypeName, Kind]).ConfigureAwait(false), await b.MemberAsync(types: [TypeName, Kind]).ConfigureAwait(false),
+                await b.MemberAsync(types: [TypeName, Kind, Kind + MemberRow.OnCrashEvidence]).ConfigureAwait(false));
+            await AimAsync(b, (5, a), (6, a), (7, takes)).ConfigureAwait(false);
+            Equal(2, Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync").Length, "Nobody had them before.");
+            Equal(1, Ok(await b.Store.AcquireAsync(takes).ConfigureAwait(false), "AcquireAsync").Length, "Nobody had it before.");
+            await b.ViewAsync(new MemberChange.Down(a, MemberRow.CrashedReason)).ConfigureAwait(false);
+            await AimAsync(b, (5, waits), (6, takes)).ConfigureAwait(false);
+            Equal(0, Ok(await b.Store.AcquireAsync(waits).ConfigureAwait(false), "AcquireAsync").Length, "Who did not opt in waits.");
+            Sequence([6L], Ok(await b.Store.AcquireAsync(takes).ConfigureAwait(false), "AcquireAsync").Select(w => w.No.Value), "Who did takes it.");
+            await b.ViewAsync(new MemberChange.Down(takes, "unreachable")).ConfigureAwait(false);
+            var last = await b.MemberAsync(types: [TypeName, Kind, Kind + MemberRow.OnCrashEvidence]).ConfigureAwait(false);
+            await AimAsync(b, (7, last)).ConfigureAwait(false);
+            Equal(0, Ok(await b.Store.AcquireAsync(last).ConfigureAwait(false), "AcquireAsync").Length, "Down for another reason is no evidence.");
+        })),
         ("Only a member that is up acquires", open => RunAsync(open, async b =>
         {
             var a = await b.MemberAsync(up: false).ConfigureAwait(false);

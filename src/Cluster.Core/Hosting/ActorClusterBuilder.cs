@@ -85,21 +85,23 @@ public sealed class ActorClusterBuilder
     /// <param name="shards">Number of shards, 1 to 65,536, 256 by default; fixed for life by the first node that registers the type.</param>
     /// <param name="externalEffects">Its entities act outside the store, by <see cref="EntityContext.TryBeginEffect"/>: a node that takes their shards over waits until the former owner
     /// has stopped, is proved dead or can act no more (8 to 9 s, where others take 2). Fixed for life like the count.</param>
-    /// <exception cref="ArgumentException">A name or count outside these bounds, or registered twice.</exception>
-    public ActorClusterBuilder WithEntity<T>(string name, Action<MessageCatalog> messages, int shards = 256, bool externalEffects = false)
-        where T : Entity, new() => WithEntity(name, static () => new T(), messages, shards, externalEffects);
+    /// <param name="onCrashEvidence">With external effects: as <see cref="SingletonOptions.TakeOverOnCrashEvidence"/>, with the risk that it names. Alike on all nodes. Default false.</param>
+    /// <exception cref="ArgumentException">A name or count outside these bounds, registered twice, or on crash evidence without external effects.</exception>
+    public ActorClusterBuilder WithEntity<T>(string name, Action<MessageCatalog> messages, int shards = 256, bool externalEffects = false, bool onCrashEvidence = false)
+        where T : Entity, new() => WithEntity(name, static () => new T(), messages, shards, externalEffects, onCrashEvidence);
 
     /// <summary>Hosts an entity type whose entities are placed individually, each in a shard of its own: by load instead of by a hash of their ids. For few and heavy ones, such as
     /// conferences; each costs a row of the store, which its first message makes.</summary>
     /// <param name="name">Stable name, as of an entity type; it may not become a hashed one later.</param>
     /// <param name="messages">Registers the messages it takes.</param>
     /// <param name="externalEffects">As of an entity type.</param>
+    /// <param name="onCrashEvidence">As of an entity type.</param>
     /// <remarks>An entity ends by <see cref="EntityContext.End"/>. Its id is never to be used again.</remarks>
     /// <exception cref="ArgumentException">A name outside the bounds, or registered twice.</exception>
-    public ActorClusterBuilder WithPlacedEntity<T>(string name, Action<MessageCatalog> messages, bool externalEffects = false)
+    public ActorClusterBuilder WithPlacedEntity<T>(string name, Action<MessageCatalog> messages, bool externalEffects = false, bool onCrashEvidence = false)
         where T : Entity, new()
     {
-        WithEntity(name, static () => new T(), messages, shards: 1, externalEffects);
+        WithEntity(name, static () => new T(), messages, shards: 1, externalEffects, onCrashEvidence);
         _types[^1] = _types[^1] with { ShardCount = 0 };
         return this;
     }
@@ -113,7 +115,7 @@ public sealed class ActorClusterBuilder
         where T : Entity, new()
     {
         options ??= new SingletonOptions();
-        WithEntity(name, static () => new T(), messages, shards: 1, options.ExternalEffects);
+        WithEntity(name, static () => new T(), messages, shards: 1, options.ExternalEffects, options.ExternalEffects && options.TakeOverOnCrashEvidence);
         _types[^1] = _types[^1] with { IsSingleton = true };
         Singletons = Singletons.Add(name, new SingletonRule(options.Mode, [.. options.Hosts], options.FailoverAtShutdown));
         return this;
@@ -138,10 +140,13 @@ public sealed class ActorClusterBuilder
     /// <param name="messages">Registers the messages it takes.</param>
     /// <param name="shards">Number of shards, 1 to 65,536, 256 by default; fixed for life.</param>
     /// <param name="externalEffects">Its entities act outside the store, by <see cref="EntityContext.TryBeginEffect"/>.</param>
-    /// <exception cref="ArgumentException">A name or count outside the bounds, or registered twice.</exception>
-    public ActorClusterBuilder WithEntity<T>(string name, Func<T> create, Action<MessageCatalog> messages, int shards = 256, bool externalEffects = false)
+    /// <param name="onCrashEvidence">With external effects: as <see cref="SingletonOptions.TakeOverOnCrashEvidence"/>. Default false.</param>
+    /// <exception cref="ArgumentException">A name or count outside the bounds, registered twice, or on crash evidence without external effects.</exception>
+    public ActorClusterBuilder WithEntity<T>(string name, Func<T> create, Action<MessageCatalog> messages, int shards = 256, bool externalEffects = false, bool onCrashEvidence = false)
         where T : Entity
     {
+        if (onCrashEvidence && !externalEffects)
+            throw new ArgumentException($"Entity type '{name}' has no external effects, so it waits for nobody: leave onCrashEvidence out, or say externalEffects.", nameof(onCrashEvidence));
         if (name.Length is < 1 or > 64 || name.Any(c => !char.IsAsciiLetterLower(c) && !char.IsAsciiDigit(c) && c is not ('-' or '.')))
             throw new ArgumentException($"Entity type '{name}': give 1 to 64 of a-z, 0-9, '-' and '.'.", nameof(name));
         if (shards is < 1 or > 65_536)
@@ -150,7 +155,7 @@ public sealed class ActorClusterBuilder
             throw new ArgumentException($"Entity type '{name}' or its class {typeof(T).Name} is registered already.", nameof(name));
         var catalog = new MessageCatalog();
         messages(catalog);
-        _types.Add(new EntityType(name, shards, catalog, create, RemembersCommands: typeof(T).IsAssignableTo(typeof(IRowOwner)), externalEffects));
+        _types.Add(new EntityType(name, shards, catalog, create, RemembersCommands: typeof(T).IsAssignableTo(typeof(IRowOwner)), externalEffects, onCrashEvidence));
         return this;
     }
 }

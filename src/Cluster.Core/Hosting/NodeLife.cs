@@ -56,8 +56,8 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     {
         (_setup, _log, _faults) = (setup, setup.Log, setup.Services.GetService<NodeFaults>());
         // Said with the join, so that whoever places shards gives this node none that it could not start.
-        var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
-        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons) { Placed = [.. setup.Types.Where(t => t.IsPlaced).Select(t => t.Name)] }, ResolverChoice.WitnessesOf(setup.Options),
+        var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Concat(setup.Types.Where(t => t.OnCrashEvidence).Select(t => t.Name + MemberRow.OnCrashEvidence)).Order(StringComparer.Ordinal)] };
+        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons) { Placed = [.. setup.Types.Where(t => t.IsPlaced).Select(t => t.Name)], OnCrashEvidence = [.. setup.Types.Where(t => t.OnCrashEvidence).Select(t => t.Name)] }, ResolverChoice.WitnessesOf(setup.Options),
             new Retention { Logs = setup.Options.Retention.Logs, DownMembers = setup.Options.Retention.DownMembers }, setup.SettingsVersion, failsafe: new FailsafeRules(setup.Options.Downing.Failsafe));
         _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], [], [], [], ImmutableSortedDictionary<Incarnation, Incarnation>.Empty);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit, setup.Options.Retention.JournalLimits), setup.Log, _faults?.Gate);

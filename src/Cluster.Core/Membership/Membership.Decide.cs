@@ -86,8 +86,23 @@ internal sealed partial class Membership
             Stop(ExitCodes.Refused, string.Create(CultureInfo.InvariantCulture, $"The cluster has {live} live members, and no more than {Rules.MembersMax} may be. Stop one of them before {draft.Name} starts; one that is dead frees its place when it is evicted."), effects);
             return;
         }
+        if (OtherOnCrash(Snapshot.Members.Where(m => m.IsLive && !changes.OfType<MemberChange.Down>().Any(d => d.Inc == m.Inc))) is { } differs)
+        {
+            Stop(ExitCodes.Refused, differs, effects);
+            return;
+        }
         changes.Add(new MemberChange.Join(draft));
         Propose(changes.ToImmutable(), [], "joins", effects);
+    }
+
+    /// <summary>An exclusive type whose takeover rests on another evidence with a live member: whoever decides goes by its own, so all must have the same. Null when there is none.</summary>
+    private string? OtherOnCrash(IEnumerable<MemberRow> live)
+    {
+        foreach (var member in live.Where(m => m.Types is not null))
+            foreach (var type in (draft.Types ?? []).Where(t => !t.EndsWith(MemberRow.OnCrashEvidence, StringComparison.Ordinal) && member.Hosts(t)))
+                if (member.TakesOverOnCrashEvidence(type) != draft.TakesOverOnCrashEvidence(type))
+                    return $"{type} {(draft.TakesOverOnCrashEvidence(type) ? "is taken over on crash evidence here, and waits for the lease" : "waits for the lease here, and is taken over on crash evidence")} on {member}: register it alike on all nodes, and change it while none of them runs.";
+        return null;
     }
 
     /// <summary>This process holds the very file that the row names, so whoever held it before has ended.</summary>
@@ -172,7 +187,7 @@ internal sealed partial class Membership
         }
         else if (!claim.Evict.IsEmpty)
         {
-            Propose([.. claim.Evict.Select(inc => (MemberChange)new MemberChange.Down(inc, claim.Reason, claim.RestsOnLease ? _leases.LeaseSeq(inc) : null, _detector.IsProvedDead(inc)))], [], claim.Reason, effects);
+            Propose([.. claim.Evict.Select(inc => (MemberChange)new MemberChange.Down(inc, _detector.IsCrashEvident(inc) ? DowningDecision.Crashed : claim.Reason, claim.RestsOnLease ? _leases.LeaseSeq(inc) : null, _detector.IsProvedDead(inc)))], [], claim.Reason, effects);
         }
         else if (StoreOk(now))
         {

@@ -110,7 +110,8 @@ public interface IControlStore
     /// Acquires free shards whose target is <paramref name="inc"/> and whose type it hosts (<see cref="MemberRow.Types"/>): epoch + 1,
     /// owner set, previous owner cleared, one row in the shard log. Fenced when <paramref name="inc"/> is not up; its member row is locked meanwhile, so that an eviction waits.
     /// A row of an exclusive type that names a previous owner is taken only if that member's row says <see cref="MemberRow.DeadProof"/>, or its lease is one of
-    /// <paramref name="stale"/> and has not moved since (protocol 4.5); else it stays as it is.
+    /// <paramref name="stale"/> and has not moved since, or it <see cref="MemberRow.HasCrashed"/> and the row of <paramref name="inc"/> says that it takes that type over on such evidence
+    /// (<see cref="MemberRow.OnCrashEvidence"/>; protocol 4.5); else it stays as it is.
     /// When there is no such row, it takes what <paramref name="inc"/> inherits, straight from the owner that is down: rows of placed types that are not exclusive and at whose number it stands among the heirs that
     /// the owner's eviction named (<see cref="ViewChange.Heirs"/>).
     /// </summary>

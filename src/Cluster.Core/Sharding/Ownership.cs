@@ -447,7 +447,8 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
 
     /// <summary>Its target may not take it yet: the former owner of an exclusive shard may still act.</summary>
     private bool Waits(ShardRow row, Membership.Membership membership, TimeSpan now) =>
-        types.IsExclusive(row.Type) && row.Previous is { } previous && membership.Snapshot!.Find(previous) is not { DeadProof: true } && membership.StaleAmong([previous], now).IsEmpty;
+        types.IsExclusive(row.Type) && row.Previous is { } previous && membership.Snapshot!.Find(previous) is var former && former is not { DeadProof: true }
+        && !(former is { HasCrashed: true } && types.OnCrashEvidence.Contains(row.Type)) && membership.StaleAmong([previous], now).IsEmpty;
 
     private void NoteFree(ShardRow row, TimeSpan now)
     {

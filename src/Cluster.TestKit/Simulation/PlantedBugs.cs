@@ -31,7 +31,7 @@ internal sealed record PlantedBug(string Name, SimulationOptions Options, int Se
 /// <summary>The mutation list of protocol section 8, and one bug for every other checker.</summary>
 internal static class PlantedBugs
 {
-    private static SimulationOptions Usual { get; } = new() { Strategy = "keep-majority", Buggify = false, Timers = false, Truncates = false, Regresses = false, Sickens = false };
+    private static SimulationOptions Usual { get; } = new() { Strategy = "keep-majority", Buggify = false, Timers = false, Truncates = false, Regresses = false, Sickens = false, OnCrashEvidence = false };
 
     private static SimulationOptions Pruning { get; } = Usual with { Buggify = true, Nodes = 3, SharedHost = false };
 
@@ -62,6 +62,7 @@ internal static class PlantedBugs
         Host("stopped before effects have ended", SimMutation.StopsBeforeEffectsEnd, 60, ["I8"], SimFault.Leave, SimFault.RollingRestart),
         new("helped before effects have ended", Usual with { Mutation = SimMutation.AsksBeforeEffectsEnd, Nodes = 3 }, 20, ["I8"]) { Faults = static seed => [new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 12_000, Nodes = [0] }] },
         Store("an exclusive shard taken at once", ModelMutation.TakeExclusiveAtOnce, 60, ["I8"], SimFault.Cut, SimFault.StoreCutOff),
+        new("crash evidence frees any exclusive shard", Usual with { StoreMutation = ModelMutation.CrashFreesAnyExclusive, Nodes = 3, SharedHost = false }, 20, ["I8"]) { Faults = LooksLikeACrash },
         Store("acquire keeps the epoch", ModelMutation.AcquireKeepsEpoch, 3, ["I1"], SimFault.Kill, SimFault.RollingRestart),
         new("the sweep leaves what an eviction passed over", Usual with { StoreMutation = ModelMutation.SweepRevokesNothing, Calls = 30, Nodes = 3, Buggify = true, Faults = [SimFault.Kill] }, 10, ["I13"]),
         new("what is inherited keeps its epoch", Usual with { StoreMutation = ModelMutation.InheritKeepsEpoch, Calls = 8, Nodes = 3, Faults = [SimFault.Kill] }, 10, ["I1"]),
@@ -104,6 +105,13 @@ internal static class PlantedBugs
         new("the last host of a type is drained", Usual with { Mutation = SimMutation.DrainsLastHosts, Nodes = 5, SharedHost = false, ShardsElsewhere = 4, ElsewhereHosts = 2 }, 5, ["2.4"]) { Faults = static seed => [Hangs(3, 4), new() { Kind = SimFault.Kill, AtMs = 35_000 + (100 * (long)seed), ForMs = 25_000, Nodes = [3] }] },
         new("too many are relieved", Usual with { Mutation = SimMutation.RelievesHoweverMany, Nodes = 3 }, 5, ["2.4"]) { Faults = static _ => [Hangs(1, 2)] },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
+    ];
+
+    /// <summary>A firewall begins to reject a node's links when it has no session with the store.</summary>
+    private static ImmutableArray<PlannedFault> LooksLikeACrash(ulong seed) =>
+    [
+        new() { Kind = SimFault.StoreCutOff, AtMs = 20_000 + (50 * (long)seed), ForMs = 15_000, Nodes = [0] },
+        new() { Kind = SimFault.Cut, AtMs = 20_100 + (50 * (long)seed), ForMs = 15_000, Value = 1, Nodes = [0], Others = [1, 2] },
     ];
 
     /// <summary>Long enough to be sick, and not so far behind that the nodes freeze.</summary>

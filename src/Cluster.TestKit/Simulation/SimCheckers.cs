@@ -30,6 +30,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     private readonly SortedDictionary<(string Room, string Key), DurableTimer> _timers = []; // As the journal has it.
     private readonly HashSet<(string Room, long No)> _idleTimers = []; // Only asked, never iterated.
     private readonly SortedDictionary<Incarnation, TimeSpan> _downSince = [];
+    private readonly SortedSet<Incarnation> _takenForCrashed = []; // Although they live.
     private readonly SimSickness _sickness = new(cluster);
     private int _journalSeen;
     private int _rowsAtLoss;
@@ -65,6 +66,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         foreach (var down in change.Members.OfType<MemberChange.Down>())
         {
             CheckClaim(change, down);
+            if (down.Reason == DowningDecision.Crashed && cluster.LifeOf(down.Inc) is not null) _takenForCrashed.Add(down.Inc);
             if (down.DeadProof && cluster.LifeOf(down.Inc) is { } alive && change.By != alive.Inc && !down.Reason.StartsWith("superseded", StringComparison.Ordinal))
                 World.Violated("2.5", $"{change.By} has a death certificate of {down.Inc}, which lives.");
             if (down is { Reason: DowningDecision.Crashed, DeadProof: false } && cluster.LifeOf(down.Inc) is { } kept && cluster.Store.SessionOf(kept.Node, kept.Inc) > SessionKept)
@@ -261,6 +263,8 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (cluster.LostAt is not null) return;
         Effects++;
         var newest = _acted.GetValueOrDefault(shard);
+        // The risk of a type that is taken over on crash evidence: that of somebody who lives (protocol 4.5).
+        isExcused |= _takenForCrashed.Contains(life.Inc) && Database.Find(shard) is { } row && cluster.Types.OnCrashEvidence.Contains(row.Type);
         if (epoch > newest) _acted[shard] = epoch;
         else if (epoch < newest && isExcused) LateEffects++;
         else if (epoch < newest) World.Violated("I8", $"{life.Inc} acted for shard {shard} under epoch {epoch}, after an effect under {newest}.");

@@ -50,6 +50,7 @@ internal sealed class SimCluster
             ? TypeRules.None.Singletons.Add(ControllerType, new SingletonRule(mode, [.. Nodes.Select(n => n.Name)], !plan.KeepsVacancy)) : TypeRules.None.Singletons)
         {
             Placed = plan.Calls > 0 ? [CallType] : [],
+            OnCrashEvidence = plan.OnCrashEvidence ? [MixerType] : [],
         };
         if (plan.Calls > 0) database.RegisterType(CallType, 0);
         if (plan.ShardsExclusive > 0) database.RegisterType(MixerType, plan.ShardsExclusive, exclusive: true);
@@ -165,7 +166,7 @@ internal sealed class SimCluster
     public void Register(SimLife life) => _lives.Add(life.Inc, life);
 
     /// <summary>The entity types that a node serves; it starts no shard of another.</summary>
-    public ImmutableArray<string> TypesOf(SimNode node) => [.. (Plan.ShardsElsewhere > 0 && (Plan.ElsewhereHosts > 0 ? node.Index >= Plan.Places - Plan.ElsewhereHosts : node.Index > 0) ? new[] { ElsewhereType } : []), .. (Plan.Singleton is not null ? new[] { ControllerType } : []), .. (Plan.ShardsExclusive > 0 ? new[] { MixerType } : []), RoomType, .. (Plan.Calls > 0 ? new[] { CallType } : [])];
+    public ImmutableArray<string> TypesOf(SimNode node) => [.. (Plan.ShardsElsewhere > 0 && (Plan.ElsewhereHosts > 0 ? node.Index >= Plan.Places - Plan.ElsewhereHosts : node.Index > 0) ? new[] { ElsewhereType } : []), .. (Plan.Singleton is not null ? new[] { ControllerType } : []), .. (Plan.ShardsExclusive > 0 ? new[] { MixerType } : []), .. (Plan.OnCrashEvidence ? new[] { MixerType + MemberRow.OnCrashEvidence } : []), RoomType, .. (Plan.Calls > 0 ? new[] { CallType } : [])];
 
     /// <summary>The types whose entities act outside the store.</summary>
     public TypeRules Types { get; }

@@ -15,7 +15,7 @@ internal static class SimInvariants
         ["I5"] = "All members see the same gapless order, none is missing at the end.",
         ["I6"] = "Per client in order; unmarked reads are at most 2 s old.",
         ["I7"] = "Commands and confirmed reads are linearizable per room, the journal's order being the witness.",
-        ["I8"] = "After the first effect outside the store under an epoch there is none under an earlier one, unless the process stood still inside it.",
+        ["I8"] = "After the first effect outside the store under an epoch there is none under an earlier one, unless the process stood still inside it, or it was taken for crashed though alive and its type opted in.",
         ["I9"] = "The timers of the store are those that commits have set and not ended; each ends once, by its effect or with none to have, and none is missing when all is well.",
         ["I10"] = "Who applied a view has the members of that view; per node views grow.",
         ["I11"] = "What is fanned out is in the journal.",

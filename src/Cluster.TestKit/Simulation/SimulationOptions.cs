@@ -45,6 +45,9 @@ public sealed record SimulationOptions
     /// <summary>The store is away for 8 to 40 s, for all nodes or all but one, and the other faults begin meanwhile.</summary>
     public bool DuringOutage { get; init; }
 
+    /// <summary>The type of <see cref="ShardsExclusive"/> is taken over on the evidence of a crash; null lets the seed choose, in a quarter of the runs.</summary>
+    public bool? OnCrashEvidence { get; init; }
+
     /// <summary>Thread pools hang until their nodes are sick; null lets the seed choose, in one run of sixteen.</summary>
     public bool? Sickens { get; init; }
 

@@ -47,6 +47,10 @@ public sealed record SimulationPlan
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int ShardsExclusive { get; init; }
 
+    /// <summary>That type is taken over on the evidence of a crash.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool OnCrashEvidence { get; init; }
+
     /// <summary>Where the singleton lives; null: there is none. All places may hold it, in their order.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public SingletonMode? Singleton { get; init; }
@@ -122,6 +126,7 @@ public sealed record SimulationPlan
             ShardsElsewhere = options.ShardsElsewhere,
             ElsewhereHosts = options.ElsewhereHosts,
             ShardsExclusive = options.ShardsExclusive,
+            OnCrashEvidence = options.OnCrashEvidence ?? new SimRandom(seed, "on crash").Chance(0.25),
             Singleton = options.Singleton,
             KeepsVacancy = options.KeepsVacancy,
             Timers = options.Timers ?? new SimRandom(seed, "timers").Chance(0.25),
