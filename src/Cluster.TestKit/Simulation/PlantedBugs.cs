@@ -92,6 +92,7 @@ internal static class PlantedBugs
         {
             Faults = static _ => [new() { Kind = SimFault.Isolate, AtMs = 14_000, ForMs = 15_000, Nodes = [0], Others = [.. Enumerable.Range(1, 47)] }],
         },
+        new("a refused view change is asked for at once", Usual with { Mutation = SimMutation.AsksAgainAtOnce, Nodes = 3 }, 5, ["1"]) { Faults = static _ => [new() { Kind = SimFault.StoreErrors, AtMs = 0, ForMs = 20_000, Value = 0.5 }] },
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
 

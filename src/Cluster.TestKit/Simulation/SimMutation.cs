@@ -111,6 +111,9 @@ public enum SimMutation
     /// <summary>Of many members each goes on watching its own few when somebody is missed.</summary>
     WatchesNobodyMore,
 
+    /// <summary>A view change that the store refused is asked for again at once.</summary>
+    AsksAgainAtOnce,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }
