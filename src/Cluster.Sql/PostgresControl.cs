@@ -39,7 +39,6 @@ internal static class PostgresControl
         target_inc=$1 AND state='free' AND {Hosted}
             AND (prev_inc IS NULL OR prev_inc=ANY($3) OR EXISTS (SELECT 1 FROM shard_type t WHERE t.type=shard.type AND NOT t.exclusive)
                 OR EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.dead_proof)
-                OR EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.dead_proof)
                 OR (EXISTS (SELECT 1 FROM member WHERE inc=$1 AND strpos(types, E'\n' || shard.type || E'+crash\n') > 0)
                     AND EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.status='down' AND m.down_reason='crashed')))
         """;

@@ -11,8 +11,10 @@ namespace ActorCluster.Sql;
 /// <remarks>A thread, because a call is many round trips, and each would wait for the pool when turns of entities keep all of it.</remarks>
 internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout, PostgresLane.Server server) : IAsyncDisposable
 {
+    /// <summary>Connections that it may have at most, when the server has not come back from calls on all of them.</summary>
+    public const int LeftMax = 4;
+
     private const int WaitingMax = 4_096;
-    private const int LeftMax = 4;
     private const string Busy = "The connection was busy with other calls for the whole call time-out.";
     private const string Silent = "The server did not answer within the call time-out.";
 

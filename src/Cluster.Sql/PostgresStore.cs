@@ -15,6 +15,9 @@ namespace ActorCluster.Sql;
 /// </remarks>
 public sealed class PostgresStore : IClusterStore, IStoreRecovery
 {
+    /// <summary>One for each lane, while the server answers.</summary>
+    internal const int ConnectionsMax = 8;
+
     private const int OwnedMax = 50_000;
 
     private static readonly TimeSpan PerRow = TimeSpan.FromMilliseconds(0.2);

@@ -28,8 +28,10 @@ public class StoreConformanceTests(PostgresServer server)
     [MemberData(nameof(Names))]
     public async Task The_postgres_store_conforms(string name)
     {
+        // As a user with no more rights than those that the store asks for when it is opened.
         var schema = PostgresServer.NewSchema();
-        await Case(name)(() => Task.FromResult<IClusterStore>(server.Store(schema)));
+        var user = await PostgresRightsTests.GrantedAsync(server, schema);
+        await Case(name)(() => Task.FromResult<IClusterStore>(server.Store(schema, more: user)));
     }
 
     [Fact]

@@ -24,6 +24,7 @@ internal sealed class ClusterNode(
     private readonly ClusterOptions _options = settings.Options;
     private readonly CancellationTokenSource _stopping = new();
     private readonly RejoinBackoff _backoff = new();
+    private readonly ToldReasons _told = new();
     private readonly AskClock _asks = new(settings.Options.Limits.AskTimeout);
     private IClusterStore? _store;
     private NodeLock? _lock;
@@ -242,7 +243,7 @@ internal sealed class ClusterNode(
             throw new ClusterStartException(ExitCodes.Refused, "No store is chosen: add .WithSqlite(\"data/cluster.db\") for nodes on one machine or .WithPostgres(\"Host=...\") for several (package ActorCluster.Sql) to AddActorCluster; all nodes share it.");
         _store = builder.Store(services, _options)
             ?? throw new ClusterStartException(ExitCodes.Refused, "Cluster:Store is empty; set Cluster:Store:Sqlite to the path of the SQLite file that all nodes of one machine share, or Cluster:Store:Postgres to the connection string of a database that all machines reach.");
-        _lock = NodeLock.Take(_options.Data, _options.Node.Name);
+        _lock = await TakeLockAsync().ConfigureAwait(false);
         ClusterRow cluster;
         var digest = ClusterDigest.Of(_options);
         try
@@ -272,6 +273,18 @@ internal sealed class ClusterNode(
                 throw new ClusterStartException(ExitCodes.Refused, $"Entity type {type.Name} has {count} shards in this cluster, {type.ShardCount} here; shard counts are fixed for life: register it with {count}.");
         }
         return cluster;
+    }
+
+    /// <summary>A disk without room is waited for, as a store is: it passes.</summary>
+    private async Task<NodeLock> TakeLockAsync()
+    {
+        while (true)
+        {
+            string full;
+            try { return NodeLock.Take(_options.Data, _options.Node.Name); }
+            catch (IOException cause) when (DiskRoom.IsMissing(cause)) { full = cause.Message; }
+            await WaitAsync($"Cluster:Data: {full}").ConfigureAwait(false);
+        }
     }
 
     /// <summary>Takes the cluster's settings for its own, and says where they are others.</summary>
@@ -362,9 +375,20 @@ internal sealed class ClusterNode(
         {
             var result = await call().ConfigureAwait(false);
             _startFault = result.Reason;
-            if (result.IsOk) return result.Value!;
-            log.StoreCallEnded("Start", result.Verdict, result.Reason);
-            await Task.Delay(TimeSpan.FromMilliseconds(500), _stopping.Token).ConfigureAwait(false);
+            if (result.IsOk)
+            {
+                _told.IsNews("Start", null, MonotonicClock.Now);
+                return result.Value!;
+            }
+            await WaitAsync(result.Reason ?? $"the store answers {result.Verdict}").ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Half a second of a start that waits for something; why is told when it is new, then each minute.</summary>
+    private async Task WaitAsync(string reason)
+    {
+        _startFault = reason;
+        if (_told.IsNews("Start", reason, MonotonicClock.Now)) log.StartWaits(reason);
+        await Task.Delay(TimeSpan.FromMilliseconds(500), _stopping.Token).ConfigureAwait(false);
     }
 }

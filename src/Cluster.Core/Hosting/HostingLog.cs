@@ -26,6 +26,9 @@ internal static partial class HostingLog
     [LoggerMessage(1006, LogLevel.Warning, "Store call {Call} ended {Verdict}: {Reason}")]
     public static partial void StoreCallEnded(this ILogger log, string call, StoreVerdict verdict, string? reason);
 
+    [LoggerMessage(1033, LogLevel.Warning, "The start waits: {Reason}")]
+    public static partial void StartWaits(this ILogger log, string reason);
+
     [LoggerMessage(1007, LogLevel.Information, "Decided {What}")]
     public static partial void Decided(this ILogger log, string what);
 

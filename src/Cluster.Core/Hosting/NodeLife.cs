@@ -42,6 +42,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private volatile Published _published;
     private volatile bool _stopping;
     private volatile string? _storeFault;
+    private readonly ToldReasons _told = new();
     private volatile string _exported = "";
     private int _routeWanted;
     private readonly ConcurrentQueue<EntityId> _wanted = new(); // Bounded by the outboxes: each asks at most once in its retry interval.
@@ -439,7 +440,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             answer = new ControlAnswer(call, StoreVerdict.InDoubt, null, $"{cause.GetType().Name}: {cause.Message}");
         }
         _storeFault = answer.Verdict is StoreVerdict.NotSent or StoreVerdict.InDoubt ? answer.Reason ?? "it does not answer" : null;
-        if (!answer.IsOk) _log.StoreCallEnded(call.GetType().Name, answer.Verdict, answer.Reason);
+        if (_told.IsNews(call.GetType().Name, answer.IsOk ? null : $"{answer.Verdict}: {answer.Reason}", MonotonicClock.Now)) _log.StoreCallEnded(call.GetType().Name, answer.Verdict, answer.Reason);
         Tell(new NodeInput.Answered(answer));
     }
 

@@ -13,7 +13,11 @@ internal sealed partial class Membership
     public const string SupersededReason = "superseded";
     public const string SecretReason = "its secret differs";
 
+    /// <summary>After a call on a view change that the store refused: whatever refuses it may do so at once and for long (a right that is missing, a full disk), and each attempt costs the store a transaction and a read.</summary>
+    public static readonly TimeSpan RefusedPause = TimeSpan.FromMilliseconds(200);
+
     private readonly SortedDictionary<Incarnation, TimeSpan> _frozenSince = [];
+    private TimeSpan _refusedUntil;
     private string _secretsDiffer = "";
 
     private void Decide(TimeSpan now, bool ownsNothing, List<NodeEffect> effects)
@@ -255,6 +259,7 @@ internal sealed partial class Membership
     {
         if (AnnouncedView > View) return; // Based on an old picture it can only conflict; the read is under way.
         if (Assents.IsBound(_lastTick)) return; // Somebody may live on this node's word.
+        if (_lastTick < _refusedUntil) return;
         var losing = members.OfType<MemberChange.Down>().Select(d => d.Inc).Concat(releases.Select(r => r.Inc)).ToImmutableSortedSet();
         var after = Snapshot!.Members.Select(m => members.OfType<MemberChange.Up>().Any(u => u.Inc == m.Inc) ? m with { Status = MemberStatus.Up } : m)
             .Where(m => m.IsLive && !losing.Contains(m.Inc) && MayBeGivenShards(m.Inc, _lastTick)).ToImmutableArray();
@@ -275,7 +280,7 @@ internal sealed partial class Membership
 
     private void DrivePending(List<NodeEffect> effects)
     {
-        if (_pendingCallUnderWay) return;
+        if (_pendingCallUnderWay || _lastTick < _refusedUntil) return;
         _pendingCallUnderWay = true;
         effects.Add(new NodeEffect.Call(_pendingInDoubt ? new ControlCall.FindView(_pending!.OpId) : new ControlCall.ChangeView(_pending!)));
     }
@@ -291,6 +296,7 @@ internal sealed partial class Membership
                 _pendingInDoubt = true;
                 break;
             default:
+                if (answer.Verdict == StoreVerdict.NotSent) _refusedUntil = now + RefusedPause;
                 _pending = null; // Nothing was written: read, and decide again from what is there.
                 DoubtView(now);
                 ReadNow(now, effects);
@@ -300,7 +306,11 @@ internal sealed partial class Membership
 
     private void Found(ControlAnswer answer, TimeSpan now, List<NodeEffect> effects)
     {
-        if (!answer.IsOk) return; // Asked again at the next tick.
+        if (!answer.IsOk)
+        {
+            _refusedUntil = now + RefusedPause; // Asked again then.
+            return;
+        }
         if (answer.As<long>() is > 0 and var view) Committed(view, now, effects);
         else if (View > _pending!.BasedOn) _pending = null; // Its condition can never hold again.
         else _pendingInDoubt = false; // It may still land; sent again, its id keeps it from counting twice.

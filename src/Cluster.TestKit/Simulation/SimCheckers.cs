@@ -32,6 +32,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     private readonly SortedDictionary<Incarnation, TimeSpan> _downSince = [];
     private readonly SortedSet<Incarnation> _takenForCrashed = []; // Although they live.
     private readonly SimSickness _sickness = new(cluster);
+    private readonly Dictionary<Incarnation, TimeSpan> _refused = []; // Only asked, never iterated.
     private int _journalSeen;
     private int _rowsAtLoss;
     private readonly HashSet<Incarnation> _down = []; // Only asked, never iterated.
@@ -227,6 +228,18 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (cluster.LostAt is not null) return;
         if (_owners.TryGetValue(shard, out var now) && (now.Owner != life.Inc || now.Epoch != epoch) && World.Now - now.Since > TimeSpan.FromSeconds(1.6))
             World.Violated("4.4", $"{life.Inc} left the frozen state with shard {shard} epoch {epoch}, lost at {now.Since} to {now.Owner} epoch {now.Epoch}.");
+    }
+
+    /// <summary>A store that refuses is not asked as fast as it can refuse (1).</summary>
+    public void Asks(SimLife life, ControlCall call)
+    {
+        if (call is ControlCall.ChangeView or ControlCall.FindView && _refused.TryGetValue(life.Inc, out var at) && life.Clock - at < Membership.Membership.RefusedPause)
+            World.Violated("1", $"{life.Inc} asks for {call.GetType().Name} {(life.Clock - at).TotalMilliseconds:0} ms after it was refused.");
+    }
+
+    public void Refused(SimLife life, ControlAnswer answer)
+    {
+        if (answer is { Call: ControlCall.ChangeView or ControlCall.FindView, Verdict: StoreVerdict.NotSent }) _refused[life.Inc] = life.Clock;
     }
 
     /// <summary>A node has taken a view in (I10).</summary>

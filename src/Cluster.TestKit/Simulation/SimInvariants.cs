@@ -25,6 +25,7 @@ internal static class SimInvariants
         ["I15"] = "A life that lost a shard has nothing of it in memory.",
         ["I16"] = "Who has seen more than the store shows, or is connected to somebody who has, stands still, and records nothing that rests on less.",
         ["I17"] = "Of the components of a split that all reach the store, one at most stays.",
+        ["1"] = "A view change that the store refused, and the question what became of one, is not asked again within 200 ms.",
         ["2.2"] = "15 s after the last fault began nobody misses a member that its links reach, or calls an edge broken that links cross.",
         ["2.4"] = "A sick member is given no shard that a well one hosts, has those of which it is the only host, and is relieved only while fewer than half are sick.",
         ["2.5"] = "A death certificate is of the dead.",

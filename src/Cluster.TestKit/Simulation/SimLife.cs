@@ -332,6 +332,7 @@ internal sealed class SimLife
             case NodeEffect.Call(var call):
                 if (call is ControlCall.Release(var owner, var releases) && owner == Inc)
                     foreach (var release in releases) Gives(release.Shard);
+                _cluster.Checkers.Asks(this, call);
                 var standstills = Node.Standstills;
                 _cluster.Store.Control(this, call, answer => Node.Pool.Run(this, () =>
                 {
@@ -427,6 +428,8 @@ internal sealed class SimLife
         }
         if (_cluster.LostAt is not null && _cluster.Plan.Mutation == SimMutation.LooksAtNoRegression && answer.Call is ControlCall.ReadCluster or ControlCall.ReadPicture)
             answer = answer with { Verdict = StoreVerdict.NotSent, Value = null };
+        _cluster.Checkers.Refused(this, answer);
+        if (_cluster.Plan.Mutation == SimMutation.AsksAgainAtOnce && answer is { Call: ControlCall.ChangeView, Verdict: StoreVerdict.NotSent }) answer = answer with { Verdict = StoreVerdict.Conflict };
         _cluster.Coverage.Answered(this, Mode, answer);
         if (answer is { Call: ControlCall.ChangeView(var change), Verdict: not StoreVerdict.Ok }) _cluster.Coverage.ViewChanged(change, answer.Verdict, [.. _cluster.Store.Database.Members]);
         if (answer is { Call: ControlCall.Release(var owner, var releases) } && owner == Inc)

@@ -132,6 +132,9 @@ public enum SimMutation
     /// <summary>Sick members are relieved however many of them there are.</summary>
     RelievesHoweverMany,
 
+    /// <summary>A view change that the store refused is asked for again at once.</summary>
+    AsksAgainAtOnce,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }
