@@ -95,7 +95,7 @@ internal static partial class HostingLog
     [LoggerMessage(1029, LogLevel.Information, "Frames for {Peer} go through nobody any more")]
     public static partial void RelayedNoMore(this ILogger log, Incarnation peer);
 
-    [LoggerMessage(1030, LogLevel.Warning, "The store does not answer here, but elsewhere: {Shards} shards were stopped, and {Helper} is asked to release them")]
+    [LoggerMessage(1041, LogLevel.Warning, "The store does not answer here, but elsewhere: {Shards} shards were stopped, and {Helper} is asked to release them")]
     public static partial void AsksForRelease(this ILogger log, int shards, Incarnation helper);
 
     [LoggerMessage(1034, LogLevel.Warning, "This node is sick: its thread pool is {Delay} behind. While fewer than half of the members are, its shards are handed off to others; it goes on as a gateway. Look for turns and handlers that block their thread")]
@@ -110,6 +110,6 @@ internal static partial class HostingLog
     [LoggerMessage(1032, LogLevel.Warning, "No member reaches the store, and all say so: reads go on from memory, and effects of types that are registered so; writes wait")]
     public static partial void FailsafeBegins(this ILogger log);
 
-    [LoggerMessage(1033, LogLevel.Warning, "The word of all members that none reaches the store does not count any more, in mode {Mode}; missing: [{Members}]")]
+    [LoggerMessage(1042, LogLevel.Warning, "The word of all members that none reaches the store does not count any more, in mode {Mode}; missing: [{Members}]")]
     public static partial void FailsafeEnds(this ILogger log, NodeMode mode, string members);
 }

@@ -82,7 +82,7 @@ public sealed record ProtocolTimes
     /// <summary>How long the row of an individually placed entity is kept after it ended, so that a late message to it is refused; its id may not be used again before. 1 day to 3,650 days; 30 days by default.</summary>
     public TimeSpan EndedRetention { get; init; } = TimeSpan.FromDays(30);
 
-    /// <summary>By how much a thread pool is behind where its node counts as sick, if it lasts; 1.001 s to 1 h, since a pool that is 1 s behind is well; 5 s by default.</summary>
+    /// <summary>By how much a thread pool is behind where its node counts as sick, if it lasts; up to 1 s it is well. 1.001 s to 1 h; 5 s by default.</summary>
     public TimeSpan SickDelay { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How long a thread pool must be that far behind before its node is sick and its shards are handed off. 1 s to 1 h; 10 s by default.</summary>
