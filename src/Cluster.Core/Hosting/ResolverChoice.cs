@@ -26,6 +26,9 @@ internal static class ResolverChoice
         ["down-all"] = o => new DownAll { Role = o.Role, DownAllWhenUnstable = o.Unstable == "down-all", BrokenEdges = Rules[o.BrokenEdges] },
     };
 
+    /// <summary>There is a strategy of that name.</summary>
+    public static bool Knows(string strategy) => Strategies.ContainsKey(strategy);
+
     public static SplitBrainResolver Make(DowningOptions options) => Strategies[options.Strategy](options);
 
     /// <summary>The witnesses that a node of these options asks.</summary>

@@ -92,6 +92,9 @@ internal static class PlantedBugs
         {
             Faults = static _ => [new() { Kind = SimFault.Isolate, AtMs = 14_000, ForMs = 15_000, Nodes = [0], Others = [.. Enumerable.Range(1, 47)] }],
         },
+        new("a policy by which every side claims", Usual with { Resolver = new PlantedUsers.EverySide(), Nodes = 3, Faults = [SimFault.Isolate, SimFault.Cut] }, 10, ["3.3"]),
+        new("a user's entity changes its state when it decides", Usual with { Entity = PlantedUsers.Hasty, Faults = [SimFault.Kill, SimFault.Isolate] }, 10, ["Replay"]),
+        new("a user's entity counts past its limit", Usual with { Entity = PlantedUsers.Limitless }, 3, ["Checker"]),
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
 

@@ -177,7 +177,7 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
 
     private void Handle(Served served, ShardNo shard, RoomRequest request)
     {
-        cluster.Coverage.Hit($"4.4 {life.Mode}", request.Command is null ? "read" : "command");
+        cluster.Coverage.Hit($"4.4 {life.Mode}", request.CommandId is null ? "read" : "command");
         if (life.Mode is NodeMode.Frozen) Reply(request.Gateway, new SimFrame.Answer(request.Id, new RoomAnswer(RoomEnd.StoreUnavailable, 0, true, cluster.World.Now)));
         else RoomOf(served, shard, request.Room).Handle(request);
     }
