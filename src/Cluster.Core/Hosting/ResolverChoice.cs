@@ -39,6 +39,9 @@ internal static class ResolverChoice
         (nameof(DowningOptions.Strict), o => o.Strict ? "true" : "false", ["keep-oldest", "keep-referee"]),
     ];
 
+    /// <summary>There is a strategy of that name.</summary>
+    public static bool Knows(string strategy) => Strategies.ContainsKey(strategy);
+
     public static SplitBrainResolver Make(DowningOptions options) => Strategies[options.Strategy](options);
 
     /// <summary>The witnesses that a node of these options asks.</summary>

@@ -105,6 +105,9 @@ internal static class PlantedBugs
         new("the last host of a type is drained", Usual with { Mutation = SimMutation.DrainsLastHosts, Nodes = 5, SharedHost = false, ShardsElsewhere = 4, ElsewhereHosts = 2 }, 5, ["2.4"]) { Faults = static seed => [Hangs(3, 4), new() { Kind = SimFault.Kill, AtMs = 35_000 + (100 * (long)seed), ForMs = 25_000, Nodes = [3] }] },
         new("too many are relieved", Usual with { Mutation = SimMutation.RelievesHoweverMany, Nodes = 3 }, 5, ["2.4"]) { Faults = static _ => [Hangs(1, 2)] },
         new("a refused view change is asked for at once", Usual with { Mutation = SimMutation.AsksAgainAtOnce, Nodes = 3 }, 5, ["1"]) { Faults = static _ => [new() { Kind = SimFault.StoreErrors, AtMs = 0, ForMs = 20_000, Value = 0.5 }] },
+        new("a policy by which every side claims", Usual with { Resolver = new PlantedUsers.EverySide(), Nodes = 3, Faults = [SimFault.Isolate, SimFault.Cut] }, 10, ["3.3"]),
+        new("a user's entity changes its state when it decides", Usual with { Entity = PlantedUsers.Hasty, Faults = [SimFault.Kill, SimFault.Isolate] }, 10, ["Replay"]),
+        new("a user's entity counts past its limit", Usual with { Entity = PlantedUsers.Limitless }, 3, ["Checker"]),
         new("nobody claims", Usual with { Mutation = SimMutation.NobodyClaims, Nodes = 2 }, 5, ["I17"]) { Faults = static _ => [new() { Kind = SimFault.Cut, AtMs = 8_000, ForMs = 30_000, Nodes = [0], Others = [1] }] },
     ];
 

@@ -33,6 +33,7 @@ internal sealed class SimCheckers(SimCluster cluster)
     private readonly SortedSet<Incarnation> _takenForCrashed = []; // Although they live.
     private readonly SimSickness _sickness = new(cluster);
     private readonly Dictionary<Incarnation, TimeSpan> _refused = []; // Only asked, never iterated.
+    private readonly SimUserChecker? _users = cluster.Plan.Entity is { } entity ? new SimUserChecker(cluster.World, entity) : null;
     private int _journalSeen;
     private int _rowsAtLoss;
     private readonly HashSet<Incarnation> _down = []; // Only asked, never iterated.
@@ -64,6 +65,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         foreach (var (lost, seq) in change.Members.OfType<MemberChange.Down>().Select(d => (d.Inc, d.LeaseSeqSeen)).Concat(change.Releases.Select(r => (r.Inc, (long?)r.LeaseSeq))))
             if (cluster.LifeOf(lost) is { AssentedUntil: { } until } life && change.By != lost && !IsBehind(life) && (seq is null || seq == Database.Find(lost)?.LeaseSeq))
                 World.Violated("I12", $"{change.By} takes the shards of {lost}, which goes on by the word of all until {until}, now {life.Clock}.");
+        if (SimPolicyChecker.FaultOf(cluster, change) is { } fault) World.Violated("3.3", fault);
         foreach (var down in change.Members.OfType<MemberChange.Down>())
         {
             CheckClaim(change, down);
@@ -283,6 +285,9 @@ internal sealed class SimCheckers(SimCluster cluster)
         else if (epoch < newest) World.Violated("I8", $"{life.Inc} acted for shard {shard} under epoch {epoch}, after an effect under {newest}.");
     }
 
+    /// <summary>A client is about to send a command.</summary>
+    public void Sending(SimOp op) => _users?.Sending(op.Room, op.Id, op.Command);
+
     /// <summary>A client was told that its command took effect (I3).</summary>
     public void Acked(SimOp op)
     {
@@ -291,7 +296,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (op.Seq == 0) return; // Leaving a room without being in it.
         var rows = RowsOf(op.Room);
         if (rows.Count < op.Seq) World.Violated("I3", $"{op.Id} was acknowledged at {op.Room} {op.Seq}, the journal ends at {rows.Count}.");
-        else if (op.Command is RoomCommand.Say && rows[(int)op.Seq - 1].Command != op.Id) World.Violated("I3", $"{op.Id} was acknowledged at {op.Room} {op.Seq}, where the journal has {rows[(int)op.Seq - 1].Command}.");
+        else if (op.HasOwnRow && rows[(int)op.Seq - 1].Command != op.Id) World.Violated("I3", $"{op.Id} was acknowledged at {op.Room} {op.Seq}, where the journal has {rows[(int)op.Seq - 1].Command}.");
         if (!_acked.TryGetValue(op.Room, out var acks)) _acked.Add(op.Room, acks = []);
         acks.Add((World.Now, Math.Max(op.Seq, acks.Count > 0 ? acks[^1].Seq : 0)));
     }
@@ -404,12 +409,13 @@ internal sealed class SimCheckers(SimCluster cluster)
     /// <summary>When all is quiet again.</summary>
     public void AtEnd()
     {
-        var all = cluster.Clients.SelectMany(c => c.History).ToArray();
+        var all = cluster.Clients.SelectMany(c => c.History).Concat(cluster.ByHand).ToArray();
         foreach (var op in all)
         {
             if (op.State == SimOpState.Open) World.Violated("I14", $"{op.Id} {op.Command} to {op.Room} of {op.At}, {op.Attempts} attempts, is still open.");
             if (op is { State: SimOpState.Refused, Attempts: 1 } && _commands.Contains((op.Room, op.Id))) World.Violated("I3", $"{op.Id} was refused, but took effect.");
-            if (op is { State: SimOpState.Acked, Seq: > 0, Command: RoomCommand.Say } && !_commands.Contains((op.Room, op.Id))) World.Violated("I3", $"{op.Id} was acknowledged, but the journal does not have it.");
+            if (op is { State: SimOpState.Acked, Seq: 0, Attempts: 1, Command: not RoomCommand } && _commands.Contains((op.Room, op.Id))) World.Violated("I3", $"{op.Id} was answered without an effect, but took effect.");
+            if (op is { State: SimOpState.Acked, Seq: > 0, HasOwnRow: true } && !_commands.Contains((op.Room, op.Id))) World.Violated("I3", $"{op.Id} was acknowledged, but the journal does not have it.");
         }
         foreach (var late in Database.Timers.Where(t => t.Timer.DueUnixMs < cluster.Store.NowUnixMs - 8_000))
         {
@@ -418,13 +424,14 @@ internal sealed class SimCheckers(SimCluster cluster)
                 && (book.IsHeld || Math.Abs(book.NowUnixMs - cluster.Store.NowUnixMs) > StoreClock.StepMax.TotalMilliseconds)) continue;
             World.Violated("I9", $"Timer {late.Timer.Key} {late.Timer.No} of {late.Entity} was due {cluster.Store.NowUnixMs - late.Timer.DueUnixMs} ms ago and has not fired.");
         }
-        CheckOrder(all.Where(o => o is { State: SimOpState.Acked, Command: RoomCommand.Say }));
-        foreach (var said in all.Where(o => o is { State: SimOpState.Acked, Command: RoomCommand.Say }).GroupBy(o => (o.Id.Client, o.Room)))
+        CheckOrder(all.Where(o => o is { State: SimOpState.Acked, HasOwnRow: true }));
+        foreach (var said in all.Where(o => o is { State: SimOpState.Acked, HasOwnRow: true }).GroupBy(o => (o.Id.Client, o.Room)))
         {
             var seqs = said.OrderBy(o => o.Id.Sequence).Select(o => o.Seq).ToArray();
             for (var i = 1; i < seqs.Length; i++)
                 if (seqs[i] <= seqs[i - 1]) World.Violated("I6", $"{said.Key.Client} said {seqs[i]} in {said.Key.Room} after {seqs[i - 1]}.");
         }
+        _users?.AtEnd(all, RowsOf);
         foreach (var twins in Database.Shards.GroupBy(r => (r.Type, r.Key)).Where(g => g.Count() > 1))
             World.Violated("5.1", $"{twins.Key} has {twins.Count()} rows.");
         foreach (var life in cluster.Lives)
@@ -452,6 +459,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         var rows = RowsOf(entry.Row.Entity);
         if (entry.Row.EntitySeq != rows.Count + 1) World.Violated("I5", $"{entry.Row.Entity} has row {entry.Row.EntitySeq} after {rows.Count}.");
         rows.Add(entry.Row);
+        _users?.Committed(entry.Row);
         _storedAt[(entry.Row.Entity, entry.Row.EntitySeq)] = cluster.Store.NowUnixMs;
         if (entry.Row.Command is { } by && by.Client == DurableTimer.Client) CheckFiring(entry.Row, by);
         foreach (var (key, timer) in entry.Row.Timers)
@@ -462,7 +470,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (entry.Row.Command is { } id && !_commands.Add((entry.Row.Entity, id))) World.Violated("I4", $"{id} took effect twice in {entry.Row.Entity}.");
     }
 
-    private List<JournalRow> RowsOf(string room)
+    public List<JournalRow> RowsOf(string room)
     {
         if (!_rooms.TryGetValue(room, out var rows)) _rooms.Add(room, rows = []);
         return rows;

@@ -11,7 +11,7 @@ namespace ActorCluster.TestKit.Simulation;
 /// <summary>Nodes, network, store and clients of one run, and the faults that can be done to them.</summary>
 internal sealed class SimCluster
 {
-    private const string RoomType = "room";
+    private const string ChatType = "room";
     private const string KeepMajorityName = "keep-majority";
     private const string ElsewhereType = "elsewhere";
     private const string MixerType = "mixer";
@@ -25,7 +25,7 @@ internal sealed class SimCluster
 
     /// <summary>A cluster without faults whose clients never end, for tests that say themselves what happens to it.</summary>
     public SimCluster(ulong seed, SimulationOptions options)
-        : this(SimulationPlan.Draw(seed, options) with { Strategy = KeepMajorityName, Buggify = false, Timers = options.Timers ?? false, Truncates = options.Truncates ?? false }, client => PlannedOperation.Draw(seed, client, options.Rooms))
+        : this(SimulationPlan.Draw(seed, options) with { Strategy = options.Resolver?.Name ?? KeepMajorityName, Buggify = false, Timers = options.Timers ?? false, Truncates = options.Truncates ?? false }, client => PlannedOperation.Draw(seed, client, options.Rooms, options.Entity is not null))
     {
     }
 
@@ -34,10 +34,12 @@ internal sealed class SimCluster
     {
     }
 
-    private SimCluster(SimulationPlan plan, Func<int, IEnumerable<PlannedOperation>> operationsOf)
+    public SimCluster(SimulationPlan plan, Func<int, IEnumerable<PlannedOperation>> operationsOf)
     {
         Plan = plan;
-        Resolver = ResolverChoice.Make(new DowningOptions { Strategy = plan.Strategy, QuorumSize = (plan.Places / 2) + 1, Referee = "n0" });
+        if (plan.EntityType is { } type && plan.Entity?.Type != type) throw new ArgumentException($"The plan is of the entity type '{type}'; give it: plan with {{ Entity = ... }}.", nameof(plan));
+        if (plan.Resolver is null && !ResolverChoice.Knows(plan.Strategy)) throw new ArgumentException($"The plan is of the policy '{plan.Strategy}', which is none of the project's own; give it: plan with {{ Resolver = ... }}.", nameof(plan));
+        Resolver = plan.Resolver ?? ResolverChoice.Make(new DowningOptions { Strategy = plan.Strategy, QuorumSize = (plan.Places / 2) + 1, Referee = "n0" });
         Coverage = new SimCoverage(this);
         Nodes = [.. Enumerable.Range(0, plan.Places).Select(i => new SimNode(this, i))];
         Network = new SimNetwork(World, plan.Seed, Nodes);
@@ -63,6 +65,15 @@ internal sealed class SimCluster
     public SimWorld World { get; } = new();
 
     public SimulationPlan Plan { get; }
+
+    /// <summary>Type of the entities that clients use.</summary>
+    public string RoomType => Plan.EntityType ?? ChatType;
+
+    /// <summary>A fresh entity of that type.</summary>
+    public ISimCore NewCore() => Plan.Entity is { } entity ? entity.Make() : new SimChatRoom();
+
+    /// <summary>A message as another node gets it.</summary>
+    public object Sent(object message) => Plan.Entity is { } entity ? SimUserEntity.Sent(entity.Messages, message) : message;
 
     /// <summary>What every node decides by.</summary>
     public SplitBrainResolver Resolver { get; init; }
@@ -111,7 +122,18 @@ internal sealed class SimCluster
     public SortedSet<string> EndedCalls { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Store keys of the rooms in use.</summary>
-    public string[] Rooms { get; }
+    public List<string> Rooms { get; }
+
+    /// <summary>Commands that were sent by hand.</summary>
+    public List<SimOp> ByHand { get; } = [];
+
+    /// <summary>The key of an entity that clients can use; from here on it is one of <see cref="Rooms"/>.</summary>
+    public string Use(string id)
+    {
+        var key = new EntityId(RoomType, id).StoreKey;
+        if (!Rooms.Contains(key)) Rooms.Add(key);
+        return key;
+    }
 
     /// <summary>Writers that learned from a write that they are out.</summary>
     public long FencedWrites { get; set; }

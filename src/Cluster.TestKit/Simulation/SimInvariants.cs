@@ -30,13 +30,16 @@ internal static class SimInvariants
         ["2.4"] = "A sick member is given no shard that a well one hosts, has those of which it is the only host, and is relieved only while fewer than half are sick.",
         ["2.5"] = "A death certificate is of the dead.",
         ["2.6"] = "15 s after the last fault began nobody takes a member that no link reaches for connected.",
+        ["3.3"] = "Of two sides of a division one at most may claim at once; asked of a policy that is not the project's own.",
         ["3.4"] = "Whoever claims as the larger side, 4 s and more after the last fault began, is on it.",
         ["3.6"] = "Who is down and has reached a member that knows it for 12 s without a fault has stopped, also without the store.",
         ["4.4"] = "Who leaves the frozen state has read its own rows.",
         ["5.1"] = "An individually placed entity has one row, which everybody finds, and none of them is served after its end.",
         ["5.3"] = "A release that was sent is final.",
         ["7.6"] = "A snapshot holds committed state only; what is truncated is not young, and the older snapshot holds it.",
+        ["Checker"] = "What a user's own checker asks of a history of the user's entity.",
         ["Exit"] = "No node stops but for having left or been evicted; no core throws.",
+        ["Replay"] = "What a user's entity recorded and replied, a fresh one that has read its journal records and replies.",
         ["Trace"] = "Equal seed and build give the equal trace; judged by the campaign, one run in a hundred.",
     }.ToImmutableSortedDictionary(StringComparer.Ordinal);
 }

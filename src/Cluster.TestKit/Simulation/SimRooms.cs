@@ -178,8 +178,8 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
 
     private void Handle(Served served, ShardNo shard, RoomRequest request)
     {
-        cluster.Coverage.Hit($"4.4 {life.Mode}", request.Command is null ? "read" : "command");
-        if (life.Mode is NodeMode.Frozen && request.Command is null && life.AssentedUntil is not null && served.Rooms.TryGetValue(request.Room, out var room) && room.IsLoaded)
+        cluster.Coverage.Hit($"4.4 {life.Mode}", request.CommandId is null ? "read" : "command");
+        if (life.Mode is NodeMode.Frozen && request.CommandId is null && life.AssentedUntil is not null && served.Rooms.TryGetValue(request.Room, out var room) && room.IsLoaded)
         {
             cluster.Coverage.Hit("4.4 by assent", "read");
             room.Handle(request);

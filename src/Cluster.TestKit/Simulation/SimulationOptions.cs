@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using ActorCluster.Downing;
 using ActorCluster.Placement;
 
 namespace ActorCluster.TestKit.Simulation;
@@ -68,6 +69,12 @@ public sealed record SimulationOptions
 
     /// <summary>Split-brain strategy by its name in configuration; null lets the seed choose, keep-majority in four of five runs.</summary>
     public string? Strategy { get; init; }
+
+    /// <summary>A policy of the user's, by which all nodes decide; null: by <see cref="Strategy"/>. It must have no state: equal voters get equal answers.</summary>
+    public SplitBrainResolver? Resolver { get; init; }
+
+    /// <summary>A journaled entity of the user's, which the clients use instead of the chat room; null: the chat room. Runs with it have no <see cref="Timers"/>.</summary>
+    public SimulatedEntity? Entity { get; init; }
 
     /// <summary>Late ticks, lost hints, short times; null lets the seed choose, on in a quarter of the runs.</summary>
     public bool? Buggify { get; init; }
