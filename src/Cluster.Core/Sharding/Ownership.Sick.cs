@@ -33,7 +33,7 @@ internal sealed partial class Ownership
         var sick = membership.Sick;
         if (!sick.SetEquals(_sick)) _sickSince = now;
         _sick = sick;
-        _sickAreFew = SickRules.AreFew(membership.Snapshot!.Members, _sick);
+        _sickAreFew = SickRules.AreFew(membership.Snapshot!.Members, membership.PerhapsSick);
     }
 
     /// <summary>The members as placement is to see them: all of them as they are where too many are sick.</summary>
@@ -57,7 +57,7 @@ internal sealed partial class Ownership
         }
         if (!_sickAreFew)
         {
-            Say($"{string.Join(", ", _sick)} are sick, too many to be relieved: nothing is moved", effects);
+            Say($"{string.Join(", ", _sick)} are sick, too many to be relieved with those that are not heard: nothing is moved", effects);
             return true;
         }
         if (now - _sickSince < RelieveAfter) return true;
