@@ -16,7 +16,7 @@ internal static class PostgresRights
         ("member", "SELECT INSERT UPDATE DELETE"),
         ("view_log", "SELECT INSERT DELETE"),
         ("shard", "SELECT INSERT UPDATE DELETE"),
-        ("shard_log", "SELECT INSERT DELETE"),
+        ("shard_log", "SELECT INSERT UPDATE DELETE"),
         ("journal", "SELECT INSERT DELETE"),
         ("snapshot", "SELECT INSERT UPDATE DELETE"),
         ("timer", "SELECT INSERT UPDATE DELETE"),
