@@ -65,13 +65,13 @@ public static class ClusterEndpoints
         return context.Response.WriteAsync(reason + "\n");
     }
 
-    /// <summary>Maps <c>/health/live</c> (200 while the process answers) and <c>/health/ready</c> (200 while clients may be sent here, else 503 with the reason).</summary>
+    /// <summary>Maps <c>/health/live</c> (200 while the process answers) and <c>/health/ready</c> (200 while clients may be sent here, and whether the node is sick; else 503 with the reason).</summary>
     public static void MapClusterHealth(this IEndpointRouteBuilder endpoints)
     {
         var node = endpoints.ServiceProvider.GetRequiredService<ClusterNode>();
         endpoints.MapGet("/health/live", () => Results.Json(new HealthReport(200, "live"), StatusJson.Default.HealthReport));
         endpoints.MapGet("/health/ready", () => node.IsReady
-            ? Results.Json(new HealthReport(200, "ready"), StatusJson.Default.HealthReport)
+            ? Results.Json(new HealthReport(200, node.ReadyReason), StatusJson.Default.HealthReport)
             : Results.Json(new HealthReport(503, node.WhyNotReady), StatusJson.Default.HealthReport, statusCode: 503));
     }
 

@@ -7,6 +7,7 @@ return await new CommandLine(
     new CheckVerb(),
     new ExplainVerb(),
     new MoveVerb(),
+    new ReappendVerb(),
     new RecoverVerb(),
     new ReplayVerb(),
     new SettingsVerb(),

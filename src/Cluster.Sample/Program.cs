@@ -93,16 +93,26 @@ internal static class SampleSecret
     public static string In(string data, string? configured)
     {
         if (!string.IsNullOrEmpty(configured)) return configured;
+        if (string.IsNullOrWhiteSpace(data)) return Guid.NewGuid().ToString("n"); // Never used: a node without a data folder is refused, with a line for that alone.
         var path = Path.Combine(data, "secret");
-        try
+        for (var said = false; ; Thread.Sleep(500))
         {
-            Directory.CreateDirectory(data);
-            if (!File.Exists(path)) Make(path);
-            return File.ReadAllText(path);
-        }
-        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
-        {
-            throw new ClusterStartException(ExitCodes.Refused, $"Cluster:Data is '{data}', but {path} cannot be written or read: {cause.Message} Give this process write access to the folder, or name another one.");
+            try
+            {
+                Directory.CreateDirectory(data);
+                if (!File.Exists(path)) Make(path);
+                return File.ReadAllText(path);
+            }
+            catch (IOException full) when (DiskRoom.IsMissing(full))
+            {
+                // As the node waits for room, later on.
+                if (!said) Console.Error.WriteLine($"The start waits: {path} cannot be written, the disk is full. Free some space.");
+                said = true;
+            }
+            catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+            {
+                throw new ClusterStartException(ExitCodes.Refused, $"Cluster:Data is '{data}', but {path} cannot be written or read: {cause.Message} Give this process write access to the folder, or name another one.");
+            }
         }
     }
 
@@ -112,8 +122,16 @@ internal static class SampleSecret
         var own = $"{path}.{Environment.ProcessId}";
         var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        using (var file = new StreamWriter(own, options))
+        try
+        {
+            using var file = new StreamWriter(own, options);
             file.Write(Convert.ToHexStringLower(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32)));
+        }
+        catch (IOException)
+        {
+            File.Delete(own);
+            throw;
+        }
         try { File.Move(own, path, overwrite: false); }
         catch (IOException) when (File.Exists(path)) { File.Delete(own); } // The other one was first.
     }

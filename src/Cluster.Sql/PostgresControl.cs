@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using Npgsql;
@@ -15,6 +14,9 @@ internal static class PostgresControl
     /// <summary>Any type whose entities are placed individually; behind an equals sign. An array, so that the planner looks its members up by an index.</summary>
     public const string Placed = "ANY(ARRAY(SELECT type FROM shard_type WHERE shard_count=0))";
 
+    /// <summary>Any type whose rows heirs take from an owner that is down; behind an equals sign.</summary>
+    public const string Inherited = "ANY(ARRAY(SELECT type FROM shard_type WHERE shard_count=0 AND NOT exclusive))";
+
     /// <summary>Shards that one call acquires or revokes at most.</summary>
     public const int SliceRows = 8_192;
 
@@ -26,16 +28,22 @@ internal static class PostgresControl
 
     private const string ClusterColumns = "c.uuid, c.store_gen, c.view, c.hash_ver, c.cfg_digest, c.forgotten_inc, c.settings_ver";
 
-    /// <summary>Rows that member $1, which is up, may take; $2 are the stale leases that have not moved.</summary>
+    private const string Hosted = @"EXISTS (SELECT 1 FROM member WHERE inc=$1 AND (types IS NULL OR strpos(types, E'\n' || shard.type || E'\n') > 0))";
+
+    /// <summary>Rows of the member $3, which is down, that the member $1, which is up, inherits; $4 are the heirs.</summary>
+    private const string ToInherit = $"owner_inc=$3 AND ($4)[1 + shard_no % $5]=$1 AND type={Inherited} AND {Hosted}";
+
+    /// <summary>Rows that member $1, which is up, may take; $3 are the stale leases that have not moved.</summary>
     private const string Takable =
-        """
-        target_inc=$1 AND state='free'
-            AND EXISTS (SELECT 1 FROM member WHERE inc=$1 AND (types IS NULL OR strpos(types, E'\n' || shard.type || E'\n') > 0))
-            AND (prev_inc IS NULL OR prev_inc=ANY($2) OR EXISTS (SELECT 1 FROM shard_type t WHERE t.type=shard.type AND NOT t.exclusive)
-                OR EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.dead_proof))
+        $"""
+        target_inc=$1 AND state='free' AND {Hosted}
+            AND (prev_inc IS NULL OR prev_inc=ANY($3) OR EXISTS (SELECT 1 FROM shard_type t WHERE t.type=shard.type AND NOT t.exclusive)
+                OR EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.dead_proof)
+                OR (EXISTS (SELECT 1 FROM member WHERE inc=$1 AND strpos(types, E'\n' || shard.type || E'+crash\n') > 0)
+                    AND EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.status='down' AND m.down_reason='crashed')))
         """;
 
-    private const string ShardColumns = "shard_no, type, key, epoch, owner_inc, target_inc, prev_inc, state, next_seq";
+    public const string ShardColumns = "shard_no, type, key, epoch, owner_inc, target_inc, prev_inc, state, next_seq";
 
     public static ClusterRow ReadClusterRow(PostgresSession db) =>
         (db.Read(ReadClusterRow, $"SELECT {ClusterColumns} FROM cluster c WHERE c.id=1")) is [var row]
@@ -117,21 +125,35 @@ internal static class PostgresControl
         if (!members.Exists(m => m.Lease.Inc == inc && m.IsUp))
             return StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.Fenced, $"{inc} is not up.");
         var unmoved = members.Select(m => m.Lease).Intersect(stale).Select(s => s.Inc.Value).ToArray();
-        // One statement, since there may be very many. Locked in the order of numbers, as every transaction does, so that none waits in a ring.
-        var acquired = db.Read(
-            r => new AcquiredShard(new ShardNo(r.GetInt64(0)), r.GetString(1), r.GetString(2), new Epoch(r.GetInt64(3)), r.GetInt64(4)),
-            $"""
-            WITH free AS MATERIALIZED (SELECT shard_no FROM shard WHERE {Takable} ORDER BY shard_no LIMIT $3 FOR UPDATE),
-            taken AS (
-                UPDATE shard s SET epoch=s.epoch+1, owner_inc=$1, prev_inc=NULL, state='owned' FROM free WHERE s.shard_no=free.shard_no
-                RETURNING s.shard_no, s.type, s.key, s.epoch, s.next_seq),
-            logged AS (
-                INSERT INTO shard_log(shard_no, epoch, owner_inc, view, first_seq)
-                SELECT t.shard_no, t.epoch, $1, c.view, t.next_seq FROM taken t, cluster c WHERE c.id=1)
-            SELECT shard_no, type, key, epoch, next_seq FROM taken ORDER BY shard_no
-            """, inc.Value, unmoved, SliceRows);
+        var acquired = Take(db, Takable, inc, unmoved);
+        if (acquired.Count > 0) return StoreResult.Ok(acquired.ToImmutableArray()); // Only one of the two ways in a transaction, so that the order of locks is that of numbers.
+        foreach (var (down, heirs) in OrphanedBy(db))
+        {
+            if (heirs is null || !heirs.Contains(inc.Value)) continue;
+            acquired = Take(db, ToInherit, inc, down, heirs, heirs.Length);
+            if (acquired.Count > 0) break;
+        }
         return StoreResult.Ok(acquired.ToImmutableArray());
     }
+
+    /// <summary>Members that are down and have rows, with the heirs that their evictions named; a member's heirs never change.</summary>
+    private static List<(long Inc, long[]? Heirs)> OrphanedBy(PostgresSession db) => db.Read(
+        r => (r.GetInt64(0), r.IsDBNull(1) ? null : HeirsText.Parse(r.GetString(1))),
+        "SELECT inc, heirs FROM member m WHERE status='down' AND EXISTS (SELECT 1 FROM shard WHERE owner_inc=m.inc) ORDER BY inc");
+
+    /// <summary>One statement, since there may be very many. Locked in the order of numbers, as every transaction does, so that none waits in a ring.</summary>
+    private static List<AcquiredShard> Take(PostgresSession db, string where, Incarnation inc, params object[] values) => db.Read(
+        r => new AcquiredShard(new ShardNo(r.GetInt64(0)), r.GetString(1), r.GetString(2), new Epoch(r.GetInt64(3)), r.GetInt64(4)),
+        $"""
+        WITH free AS MATERIALIZED (SELECT shard_no FROM shard WHERE {where} ORDER BY shard_no LIMIT $2 FOR UPDATE),
+        taken AS (
+            UPDATE shard s SET epoch=s.epoch+1, owner_inc=$1, target_inc=$1, prev_inc=NULL, state='owned' FROM free WHERE s.shard_no=free.shard_no
+            RETURNING s.shard_no, s.type, s.key, s.epoch, s.next_seq),
+        logged AS (
+            INSERT INTO shard_log(shard_no, epoch, owner_inc, view, first_seq)
+            SELECT t.shard_no, t.epoch, $1, c.view, t.next_seq FROM taken t, cluster c WHERE c.id=1)
+        SELECT shard_no, type, key, epoch, next_seq FROM taken ORDER BY shard_no
+        """, [inc.Value, SliceRows, .. values]);
 
     public static StoreResult<ImmutableArray<ShardRow>> ReadShards(PostgresSession db) =>
         StoreResult.Ok((db.Read(ReadShard, $"SELECT {ShardColumns} FROM shard ORDER BY shard_no")).ToImmutableArray());
@@ -213,13 +235,18 @@ internal static class PostgresControl
         return StoreResult.Ok(changed.Value.Length);
     }
 
-    public static StoreResult<int> RevokeOfDown(PostgresSession db, IReadOnlyCollection<Incarnation> heirs)
+    public static StoreResult<int> RevokeOfDown(PostgresSession db, IReadOnlyCollection<Incarnation> heirs, IReadOnlyCollection<Incarnation> trusted)
     {
-        const string Down = "(SELECT inc FROM member m WHERE status='down' AND EXISTS (SELECT 1 FROM shard s WHERE s.{0}=m.inc AND {1}) ORDER BY inc LIMIT 1)";
-        var owned = Revoke(db, $"owner_inc={string.Format(CultureInfo.InvariantCulture, Down, "owner_inc", "true")}", $"LIMIT {SliceRows} FOR UPDATE", heirs);
-        if (owned > 0 || heirs.Count == 0) return StoreResult.Ok(owned);
+        foreach (var (down, named) in OrphanedBy(db))
+        {
+            var isLeftToHeirs = named?.All(h => trusted.Contains(new Incarnation(h))) == true;
+            var owned = Revoke(db, isLeftToHeirs ? $"owner_inc=$3 AND NOT type={Inherited}" : "owner_inc=$3", $"LIMIT {SliceRows} FOR UPDATE", heirs, down);
+            if (owned > 0) return StoreResult.Ok(owned);
+        }
+        if (heirs.Count == 0) return StoreResult.Ok(0);
         var aimed = $"state='free' AND type={Placed}";
-        return StoreResult.Ok(Revoke(db, $"target_inc={string.Format(CultureInfo.InvariantCulture, Down, "target_inc", aimed)} AND {aimed}", $"LIMIT {SliceRows} FOR UPDATE", heirs));
+        var target = $"(SELECT inc FROM member m WHERE status='down' AND EXISTS (SELECT 1 FROM shard s WHERE s.target_inc=m.inc AND {aimed}) ORDER BY inc LIMIT 1)";
+        return StoreResult.Ok(Revoke(db, $"target_inc={target} AND {aimed}", $"LIMIT {SliceRows} FOR UPDATE", heirs));
     }
 
     /// <summary>Revokes by what the rows say once locked, never by a list read before: an acquire that committed meanwhile would keep its rows. Rows of placed types go to the heirs.</summary>
@@ -267,7 +294,7 @@ internal static class PostgresControl
     private static ClusterRow ReadClusterRow(NpgsqlDataReader read) =>
         new(read.GetGuid(0), read.GetInt64(1), read.GetInt64(2), (int)read.GetInt64(3), read.GetString(4), new Incarnation(read.GetInt64(5)), read.GetInt64(6));
 
-    private static ShardRow ReadShard(NpgsqlDataReader read) => new(
+    public static ShardRow ReadShard(NpgsqlDataReader read) => new(
         new ShardNo(read.GetInt64(0)), read.GetString(1), read.GetString(2), new Epoch(read.GetInt64(3)),
         ReadIncarnation(read, 4), ReadIncarnation(read, 5), ReadIncarnation(read, 6), ShardStateText.Parse(read.GetString(7), read.GetInt64(0)), read.GetInt64(8));
 

@@ -16,12 +16,12 @@ internal static class PostgresFailure
     /// <summary>The statement was refused and undone, and the connection is as good as before.</summary>
     public static bool LeavesSessionSound(Exception e) =>
         e is PostgresException refused && !EndsSession(refused) &&
-        (refused.SqlState is PostgresErrorCodes.QueryCanceled || refused.SqlState[..2] is "23" or "40" or "53" or "55");
+        (refused.SqlState is PostgresErrorCodes.QueryCanceled or PostgresErrorCodes.InsufficientPrivilege || refused.SqlState[..2] is "23" or "40" or "53" or "55");
 
     public static string Words(Exception e) => e switch
     {
         PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction } => "The server is a read-only replica, or set read-only (25006). Point the connection string at the primary, or name all hosts.",
-        PostgresException { SqlState: PostgresErrorCodes.TooManyConnections } p => $"{p.MessageText} ({p.SqlState}). Raise max_connections or the limit of the role or database: a node holds up to 6, and up to 24 while commits hang.",
+        PostgresException { SqlState: PostgresErrorCodes.TooManyConnections } p => $"{p.MessageText} ({p.SqlState}). Raise max_connections or the limit of the role or database: a node holds up to {PostgresStore.ConnectionsMax}, and up to {PostgresStore.ConnectionsMax * PostgresLane.LeftMax} while commits hang.",
         PostgresException { SqlState: PostgresErrorCodes.DiskFull } p => $"{p.MessageText} ({p.SqlState}). Free space on the server's disk.",
         PostgresException p => $"{p.MessageText} ({p.SqlState}).",
         { InnerException: { } inner } => $"{e.Message} {inner.Message}",
@@ -29,7 +29,7 @@ internal static class PostgresFailure
     };
 
     /// <summary>A failure that no retry mends, in words that name the mend; null when it may pass.</summary>
-    public static StoreUnusableException? Unusable(Exception e, NpgsqlConnectionStringBuilder text, string schema) => e is not PostgresException p ? null : p.SqlState switch
+    public static StoreUnusableException? Unusable(Exception e, NpgsqlConnectionStringBuilder text, string schema) => e is not PostgresException p ? WithoutPassword(e, text) : p.SqlState switch
     {
         PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification =>
             new($"PostgreSQL refuses the user '{text.Username}': {p.MessageText}. Mend Username and Password of the connection string, or the server's pg_hba.conf.", e),
@@ -39,4 +39,10 @@ internal static class PostgresFailure
             new($"{p.MessageText}. Run as an administrator: GRANT CREATE ON DATABASE \"{text.Database ?? text.Username}\" TO \"{text.Username}\"; or, when the schema exists: GRANT ALL ON SCHEMA \"{schema}\" TO \"{text.Username}\"; GRANT ALL ON ALL TABLES IN SCHEMA \"{schema}\" TO \"{text.Username}\";", e),
         _ => null,
     };
+
+    /// <summary>Npgsql's own finding, before the server is asked; of several hosts, one that demands a password is enough.</summary>
+    private static StoreUnusableException? WithoutPassword(Exception e, NpgsqlConnectionStringBuilder text) =>
+        (e.InnerException is AggregateException hosts ? hosts.InnerExceptions : [e]).Any(h => h is NpgsqlException && h.Message.StartsWith("No password has been provided", StringComparison.Ordinal))
+            ? new($"PostgreSQL demands a password of the user '{text.Username}' and none is given. Add Password=... to the connection string, a line for it to the file that Passfile= names, or change the server's pg_hba.conf.", e)
+            : null;
 }

@@ -216,7 +216,7 @@ internal static class PostgresJournal
             [shards, epochs, owners, expected, counts, ids, places, seqs, entities, entitySeqs, clients, clientSeqs, kinds, payloads, results, times, .. timers]);
     }
 
-    private static byte[]? Bytes(CommandId? command)
+    public static byte[]? Bytes(CommandId? command)
     {
         if (command is not { } known) return null;
         var bytes = new byte[16];
@@ -230,7 +230,7 @@ internal static class PostgresJournal
 
     private static bool HasTwins(ShardBatch batch) => batch.Rows.DistinctBy(r => (r.Entity, r.EntitySeq)).Count() != batch.Rows.Length;
 
-    private static JournalRow ReadRow(NpgsqlDataReader read, string entity) => new(
+    public static JournalRow ReadRow(NpgsqlDataReader read, string entity) => new(
         entity, read.GetInt64(0), read.IsDBNull(1) ? null : new CommandId(new ClientId(BinaryPrimitives.ReadUInt128BigEndian(read.GetFieldValue<byte[]>(1))), read.GetInt64(2)),
         read.GetString(3), read.GetFieldValue<byte[]>(4), read.IsDBNull(5) ? null : (ReadOnlyMemory<byte>?)read.GetFieldValue<byte[]>(5), read.GetInt64(6));
 

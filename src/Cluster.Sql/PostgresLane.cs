@@ -11,15 +11,19 @@ namespace ActorCluster.Sql;
 /// <remarks>A thread, because a call is many round trips, and each would wait for the pool when turns of entities keep all of it.</remarks>
 internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout, PostgresLane.Server server) : IAsyncDisposable
 {
+    /// <summary>Connections that it may have at most, when the server has not come back from calls on all of them.</summary>
+    public const int LeftMax = 4;
+
     private const int WaitingMax = 4_096;
-    private const int LeftMax = 4;
     private const string Busy = "The connection was busy with other calls for the whole call time-out.";
     private const string Silent = "The server did not answer within the call time-out.";
 
     private readonly SemaphoreSlim _turn = new(1);
+    private readonly TimeSpan _openingMax = PatienceOf(source) + callTimeout;
     private PostgresWorker? _worker; // This and what follows, down to the failure's words, only of whoever has the turn.
     private PostgresSession? _session;
     private Task<PostgresSession>? _opening;
+    private long _openingSince;
     private int _failures;
     private long _failedAt;
     private long _retryAt;
@@ -104,10 +108,14 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
             if (Environment.TickCount64 < _retryAt && !server.WasReachedSince(_failedAt)) return _lastFailure;
             var opened = new TaskCompletionSource<PostgresSession>(TaskCreationOptions.RunContinuationsAsynchronously);
             (_worker ??= new PostgresWorker()).Run(() => Open(opened));
-            _opening = opened.Task;
+            (_opening, _openingSince) = (opened.Task, Environment.TickCount64);
         }
         await ((Task)_opening).WaitAsync(left).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (!_opening.IsCompleted) return Silent;
+        if (!_opening.IsCompleted)
+        {
+            if (Environment.TickCount64 - _openingSince > _openingMax.TotalMilliseconds) LeaveOpening(_opening);
+            return Silent;
+        }
         var opening = _opening;
         _opening = null;
         try
@@ -125,6 +133,29 @@ internal sealed class PostgresLane(NpgsqlDataSource source, TimeSpan callTimeout
             _retryAt = _failedAt + Random.Shared.Next(50, 50 << Math.Min(++_failures, 3));
             return _lastFailure = PostgresFailure.Words(e);
         }
+    }
+
+    /// <summary>The driver has its own limit for each host, and did not keep it: its thread is left to end by itself, and the next call begins anew.</summary>
+    private void LeaveOpening(Task<PostgresSession> opening)
+    {
+        Interlocked.Increment(ref _left);
+        _worker!.End();
+        (_worker, _opening) = (null, null);
+        _ = opening.ContinueWith(
+            ended =>
+            {
+                if (ended.IsCompletedSuccessfully) ended.Result.Close();
+                else _ = ended.Exception; // Nobody waits for it any more.
+                Interlocked.Decrement(ref _left);
+            },
+            CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+    }
+
+    // For each host its time.
+    private static TimeSpan PatienceOf(NpgsqlDataSource source)
+    {
+        var text = new NpgsqlConnectionStringBuilder(source.ConnectionString);
+        return TimeSpan.FromSeconds(text.Timeout * (text.Host?.Split(',').Length ?? 1));
     }
 
     private void Open(TaskCompletionSource<PostgresSession> opened)

@@ -10,7 +10,7 @@ internal static class PostgresSchema
     private const int LockClass = 0x41434C53; // "ACLS": our advisory locks among others'.
 
     /// <summary>The i-th text brings a schema of version i to version i + 1; a new one goes through all of them.</summary>
-    private static readonly string[] Steps =
+    internal static readonly string[] Steps =
     [
         """
         CREATE TABLE schema_version(version BIGINT NOT NULL);
@@ -73,20 +73,27 @@ internal static class PostgresSchema
         DROP INDEX shard_target; CREATE INDEX shard_target ON shard(target_inc, shard_no) WHERE state='free';
         DROP INDEX shard_unsettled; CREATE INDEX shard_unsettled ON shard(type, shard_no) WHERE state IN ('free', 'handoff');
         """,
+        // A member that is down: who takes what of its placed entities, as a JSON array of incarnations.
+        "ALTER TABLE member ADD COLUMN heirs TEXT;",
     ];
 
     /// <summary>The version that this build writes.</summary>
     public static int Version => Steps.Length;
 
     /// <summary>Brings the schema to this build's version and returns the cluster row, which it writes where there is none. In one transaction of the caller.</summary>
-    /// <exception cref="StoreUnusableException">A newer version, somebody else's schema, or a database that cannot hold our texts.</exception>
+    /// <exception cref="StoreUnusableException">A newer version, somebody else's schema, a database that cannot hold our texts, or rights that the user lacks.</exception>
     public static StoreResult<ClusterRow> Prepare(PostgresSession db, PostgresStoreOptions options, StoreSeed seed)
     {
+        PostgresRights.Require(db, options.Schema);
         if (Begin(db, options.Schema) is { } refusal) return StoreResult.Not<ClusterRow>(StoreVerdict.NotSent, refusal);
+        PostgresRights.Require(db, options.Schema); // Again behind the lock: another node may have made the tables meanwhile.
         Create(db, options.Schema);
         // Looked up first: even IF NOT EXISTS asks for the right to create and locks the table.
         if (options.ClientIndex && !Exists(db, options.Schema, "journal_client"))
+        {
+            PostgresRights.RequireOwner(db, options.Schema, "The index that refuses a second row of one command");
             db.Run("CREATE UNIQUE INDEX journal_client ON journal(entity, client_id, client_seq) WHERE client_id IS NOT NULL");
+        }
         db.Run("INSERT INTO cluster(id, uuid, store_gen, view, hash_ver, cfg_digest, next_inc, next_shard) VALUES(1, $1, 1, 0, $2, $3, 1, 1) ON CONFLICT DO NOTHING", Guid.NewGuid(), StableHash.Version, seed.ConfigDigest);
         return StoreResult.Ok(PostgresSettings.Seed(db, seed));
     }
@@ -126,6 +133,7 @@ internal static class PostgresSchema
         if (version > Version)
             throw new StoreUnusableException($"The schema {schema} has version {version}; this build knows up to {Version}. Start the newer release, or restore a backup made by this one.");
         if (version == Version) return;
+        if (isOurs) PostgresRights.RequireOwner(db, schema, string.Create(CultureInfo.InvariantCulture, $"To bring version {version} to {Version}"));
         // A number and not an expression, so that no row is written anew.
         var now = (db.Scalar<long>($"SELECT {PostgresControl.NowMs}") ?? 0).ToString(CultureInfo.InvariantCulture);
         foreach (var step in Steps[version..]) db.Run(step.Replace("{now}", now, StringComparison.Ordinal));

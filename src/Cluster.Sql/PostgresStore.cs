@@ -15,6 +15,9 @@ namespace ActorCluster.Sql;
 /// </remarks>
 public sealed class PostgresStore : IClusterStore, IStoreRecovery
 {
+    /// <summary>One for each lane, while the server answers.</summary>
+    internal const int ConnectionsMax = 8;
+
     private const int OwnedMax = 50_000;
 
     private static readonly TimeSpan PerRow = TimeSpan.FromMilliseconds(0.2);
@@ -98,6 +101,13 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     }
 
     /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(long generation, IReadOnlyList<LostRow> rows, bool apply)
+    {
+        RecoveryRules.Check(rows, apply);
+        return WriteManyAsync(rows.Count, db => PostgresReappend.Run(db, generation, rows, apply));
+    }
+
+    /// <inheritdoc />
     public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => ReadAsync(_polls, db => PostgresControl.FindView(db, opId));
 
     /// <inheritdoc />
@@ -165,7 +175,8 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
         WriteManyAsync(shards.Count, db => PostgresControl.ClearPrevious(db, previous, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs) => WriteManyAsync(PostgresControl.SliceRows, db => PostgresControl.RevokeOfDown(db, heirs), _sweeps);
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs, IReadOnlyCollection<Incarnation>? trusted = null) =>
+        WriteManyAsync(PostgresControl.SliceRows, db => PostgresControl.RevokeOfDown(db, heirs, trusted ?? []), _sweeps);
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>

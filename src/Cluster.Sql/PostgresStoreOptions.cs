@@ -12,7 +12,8 @@ public sealed partial record PostgresStoreOptions
 
     /// <summary>
     /// Npgsql's connection string, for example <c>Host=db1,db2;Username=chat;Password=...;Database=chat</c>. All nodes name the same
-    /// database. Pooling, time-outs and prepared statements are the store's business and are overwritten.
+    /// database. Pooling, time-outs and prepared statements are the store's business and are overwritten, and so is <c>Search Path</c>, by <see cref="Schema"/>;
+    /// <see cref="SqlClusterBuilder.WithPostgres"/> and the operator's command line take the schema from it first.
     /// </summary>
     public required string ConnectionString { get; init; }
 
@@ -28,6 +29,13 @@ public sealed partial record PostgresStoreOptions
     /// <summary>Keep an index that refuses a second row of one command id. A guard for checkers; an existing index stays when this is switched off.</summary>
     public bool ClientIndex { get; init; }
 
+    /// <summary>As a node and the operator's command line read a connection string, which must come to the same place: a schema that it names as <c>Search Path</c> wins over <paramref name="schema"/>.</summary>
+    internal static PostgresStoreOptions Of(string connectionString, string schema = DefaultSchema)
+    {
+        var options = new PostgresStoreOptions { ConnectionString = connectionString, Schema = schema };
+        return options.Fault() is null && new NpgsqlConnectionStringBuilder(connectionString).SearchPath is { Length: > 0 } named ? options with { Schema = named } : options;
+    }
+
     /// <summary>What is wrong with the options, in words that mend it; null when nothing is.</summary>
     internal string? Fault()
     {
@@ -41,6 +49,14 @@ public sealed partial record PostgresStoreOptions
         {
             return $"The connection string cannot be read: {e.Message.TrimEnd('.')}. Give {Form}";
         }
+        try
+        {
+            using var built = new NpgsqlDataSourceBuilder(Completed().ConnectionString).Build(); // What does not go with the store's own settings shows only here.
+        }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException or InvalidOperationException)
+        {
+            return $"The connection string cannot be used: {e.Message.TrimEnd('.')}. Pooling and time-outs are the store's; leave out what does not go with them. Give {Form}";
+        }
         return null;
     }
 
@@ -48,7 +64,11 @@ public sealed partial record PostgresStoreOptions
     /// <exception cref="ArgumentException">An option is out of its range, or the connection string cannot be read.</exception>
     internal NpgsqlConnectionStringBuilder Complete()
     {
-        if (Fault() is { } fault) throw new ArgumentException(fault);
+        return Fault() is { } fault ? throw new ArgumentException(fault) : Completed();
+    }
+
+    private NpgsqlConnectionStringBuilder Completed()
+    {
         var text = new NpgsqlConnectionStringBuilder(ConnectionString);
         var ms = (int)CallTimeout.TotalMilliseconds;
         text.Pooling = false; // Each lane holds one connection for as long as it is sound.

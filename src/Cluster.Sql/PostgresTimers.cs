@@ -37,6 +37,19 @@ internal static class PostgresTimers
         ];
     }
 
+    /// <summary>One change, in a statement of its own.</summary>
+    public static void Change(PostgresSession db, ShardNo shard, string entity, TimerChange change)
+    {
+        if (change.Timer is { } timer)
+            db.Run(
+                """
+                INSERT INTO timer(shard_no, entity, key, no, due_at, message, payload) VALUES($1, $2, $3, $4, $5, $6, $7)
+                ON CONFLICT (shard_no, entity, key) DO UPDATE SET no=excluded.no, due_at=excluded.due_at, message=excluded.message, payload=excluded.payload
+                """, shard.Value, entity, change.Key, timer.No, timer.DueUnixMs, timer.Message, timer.Payload.ToArray());
+        else
+            db.Run("DELETE FROM timer WHERE shard_no=$1 AND entity=$2 AND key=$3", shard.Value, entity, change.Key);
+    }
+
     public static StoreResult<TimerPage> Read(PostgresSession db, Incarnation owner, long dueBeforeUnixMs, TimerRow? after, int limit) => Page(db.Read(
         Row,
         $"""

@@ -32,6 +32,7 @@ internal static class PostgresViewChange
 
         if (change.Settings is { } settings && PostgresSettings.Change(db, settings) is { } kept) return Conflict(kept);
 
+        foreach (var inc in downed.Where(_ => !change.Heirs.IsEmpty)) db.Run("UPDATE member SET heirs=$2 WHERE inc=$1", inc.Value, HeirsText.Of(change.Heirs));
         foreach (var inc in downed) RevokeFromDown(db, inc, change);
         foreach (var seen in change.Releases) PostgresControl.Revoke(db, Its, "FOR UPDATE", change.Heirs, seen.Inc.Value);
         GiveTargets(db, change);
@@ -104,11 +105,12 @@ internal static class PostgresViewChange
             RevokeSlice("FOR UPDATE SKIP LOCKED");
         }
 
-        // Those that the plan gives targets first, then as many of the placed ones as fit.
+        // Those that the plan gives targets first, then as many of the placed ones as fit, but for those that heirs take by themselves: not even looked at, since there may be very many.
         void RevokeSlice(string locking)
         {
             var hashed = PostgresControl.Revoke(db, $"({Its}) AND type=ANY(ARRAY(SELECT type FROM shard_type WHERE shard_count>0))", $"LIMIT {rowsMax} {locking}", change.Heirs, inc.Value);
-            PostgresControl.Revoke(db, $"({Its}) AND type={PostgresControl.Placed}", $"LIMIT {Math.Max(0, PostgresControl.SliceRows - hashed)} {locking}", change.Heirs, inc.Value);
+            var its = change.Heirs.IsEmpty ? Its : db.Scalar<bool>("SELECT true FROM shard_type WHERE shard_count=0 AND exclusive LIMIT 1") is true ? $"({Its}) AND (owner_inc IS NULL OR NOT type={PostgresControl.Inherited})" : "target_inc=$3 AND state='free'";
+            PostgresControl.Revoke(db, $"({its}) AND type={PostgresControl.Placed}", $"LIMIT {Math.Max(0, PostgresControl.SliceRows - hashed)} {locking}", change.Heirs, inc.Value);
         }
     }
 

@@ -14,7 +14,12 @@ internal static class SqliteControl
     /// <summary>The types whose entities are placed individually.</summary>
     public const string Placed = "(SELECT type FROM shard_type WHERE shard_count=0)";
 
-    private const string ShardColumns = "shard_no, type, key, epoch, owner_inc, target_inc, prev_inc, state, next_seq";
+    /// <summary>Those of them whose rows heirs take from an owner that is down.</summary>
+    public const string Inherited = "(SELECT type FROM shard_type WHERE shard_count=0 AND exclusive=0)";
+
+    public const string ShardColumns = "shard_no, type, key, epoch, owner_inc, target_inc, prev_inc, state, next_seq";
+
+    private const string Hosted = "EXISTS (SELECT 1 FROM member WHERE inc=?1 AND (types IS NULL OR instr(types, char(10) || shard.type || char(10)) > 0))";
 
     public static ClusterRow ReadClusterRow(SqliteSession db)
     {
@@ -80,9 +85,21 @@ internal static class SqliteControl
         Take(
             """
             (prev_inc IS NULL OR EXISTS (SELECT 1 FROM shard_type t WHERE t.type=shard.type AND t.exclusive=0)
-                OR EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.dead_proof=1))
+                OR EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.dead_proof=1)
+                OR (EXISTS (SELECT 1 FROM member WHERE inc=?1 AND instr(types, char(10) || shard.type || '+crash' || char(10)) > 0)
+                    AND EXISTS (SELECT 1 FROM member m WHERE m.inc=shard.prev_inc AND m.status='down' AND m.down_reason='crashed')))
             """, null);
         foreach (var seen in stale.TakeWhile(_ => acquired.Count < SliceRows)) Take("prev_inc=?2 AND EXISTS (SELECT 1 FROM member m WHERE m.inc=?2 AND m.lease_seq=?3)", seen);
+        foreach (var (down, heirs) in acquired.Count > 0 ? [] : OrphanedBy(db))
+        {
+            if (acquired.Count > 0 || heirs is null || !heirs.Contains(inc.Value)) continue;
+            Collect(db.Get(
+                $"""
+                UPDATE shard SET epoch=epoch+1, owner_inc=?1, target_inc=?1, prev_inc=NULL, state='owned' WHERE shard_no IN (
+                    SELECT shard_no FROM shard WHERE owner_inc=?2 AND type IN {Inherited} AND {Hosted} AND json_extract(?3, '$[' || (shard_no % ?4) || ']')=?1 LIMIT {SliceRows})
+                RETURNING shard_no, type, key, epoch, next_seq
+                """).Bind(1, inc.Value).Bind(2, down).Bind(3, HeirsText.Of(heirs.Select(h => new Incarnation(h)))).Bind(4, heirs.Length));
+        }
         foreach (var shard in acquired)
         {
             db.Get("INSERT INTO shard_log(shard_no, epoch, owner_inc, view, first_seq) SELECT ?1, ?2, ?3, view, ?4 FROM cluster WHERE id=1")
@@ -95,15 +112,27 @@ internal static class SqliteControl
             var update = db.Get(
                 $"""
                 UPDATE shard SET epoch=epoch+1, owner_inc=?1, prev_inc=NULL, state='owned' WHERE shard_no IN (
-                    SELECT shard_no FROM shard WHERE target_inc=?1 AND state='free'
-                        AND EXISTS (SELECT 1 FROM member WHERE inc=?1 AND (types IS NULL OR instr(types, char(10) || shard.type || char(10)) > 0))
-                        AND {where} LIMIT ?4)
+                    SELECT shard_no FROM shard WHERE target_inc=?1 AND state='free' AND {Hosted} AND {where} LIMIT ?4)
                 RETURNING shard_no, type, key, epoch, next_seq
                 """).Bind(1, inc.Value).Bind(4, SliceRows - acquired.Count);
             if (previous is { } seen) update.Bind(2, seen.Inc.Value).Bind(3, seen.LeaseSeq);
+            Collect(update);
+        }
+
+        void Collect(SqliteStatement update)
+        {
             while (update.Step())
                 acquired.Add(new AcquiredShard(new ShardNo(update.GetLong(0)), update.GetText(1), update.GetText(2), new Epoch(update.GetLong(3)), update.GetLong(4)));
         }
+    }
+
+    /// <summary>Members that are down and have rows, with the heirs that their evictions named.</summary>
+    private static List<(long Inc, long[]? Heirs)> OrphanedBy(SqliteSession db)
+    {
+        var members = new List<(long, long[]?)>();
+        var read = db.Get("SELECT inc, heirs FROM member m WHERE status='down' AND EXISTS (SELECT 1 FROM shard WHERE owner_inc=m.inc) ORDER BY inc");
+        while (read.Step()) members.Add((read.GetLong(0), read.IsNull(1) ? null : HeirsText.Parse(read.GetText(1))));
+        return members;
     }
 
     public static StoreResult<ImmutableArray<ShardRow>> ReadShards(SqliteSession db)
@@ -226,10 +255,15 @@ internal static class SqliteControl
         return StoreResult.Ok(changed.Value.Length);
     }
 
-    public static StoreResult<int> RevokeOfDown(SqliteSession db, IReadOnlyCollection<Incarnation> heirs)
+    public static StoreResult<int> RevokeOfDown(SqliteSession db, IReadOnlyCollection<Incarnation> heirs, IReadOnlyCollection<Incarnation> trusted)
     {
-        var owned = Revoke(db, "owner_inc IN (SELECT inc FROM member WHERE status='down')", default, SliceRows, heirs);
-        return StoreResult.Ok(owned > 0 || heirs.Count == 0 ? owned
+        foreach (var (down, named) in OrphanedBy(db))
+        {
+            var isLeftToHeirs = named?.All(h => trusted.Contains(new Incarnation(h))) == true;
+            var owned = Revoke(db, isLeftToHeirs ? $"owner_inc=?1 AND type NOT IN {Inherited}" : "owner_inc=?1", new Incarnation(down), SliceRows, heirs);
+            if (owned > 0) return StoreResult.Ok(owned);
+        }
+        return StoreResult.Ok(heirs.Count == 0 ? 0
             : Revoke(db, $"state='free' AND target_inc IN (SELECT inc FROM member WHERE status='down') AND type IN {Placed}", default, SliceRows, heirs));
     }
 
@@ -244,7 +278,7 @@ internal static class SqliteControl
         UPDATE shard SET prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, state='free',
             target_inc=CASE WHEN type IN {Placed} THEN json_extract(?2, '$[' || (shard_no % ?3) || ']') END
         WHERE shard_no IN (SELECT shard_no FROM shard WHERE {where} LIMIT ?4)
-        """).Bind(1, inc.Value).Bind(2, $"[{string.Join(',', heirs.Select(h => h.Value))}]").Bind(3, Math.Max(1, heirs.Count)).Bind(4, limit).Run();
+        """).Bind(1, inc.Value).Bind(2, HeirsText.Of(heirs)).Bind(3, Math.Max(1, heirs.Count)).Bind(4, limit).Run();
 
     public static StoreResult<ImmutableArray<ShardNo>> Retarget(SqliteSession db, IReadOnlyCollection<ShardRetarget> retargets) => Changed(
         retargets, r => r.Shard,
@@ -260,7 +294,7 @@ internal static class SqliteControl
         return StoreResult.Ok(changed.DrainToImmutable());
     }
 
-    private static ShardRow ReadShard(SqliteStatement read) => new(
+    public static ShardRow ReadShard(SqliteStatement read) => new(
         new ShardNo(read.GetLong(0)), read.GetText(1), read.GetText(2), new Epoch(read.GetLong(3)),
         ReadIncarnation(read, 4), ReadIncarnation(read, 5), ReadIncarnation(read, 6),
         ShardStateText.Parse(read.GetText(7), read.GetLong(0)),

@@ -46,14 +46,16 @@ internal static class SqliteJournal
             SELECT entity_seq, client_id, client_seq, kind, payload, result, at, has_result FROM journal
             WHERE entity=?1 AND entity_seq>=?2 ORDER BY entity_seq LIMIT ?3
             """).Bind(1, entity).Bind(2, fromSeq).Bind(3, limit);
-        while (read.Step())
-        {
-            CommandId? command = read.IsNull(1) ? null : new CommandId(new ClientId(read.GetUInt128(1)), read.GetLong(2));
-            var result = read.GetBlob(5);
-            var isKept = read.GetNullableLong(7) is { } kept ? kept != 0 : result.Length > 0; // Earlier releases did not tell an empty one from none.
-            rows.Add(new JournalRow(entity, read.GetLong(0), command, read.GetText(3), read.GetBlob(4), isKept ? (ReadOnlyMemory<byte>?)result : null, read.GetLong(6)));
-        }
+        while (read.Step()) rows.Add(ReadRow(read, entity));
         return StoreResult.Ok(rows.DrainToImmutable());
+    }
+
+    private static JournalRow ReadRow(SqliteStatement read, string entity)
+    {
+        CommandId? command = read.IsNull(1) ? null : new CommandId(new ClientId(read.GetUInt128(1)), read.GetLong(2));
+        var result = read.GetBlob(5);
+        var isKept = read.GetNullableLong(7) is { } kept ? kept != 0 : result.Length > 0; // Earlier releases did not tell an empty one from none.
+        return new JournalRow(entity, read.GetLong(0), command, read.GetText(3), read.GetBlob(4), isKept ? (ReadOnlyMemory<byte>?)result : null, read.GetLong(6));
     }
 
     public static StoreResult<ImmutableArray<EntityRecord>> Load(SqliteSession db, IReadOnlyList<string> entities, int limit)
@@ -141,7 +143,7 @@ internal static class SqliteJournal
             {
                 for (var i = 0; i < batch.Rows.Length; i++)
                 {
-                    Insert(db, batch, i, nowUnixMs);
+                    Insert(db, batch.Shard, batch.ExpectedSeq + i, batch.Epoch, batch.Owner, batch.BatchId, batch.Rows[i], nowUnixMs);
                     foreach (var change in batch.Rows[i].Timers) SqliteTimers.Change(db, batch.Shard, batch.Rows[i].Entity, change);
                 }
                 outcome = AppendOutcome.Committed;
@@ -156,15 +158,15 @@ internal static class SqliteJournal
         return outcome;
     }
 
-    private static void Insert(SqliteSession db, ShardBatch batch, int index, long nowUnixMs)
+    /// <summary>One row, without what it does to timers.</summary>
+    public static void Insert(SqliteSession db, ShardNo shard, long shardSeq, Epoch epoch, Incarnation owner, Guid batchId, JournalRow row, long nowUnixMs)
     {
-        var row = batch.Rows[index];
         var insert = db.Get(
             """
             INSERT INTO journal(shard_no, shard_seq, entity, entity_seq, epoch, owner_inc, batch_id, client_id, client_seq, kind, payload, result, at, has_result, stored_at)
             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
-            """).Bind(1, batch.Shard.Value).Bind(2, batch.ExpectedSeq + index).Bind(3, row.Entity).Bind(4, row.EntitySeq).Bind(5, batch.Epoch.Value)
-            .Bind(6, batch.Owner.Value).Bind(7, batch.BatchId).Bind(9, row.Command?.Sequence).Bind(10, row.Kind)
+            """).Bind(1, shard.Value).Bind(2, shardSeq).Bind(3, row.Entity).Bind(4, row.EntitySeq).Bind(5, epoch.Value)
+            .Bind(6, owner.Value).Bind(7, batchId).Bind(9, row.Command?.Sequence).Bind(10, row.Kind)
             .Bind(11, row.Payload.Span).Bind(12, row.Result.GetValueOrDefault().Span).Bind(13, row.AtUnixMs).Bind(14, row.Result is null ? 0 : 1).Bind(15, nowUnixMs);
         if (row.Command is { } command)
             insert.BindBigEndian(8, command.Client.Value);

@@ -67,6 +67,8 @@ internal static class SqliteSchema
         """,
         // By the store's clock, unlike at. Rows of earlier releases are at least as old as this step.
         "ALTER TABLE journal ADD COLUMN stored_at INTEGER NOT NULL DEFAULT {now};",
+        // A member that is down: who takes what of its placed entities, as a JSON array of incarnations.
+        "ALTER TABLE member ADD COLUMN heirs TEXT;",
     ];
 
     /// <summary>The version that this build writes.</summary>

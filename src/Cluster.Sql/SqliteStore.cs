@@ -15,6 +15,9 @@ namespace ActorCluster.Sql;
 /// </remarks>
 public sealed class SqliteStore : IClusterStore, IStoreRecovery
 {
+    /// <summary>An empty log and its index.</summary>
+    private const long RoomToOpen = 65_536;
+
     private readonly SqliteStoreOptions _options;
     private readonly string _path;
     private readonly SemaphoreSlim _opening = new(1);
@@ -90,6 +93,13 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
     }
 
     /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(long generation, IReadOnlyList<LostRow> rows, bool apply)
+    {
+        RecoveryRules.Check(rows, apply);
+        return apply ? WriteAsync(db => SqliteReappend.Run(db, generation, rows, true, NowUnixMs)) : ReadAsync(db => SqliteReappend.Run(db, generation, rows, false, 0), urgent: false);
+    }
+
+    /// <inheritdoc />
     public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => ReadAsync(db => SqliteControl.FindView(db, opId), urgent: true);
 
     /// <inheritdoc />
@@ -146,7 +156,7 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
         WriteAsync(db => SqliteControl.ClearPrevious(db, previous, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs) => WriteAsync(db => SqliteControl.RevokeOfDown(db, heirs));
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs, IReadOnlyCollection<Incarnation>? trusted = null) => WriteAsync(db => SqliteControl.RevokeOfDown(db, heirs, trusted ?? []));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>
@@ -266,6 +276,10 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
             LocalFileSystem.Require(folder);
             turnstile = new SqliteTurnstile(_path + ".turnstile");
         }
+        catch (IOException e) when (DiskRoom.IsMissing(e))
+        {
+            return Full();
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new StoreUnusableException($"The folder {folder} cannot be written: {e.Message} Give this user the right to write there, or name another file.", e);
@@ -309,6 +323,10 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
                 {
                     // Another program holds SQLite's lock.
                 }
+                catch (SqliteFailure e) when (IsFull(e))
+                {
+                    return Full();
+                }
                 catch (SqliteFailure e)
                 {
                     throw Unusable(e);
@@ -324,13 +342,18 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
         }
     }
 
+    /// <summary>Also what SQLite says of a log or an index of the log that it cannot make, which names no reason.</summary>
+    private bool IsFull(SqliteFailure e) => e.Code == raw.SQLITE_FULL
+        || (e.Code is raw.SQLITE_IOERR or raw.SQLITE_CANTOPEN && DiskRoom.IsLessThan(Path.GetDirectoryName(_path)!, RoomToOpen));
+
+    private StoreResult<ClusterRow> Full() => StoreResult.Not<ClusterRow>(StoreVerdict.NotSent, $"The disk of {_path} is full. Free some space.");
+
     private StoreUnusableException Unusable(SqliteFailure e) => new(e.Code switch
     {
         raw.SQLITE_NOTADB => $"{_path} is not an SQLite database. Move that file away, or name another one.",
         raw.SQLITE_CORRUPT => $"{_path} is damaged: {e.Message}. Restore a backup.",
         raw.SQLITE_READONLY => $"{_path} can only be read. Give this user the right to write the file and its folder.",
         raw.SQLITE_CANTOPEN => $"{_path} cannot be opened: {e.Message}. Give this user the right to write the file and its folder.",
-        raw.SQLITE_FULL => $"The disk of {_path} is full. Free some space.",
         _ => $"{_path} cannot be used: {e.Message}. Check the disk it is on.",
     }, e);
 

@@ -30,9 +30,11 @@ internal static class SqliteViewChange
 
         foreach (var inc in revoked)
         {
-            // Those that the plan gives targets, and as many of the placed ones as fit; the sweep goes on with the rest. A member that lives on loses all.
+            // Those that the plan gives targets, and as many of the placed ones as fit, but for those that heirs take by themselves; the sweep goes on with the rest. A member that lives on loses all.
             SqliteControl.Revoke(db, $"({Its}) AND type NOT IN {SqliteControl.Placed}", inc, -1, []);
-            SqliteControl.Revoke(db, $"({Its}) AND type IN {SqliteControl.Placed}", inc, SqliteControl.SliceRows, change.Heirs);
+            if (!change.Heirs.IsEmpty) db.Get("UPDATE member SET heirs=?2 WHERE inc=?1").Bind(1, inc.Value).Bind(2, HeirsText.Of(change.Heirs)).Run();
+            var left = change.Heirs.IsEmpty ? "" : $"AND (owner_inc IS NULL OR type NOT IN {SqliteControl.Inherited})";
+            SqliteControl.Revoke(db, $"({Its}) AND type IN {SqliteControl.Placed} {left}", inc, SqliteControl.SliceRows, change.Heirs);
         }
         foreach (var seen in change.Releases) SqliteControl.Revoke(db, Its, seen.Inc, -1, change.Heirs);
         foreach (var target in change.Targets) GiveTarget(db, target);

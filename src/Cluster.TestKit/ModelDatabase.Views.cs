@@ -38,6 +38,7 @@ public sealed partial class ModelDatabase
         foreach (var inc in members.Keys)
             if (!members[inc].IsLive) _downAt.TryAdd(inc, atUnixMs);
         _members = members;
+        foreach (var inc in revoked.Where(_ => !change.Heirs.IsEmpty)) _heirs[inc] = change.Heirs;
         foreach (var inc in revoked.Concat(change.Releases.Select(r => r.Inc))) Revoke(inc, change.Heirs);
         foreach (var (shard, target) in change.Targets) GiveTarget(shard, target);
         _cluster = Opened with { View = view };
@@ -140,8 +141,9 @@ public sealed partial class ModelDatabase
     {
         IEnumerable<ShardRow> looked = _mutation == ModelMutation.EvictByRowsReadBefore ? _rowsAtLastView : _shards.Values;
         var its = looked.Where(r => r.Owner == inc || (r.Target == inc && r.State == ShardState.Free)).ToLookup(r => _placed.Contains(r.Type));
-        // Of placed types there may be very many: the sweep goes on with what a down member has left. One that lives on loses all.
-        foreach (var row in its[false].Concat(its[true].Take(_members.TryGetValue(inc, out var member) && member.IsLive ? int.MaxValue : SliceRows)).ToArray()) _shards[row.No] = Freed(_shards[row.No], heirs);
+        // Of placed types there may be very many: heirs take what they inherit by themselves, and the sweep goes on with what a down member has left. One that lives on loses all.
+        var placed = its[true].Where(r => !IsInherited(r)).Take(_members.TryGetValue(inc, out var member) && member.IsLive ? int.MaxValue : SliceRows);
+        foreach (var row in its[false].Concat(placed).ToArray()) _shards[row.No] = Freed(_shards[row.No], heirs);
     }
 
     private void GiveTarget(ShardNo shard, Incarnation target)

@@ -24,6 +24,7 @@ public sealed partial class ModelDatabase
     private readonly SortedDictionary<ShardNo, long> _endedAt = [];
     private readonly SortedDictionary<ShardNo, Guid> _lastBatches = [];
     private readonly SortedDictionary<Incarnation, long> _downAt = [];
+    private readonly SortedDictionary<Incarnation, ImmutableArray<Incarnation>> _heirs = []; // Of down members.
     private readonly List<ModelShardLogEntry> _shardLog = [];
     private readonly List<ModelViewLogEntry> _viewLog = [];
     private ImmutableSortedDictionary<Incarnation, MemberRow> _members = ImmutableSortedDictionary<Incarnation, MemberRow>.Empty;
@@ -92,6 +93,7 @@ public sealed partial class ModelDatabase
         foreach (var (no, row) in _shards) copy._shards.Add(no, row);
         foreach (var (no, batch) in _lastBatches) copy._lastBatches.Add(no, batch);
         foreach (var (inc, at) in _downAt) copy._downAt.Add(inc, at);
+        foreach (var (inc, heirs) in _heirs) copy._heirs.Add(inc, heirs);
         copy._shardLog.AddRange(_shardLog);
         copy._viewLog.AddRange(_viewLog);
         CopyJournalTo(copy);
@@ -203,10 +205,18 @@ public sealed partial class ModelDatabase
         if (_mutation != ModelMutation.AcquireWithoutMemberCheck && !IsUp(_members, inc))
             return StoreResult.Not<ImmutableArray<AcquiredShard>>(StoreVerdict.Fenced, $"{inc} is not up.");
         var acquired = ImmutableArray.CreateBuilder<AcquiredShard>();
-        foreach (var row in _shards.Values.Where(r => r.State == ShardState.Free && r.Target == inc && (!_members.TryGetValue(inc, out var me) || me.Hosts(r.Type)) && IsFreeOfPrevious(r, stale ?? [])).Take(SliceRows).ToArray())
+        bool MayHost(ShardRow row) => !_members.TryGetValue(inc, out var me) || me.Hosts(row.Type);
+        var rows = _shards.Values.Where(r => r.State == ShardState.Free && r.Target == inc && MayHost(r) && IsFreeOfPrevious(r, inc, stale ?? [])).Take(SliceRows).ToArray();
+        foreach (var (down, heirs) in _heirs)
         {
-            var epoch = new Epoch(row.Epoch.Value + (_mutation == ModelMutation.AcquireKeepsEpoch && row.Epoch.Value > 0 ? 0 : 1));
-            _shards[row.No] = row with { Epoch = epoch, Owner = inc, Previous = null, State = ShardState.Owned };
+            if (rows.Length > 0) break;
+            rows = [.. _shards.Values.Where(r => r.Owner == down && heirs[(int)(r.No.Value % heirs.Length)] == inc && IsInherited(r) && MayHost(r)).Take(SliceRows)];
+        }
+        foreach (var row in rows)
+        {
+            var keeps = (_mutation == ModelMutation.AcquireKeepsEpoch && row.Epoch.Value > 0) || (_mutation == ModelMutation.InheritKeepsEpoch && row.State != ShardState.Free);
+            var epoch = new Epoch(row.Epoch.Value + (keeps ? 0 : 1));
+            _shards[row.No] = row with { Epoch = epoch, Owner = inc, Target = inc, Previous = null, State = ShardState.Owned };
             _shardLog.Add(new ModelShardLogEntry(row.No, epoch, inc, View));
             _epochs[(row.No, epoch)] = (View, row.NextSeq);
             acquired.Add(new AcquiredShard(row.No, row.Type, row.Key, epoch, row.NextSeq));
@@ -214,9 +224,12 @@ public sealed partial class ModelDatabase
         return StoreResult.Ok(acquired.DrainToImmutable());
     }
 
-    private bool IsFreeOfPrevious(ShardRow row, IReadOnlyCollection<LeaseSeen> stale) =>
+    private bool IsInherited(ShardRow row) => row.Owner is { } owner && _heirs.ContainsKey(owner) && _placed.Contains(row.Type) && !_exclusive.Contains(row.Type);
+
+    private bool IsFreeOfPrevious(ShardRow row, Incarnation heir, IReadOnlyCollection<LeaseSeen> stale) =>
         row.Previous is not { } previous || !_exclusive.Contains(row.Type) || _mutation == ModelMutation.TakeExclusiveAtOnce
-        || (_members.TryGetValue(previous, out var member) && (member.DeadProof || stale.Contains(new LeaseSeen(previous, member.LeaseSeq))));
+        || (_members.TryGetValue(previous, out var member) && (member.DeadProof || stale.Contains(new LeaseSeen(previous, member.LeaseSeq))
+            || (member.HasCrashed && (_mutation == ModelMutation.CrashFreesAnyExclusive || (_members.TryGetValue(heir, out var mine) && mine.TakesOverOnCrashEvidence(row.Type))))));
 
     /// <summary>See <see cref="IControlStore.ReadShardsAsync()"/>.</summary>
     public StoreResult<ImmutableArray<ShardRow>> ReadShards()
@@ -277,13 +290,14 @@ public sealed partial class ModelDatabase
     }
 
     /// <summary>See <see cref="IControlStore.RevokeOfDownAsync"/>.</summary>
-    public StoreResult<int> RevokeOfDown(IReadOnlyCollection<Incarnation> heirs)
+    public StoreResult<int> RevokeOfDown(IReadOnlyCollection<Incarnation> heirs, IReadOnlyCollection<Incarnation>? trusted = null)
     {
         _ = Opened;
         if (_mutation == ModelMutation.SweepRevokesNothing) return StoreResult.Ok(0);
         ImmutableArray<Incarnation> shares = [.. heirs];
         bool IsDown(Incarnation? inc) => inc is { } x && _members.TryGetValue(x, out var m) && !m.IsLive;
-        var orphans = _shards.Values.Where(r => IsDown(r.Owner)).Take(SliceRows).ToArray();
+        bool IsLeftToHeirs(ShardRow row) => IsInherited(row) && _heirs[row.Owner!.Value].All((trusted ?? []).Contains);
+        var orphans = _shards.Values.Where(r => IsDown(r.Owner) && !IsLeftToHeirs(r)).GroupBy(r => r.Owner).MinBy(g => g.Key)?.Take(SliceRows).ToArray() ?? []; // One member's at a time.
         if (orphans.Length == 0 && !shares.IsEmpty) orphans = [.. _shards.Values.Where(r => r.State == ShardState.Free && IsDown(r.Target) && _placed.Contains(r.Type)).Take(SliceRows)];
         foreach (var row in orphans) _shards[row.No] = Freed(row, shares);
         return StoreResult.Ok(orphans.Length);

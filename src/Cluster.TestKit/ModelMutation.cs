@@ -21,8 +21,14 @@ public enum ModelMutation
     /// <summary>A shard of an exclusive type is taken over although its former owner may still act.</summary>
     TakeExclusiveAtOnce,
 
+    /// <summary>Evidence of a crash frees shards of every exclusive type.</summary>
+    CrashFreesAnyExclusive,
+
     /// <summary>An acquire keeps the shard's epoch.</summary>
     AcquireKeepsEpoch,
+
+    /// <summary>What is inherited of a member that is down keeps its epoch.</summary>
+    InheritKeepsEpoch,
 
     /// <summary>A revoke of a free row forgets the owner of before.</summary>
     RevokeForgetsPrevious,
@@ -47,4 +53,19 @@ public enum ModelMutation
 
     /// <summary>A commit that ends a timer leaves it in the table.</summary>
     FiringLeavesItsTimer,
+
+    /// <summary>A re-append does not mind that members are live.</summary>
+    ReappendAmongTheLiving,
+
+    /// <summary>A re-append looks at numbers only, not at who wrote the journal's last rows and under which epoch.</summary>
+    ReappendIgnoresEpochs,
+
+    /// <summary>A re-append takes a command that took effect elsewhere in its entity's journal.</summary>
+    ReappendRepeatsCommands,
+
+    /// <summary>A re-append leaves timers as they are.</summary>
+    ReappendLeavesTimers,
+
+    /// <summary>A re-append does not raise the shard's next sequence.</summary>
+    ReappendForgetsNextSeq,
 }

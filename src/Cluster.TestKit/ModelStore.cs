@@ -59,6 +59,9 @@ public sealed class ModelStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<ClusterRow>> RecoverAsync(Guid opId, long generation, string reason) => Do(d => d.Recover(opId, generation, reason, NowUnixMs));
 
     /// <inheritdoc />
+    public ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(long generation, IReadOnlyList<LostRow> rows, bool apply) => Do(d => d.Reappend(generation, rows, apply, NowUnixMs));
+
+    /// <inheritdoc />
     public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => Do(d => d.FindView(opId));
 
     /// <inheritdoc />
@@ -105,7 +108,7 @@ public sealed class ModelStore : IClusterStore, IStoreRecovery
         Do(d => d.ClearPrevious(previous, shards));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs) => Do(d => d.RevokeOfDown(heirs));
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs, IReadOnlyCollection<Incarnation>? trusted = null) => Do(d => d.RevokeOfDown(heirs, trusted));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) => Do(d => d.Retarget(retargets));

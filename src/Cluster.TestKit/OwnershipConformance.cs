@@ -63,6 +63,24 @@ internal static class OwnershipConformance
 
             static IEnumerable<long> Won(StoreResult<ImmutableArray<AcquiredShard>> result) => Ok(result, "AcquireAsync").Select(w => w.No.Value);
         })),
+        ("Evidence of a crash frees an exclusive shard for a member that takes its type over on it, and for nobody else", open => RunAsync(open, async b =>
+        {
+            const string Kind = "mixer";
+            Ok(await b.Store.RegisterTypeAsync(Kind, 4, exclusive: true).ConfigureAwait(false), "RegisterTypeAsync"); // 5 to 8.
+            var (a, waits, takes) = (await b.MemberAsync(types: [TypeName, Kind]).ConfigureAwait(false), await b.MemberAsync(types: [TypeName, Kind]).ConfigureAwait(false),
+                await b.MemberAsync(types: [TypeName, Kind, Kind + MemberRow.OnCrashEvidence]).ConfigureAwait(false));
+            await AimAsync(b, (5, a), (6, a), (7, takes)).ConfigureAwait(false);
+            Equal(2, Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync").Length, "Nobody had them before.");
+            Equal(1, Ok(await b.Store.AcquireAsync(takes).ConfigureAwait(false), "AcquireAsync").Length, "Nobody had it before.");
+            await b.ViewAsync(new MemberChange.Down(a, MemberRow.CrashedReason)).ConfigureAwait(false);
+            await AimAsync(b, (5, waits), (6, takes)).ConfigureAwait(false);
+            Equal(0, Ok(await b.Store.AcquireAsync(waits).ConfigureAwait(false), "AcquireAsync").Length, "Who did not opt in waits.");
+            Sequence([6L], Ok(await b.Store.AcquireAsync(takes).ConfigureAwait(false), "AcquireAsync").Select(w => w.No.Value), "Who did takes it.");
+            await b.ViewAsync(new MemberChange.Down(takes, "unreachable")).ConfigureAwait(false);
+            var last = await b.MemberAsync(types: [TypeName, Kind, Kind + MemberRow.OnCrashEvidence]).ConfigureAwait(false);
+            await AimAsync(b, (7, last)).ConfigureAwait(false);
+            Equal(0, Ok(await b.Store.AcquireAsync(last).ConfigureAwait(false), "AcquireAsync").Length, "Down for another reason is no evidence.");
+        })),
         ("Only a member that is up acquires", open => RunAsync(open, async b =>
         {
             var a = await b.MemberAsync(up: false).ConfigureAwait(false);
@@ -199,12 +217,40 @@ internal static class OwnershipConformance
             Ok(await b.Store.ChangeViewAsync(change).ConfigureAwait(false), "ChangeViewAsync");
             var rows = Ok(await b.Store.ReadShardsAsync([.. made.Select(r => r.No)]).ConfigureAwait(false), "ReadShardsAsync");
             Incarnation[] heirs = [c, d, d];
-            Sequence(rows.Take(5).Select(r => ((Incarnation?)null, (Incarnation?)heirs[r.No.Value % 3], (Incarnation?)a)), rows.Take(5).Select(r => (r.Owner, r.Target, r.Previous)), "Dealt.");
+            Equal(true, rows.Take(5).All(r => r.Owner == a && r.State == ShardState.Owned && r.Epoch == new Epoch(1)), "They stay in its name until their heirs take them.");
+            Equal(0, Ok(await b.Store.RevokeOfDownAsync([c, d], [c, d]).ConfigureAwait(false), "RevokeOfDownAsync"), "The sweep leaves them to heirs that are trusted.");
+            foreach (var heir in new[] { c, d })
+            {
+                var its = rows.Take(5).Where(r => heirs[r.No.Value % 3] == heir).Select(r => (r.No, r.Type, r.Key, new Epoch(2), 1L));
+                Sequence(its, Ok(await b.Store.AcquireAsync(heir).ConfigureAwait(false), "AcquireAsync").Select(w => (w.No, w.Type, w.Key, w.Epoch, w.NextSeq)), "Its share, under a new epoch.");
+                Equal(0, Ok(await b.Store.AcquireAsync(heir).ConfigureAwait(false), "AcquireAsync").Length, "Once.");
+            }
+            var taken = Ok(await b.Store.ReadShardsAsync([.. made.Select(r => r.No)]).ConfigureAwait(false), "ReadShardsAsync");
+            Sequence(taken.Take(5).Select(r => ((Incarnation?)heirs[r.No.Value % 3], (Incarnation?)heirs[r.No.Value % 3], (Incarnation?)null, ShardState.Owned)), taken.Take(5).Select(r => (r.Owner, r.Target, r.Previous, r.State)), "The rows say so.");
             Equal((c, ShardState.Owned), (rows[5].Owner, rows[5].State), "Another's stay.");
             Equal(null, (await b.ShardAsync(new ShardNo(1)).ConfigureAwait(false)).Target, "Hashed rows are the plan's.");
             var none = await b.ChangeAsync(new MemberChange.Down(c, "test")).ConfigureAwait(false);
             Ok(await b.Store.ChangeViewAsync(none).ConfigureAwait(false), "ChangeViewAsync");
             Equal(((Incarnation?)null, (Incarnation?)null), ((await b.ShardAsync(rows[5].No).ConfigureAwait(false)).Owner, (await b.ShardAsync(rows[5].No).ConfigureAwait(false)).Target), "Without heirs: no target.");
+        })),
+        ("What heirs do not inherit, or do not take, is revoked", open => RunAsync(open, async b =>
+        {
+            string[] types = [TypeName, "call", "studio"];
+            var (a, c, d) = (await b.MemberAsync(types: types).ConfigureAwait(false), await b.MemberAsync(types: types).ConfigureAwait(false), await b.MemberAsync(types: [TypeName, "studio"]).ConfigureAwait(false));
+            Ok(await b.Store.RegisterTypeAsync("call", 0).ConfigureAwait(false), "RegisterTypeAsync");
+            Ok(await b.Store.RegisterTypeAsync("studio", 0, exclusive: true).ConfigureAwait(false), "RegisterTypeAsync");
+            await b.Store.PlaceAsync([new ShardPlacement("call", "owned", a), new ShardPlacement("call", "moves", a), new ShardPlacement("studio", "owned", a)]).ConfigureAwait(false);
+            var won = Ok(await b.Store.AcquireAsync(a).ConfigureAwait(false), "AcquireAsync");
+            Equal(1, Ok(await b.Store.PlanHandoffAsync([new ShardRetarget(won[1].No, won[1].Epoch, a, c)]).ConfigureAwait(false), "PlanHandoffAsync").Length, "On its way.");
+            var aimed = Ok(await b.Store.PlaceAsync([new ShardPlacement("call", "aimed", a)]).ConfigureAwait(false), "PlaceAsync")[0].No;
+            Equal(0, Ok(await b.Store.AcquireAsync(d).ConfigureAwait(false), "AcquireAsync").Length, "Nothing is inherited of the living.");
+            var change = await b.ChangeAsync(new MemberChange.Down(a, "test")).ConfigureAwait(false) with { Heirs = [d] };
+            Ok(await b.Store.ChangeViewAsync(change).ConfigureAwait(false), "ChangeViewAsync");
+            Sequence([(a, "call"), (a, "call"), (null, "studio"), (null, "call")], Ok(await b.Store.ReadShardsAsync([.. won.Select(w => w.No), aimed]).ConfigureAwait(false), "ReadShardsAsync").Select(r => (r.Owner, r.Type)), "Exclusive and free rows go with the eviction.");
+            Equal(0, Ok(await b.Store.AcquireAsync(d).ConfigureAwait(false), "AcquireAsync").Length, "No row of a type that the heir does not host, nor an exclusive one before its time.");
+            Equal(0, Ok(await b.Store.AcquireAsync(c).ConfigureAwait(false), "AcquireAsync").Length, "Only heirs inherit.");
+            Equal(2, Ok(await b.Store.RevokeOfDownAsync([c], [c]).ConfigureAwait(false), "RevokeOfDownAsync"), "The heir is not trusted any more.");
+            Sequence(["owned", "moves"], Ok(await b.Store.AcquireAsync(c).ConfigureAwait(false), "AcquireAsync").Select(w => w.Key), "Freed and aimed at another.");
         })),
         ("An individually placed entity that has ended is acquired no more, and its row goes when it is old", open => RunAsync(open, async b =>
         {

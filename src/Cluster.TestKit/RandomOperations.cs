@@ -17,7 +17,7 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
     {
         if (_earlier.Count == 0) return Keep("register", s => s.RegisterTypeAsync("counter", 6));
         if (Chance(6)) return _earlier[random.Next(Math.Max(0, _earlier.Count - 20), _earlier.Count)]; // A delayed or repeated copy.
-        return random.Next(18) switch
+        return random.Next(20) switch
         {
             0 => Join(),
             1 or 2 => View(new MemberChange.Up(AnyMember())),
@@ -31,6 +31,8 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
             12 => Let((AnyMember(), Pairs()), t => Keep("confirm", s => s.ConfirmAsync(t.Item1, t.Item2))),
             13 or 14 or 15 => Append(),
             16 => Snapshots(),
+            17 => Let((Key: $"k{random.Next(6)}", Target: AnyMember()), t => Keep("place", s => s.PlaceAsync([new ShardPlacement("call", t.Key, t.Target), new ShardPlacement("call", "k0", t.Target)]))),
+            18 => Keep("register", s => s.RegisterTypeAsync("call", 0)),
             _ => Read(),
         };
     }
@@ -39,7 +41,7 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
     {
         var inc = new Incarnation(random.Next(1, 9));
         var node = random.Next(1, 5);
-        return View(new MemberChange.Join(StoreBench.Row(inc, $"node{node}", $"10.0.0.{random.Next(1, 5)}:8091") with { Types = Chance(40) ? [Chance(50) ? "counter" : "other"] : null }));
+        return View(new MemberChange.Join(StoreBench.Row(inc, $"node{node}", $"10.0.0.{random.Next(1, 5)}:8091") with { Types = Chance(40) ? [Chance(50) ? "counter" : "other", .. Chance(50) ? new[] { "call" } : []] : null }));
     }
 
     private (string, Func<IClusterStore, Task<string>>) View(params MemberChange[] members)
@@ -52,6 +54,7 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
             By = AnyMember(),
             BasedOn = Chance(8) ? view - 1 : view,
             Members = [.. members],
+            Heirs = Chance(50) ? [.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => AnyMember())] : [],
             Releases = members.Length == 0 && Chance(70) ? [new LeaseSeen(victim, LeaseOf(victim))] : [],
             Targets = [.. Enumerable.Range(0, random.Next(4)).Select(_ => new ShardTarget(AnyShard().No, AnyMember()))],
             Reason = "random",
@@ -70,7 +73,7 @@ internal sealed class RandomOperations(ModelDatabase model, Random random)
             0 => Keep("revert", s => s.RevertHandoffAsync(owner, [(row.No, epoch)])),
             1 => Let(row.Previous ?? member, previous => Keep("clear", s => s.ClearPreviousAsync(previous, [(row.No, epoch)]))),
             2 when Chance(50) => Let((Down: Chance(10) ? TimeSpan.Zero : TimeSpan.FromDays(1), Limit: random.Next(1, 6)), t => Keep("prune", s => s.PruneAsync(TimeSpan.Zero, t.Down, t.Limit))),
-            2 => Keep("sweep", s => s.RevokeOfDownAsync([])),
+            2 => Let(Enumerable.Range(0, random.Next(4)).Select(_ => AnyMember()).ToArray(), trusted => Keep("sweep", s => s.RevokeOfDownAsync([], trusted))),
             _ => Let(Chance(50) ? AnyMember() : (Incarnation?)null, target => Keep("release", s => s.ReleaseAsync(owner, [new ShardRelease(row.No, epoch, target)]))),
         };
     }

@@ -18,6 +18,7 @@ public static class StoreConformance
         .. JournalConformance.Cases,
         .. TimerConformance.Cases,
         .. RecoveryConformance.Cases,
+        .. ReappendConformance.Cases,
         .. PruneConformance.Cases,
         .. SettingsConformance.Cases,
         .. RandomConformance.Cases,

@@ -95,7 +95,7 @@ internal sealed class TestCluster : IAsyncDisposable
         _data.Delete(recursive: true);
     }
 
-    private static int FreePort()
+    public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

@@ -196,6 +196,11 @@ public class ClusterClientTests
     [Fact]
     public void Options_that_cannot_be_are_named_all_at_once()
     {
+        var endless = Assert.Throws<ArgumentException>(() => new ClusterClient(new() { Hosts = [new("http://a")], CommandTimeout = TimeSpan.FromDays(50), ConnectTimeout = TimeSpan.FromDays(50), SilenceLimit = TimeSpan.FromDays(2) }));
+        Assert.Contains("CommandTimeout is 50.00:00:00; give a time above zero, at most 1 day, or Timeout.InfiniteTimeSpan.", endless.Message, StringComparison.Ordinal);
+        Assert.Contains("ConnectTimeout is 50.00:00:00; give a time above zero, at most 1 day.", endless.Message, StringComparison.Ordinal);
+        Assert.Contains("SilenceLimit is 2.00:00:00; give 30 ms to 1 day.", endless.Message, StringComparison.Ordinal);
+
         var refused = Assert.Throws<ArgumentException>(() => new ClusterClient(new() { Hosts = [new("ftp://a")], UnansweredMax = 129, ConnectTimeout = TimeSpan.Zero }));
         Assert.All(["ftp://a", "UnansweredMax is 129", "ConnectTimeout is 00:00:00"], part => Assert.Contains(part, refused.Message, StringComparison.Ordinal));
     }

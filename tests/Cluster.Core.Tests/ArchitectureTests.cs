@@ -41,6 +41,10 @@ public partial class ArchitectureTests
         Assert.Equal(room, string.Join(' ', Names(line).Except(line.Contains("Membership.View", StringComparison.Ordinal) ? ["Membership"] : [])));
 
     [Fact]
+    public void No_two_lines_of_the_log_share_a_number() =>
+        Assert.Empty(Sources().SelectMany(source => LogNumber().Matches(source.Text).Select(m => m.Groups[1].Value)).GroupBy(number => number).Where(g => g.Count() > 1).Select(g => g.Key));
+
+    [Fact]
     public void Every_section_of_the_protocol_that_a_comment_cites_has_its_place_in_the_page()
     {
         var root = Path.Combine(CorePath(), "..", "..");
@@ -69,6 +73,9 @@ public partial class ArchitectureTests
             if (File.Exists(Path.Combine(folder.FullName, "ActorCluster.sln"))) return Path.Combine(folder.FullName, "src", "Cluster.Core");
         throw new DirectoryNotFoundException($"No ActorCluster.sln above {AppContext.BaseDirectory}; run the tests inside the repository.");
     }
+
+    [GeneratedRegex(@"LoggerMessage\((\d+)")]
+    private static partial Regex LogNumber();
 
     [GeneratedRegex("""^## (?<no>\d+)\.|\*\*(?<no>\d+\.\d+)\b""", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex Place();

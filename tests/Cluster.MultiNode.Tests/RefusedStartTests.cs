@@ -80,6 +80,13 @@ public sealed class RefusedStartTests
     }
 
     [Fact]
+    public async Task A_data_folder_without_a_name()
+    {
+        await using var cluster = new SampleCluster(0);
+        await RefusesAsync(cluster.Add("node1", "--Cluster:Data", "", "--Cluster:Secret", ""), "Cluster:Data is empty; give a folder on a local file system, for example data.");
+    }
+
+    [Fact]
     public async Task A_store_that_is_no_database()
     {
         await using var cluster = new SampleCluster(0);
@@ -92,7 +99,7 @@ public sealed class RefusedStartTests
     {
         await using var cluster = new SampleCluster(0);
         Change(cluster.Store, "CREATE TABLE cluster(id INTEGER); PRAGMA application_id=1094929491; PRAGMA user_version=99;");
-        await RefusesAsync(cluster.Add("node1"), $"{cluster.Store} has schema version 99; this build knows up to 8. Start the newer release");
+        await RefusesAsync(cluster.Add("node1"), $"{cluster.Store} has schema version 99; this build knows up to 9. Start the newer release");
     }
 
     [Fact]

@@ -77,7 +77,7 @@ public class NewcomerTests
 
     private static SimCluster Started(ulong seed, int nodes, bool sharedHost, SplitBrainResolver resolver)
     {
-        var cluster = new SimCluster(seed, new SimulationOptions { Nodes = nodes, SharedHost = sharedHost, Clients = 2 }) { Resolver = resolver };
+        var cluster = new SimCluster(seed, new SimulationOptions { Nodes = nodes, SharedHost = sharedHost, Clients = 2, Failsafe = false }) { Resolver = resolver };
         cluster.StartInOrder();
         return cluster;
     }

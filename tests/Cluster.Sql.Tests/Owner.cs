@@ -9,7 +9,9 @@ public sealed record Owner(IClusterStore Store, Incarnation Inc, ImmutableArray<
 {
     public static async Task<Owner> OfAsync(IClusterStore store, int shards)
     {
-        await store.OpenAsync(new StoreSeed("digest"), CancellationToken.None);
+        // As a node does: on a busy machine the tables of a new store may take longer than a short call time-out.
+        for (var attempt = 1; await store.OpenAsync(new StoreSeed("digest"), CancellationToken.None) is { IsOk: false } refused; attempt++)
+            Assert.True(attempt < 20, refused.Reason);
         var inc = (await store.NextIncarnationAsync()).Value;
         await store.RegisterTypeAsync($"type{inc.Value}", shards);
         return await JoinAsync(store, inc, $"type{inc.Value}", row => row);

@@ -31,6 +31,8 @@ public class PostgresStoreTests(PostgresServer server)
 
     [Theory]
     [InlineData("Password=wrong", "refuses the user")]
+    [InlineData("Password=", "demands a password of the user 'chat' and none is given. Add Password=")]
+    [InlineData("Password=;Host=127.0.0.1,127.0.0.1", "demands a password of the user 'chat'")]
     [InlineData("Database=nowhere", "CREATE DATABASE")]
     public async Task What_no_retry_mends_is_refused_in_words_that_mend_it(string more, string words) =>
         Assert.Contains(words, await RefusalOf(server.Store(PostgresServer.NewSchema(), more: more)), StringComparison.Ordinal);
@@ -62,7 +64,7 @@ public class PostgresStoreTests(PostgresServer server)
             await other.OpenAsync(TestContext.Current.CancellationToken);
             var refused = await store.OpenAsync(Seed, CancellationToken.None);
             Assert.Equal(StoreVerdict.NotSent, refused.Verdict);
-            Assert.Contains("Raise max_connections or the limit of the role", refused.Reason, StringComparison.Ordinal);
+            Assert.Contains("Raise max_connections or the limit of the role or database: a node holds up to 8, and up to 32 while commits hang.", refused.Reason, StringComparison.Ordinal);
         }
         var opened = await store.OpenAsync(Seed, CancellationToken.None);
         for (var attempt = 0; !opened.IsOk && attempt < 100; attempt++)
@@ -71,6 +73,16 @@ public class PostgresStoreTests(PostgresServer server)
             opened = await store.OpenAsync(Seed, CancellationToken.None);
         }
         Assert.True(opened.IsOk, opened.Reason);
+    }
+
+    [Fact]
+    public async Task A_node_holds_as_many_connections_as_its_words_say()
+    {
+        var name = $"held_{Guid.NewGuid():N}";
+        await using var store = server.Store(PostgresServer.NewSchema(), more: $"Application Name={name}");
+        Assert.True((await store.OpenAsync(Seed, CancellationToken.None)).IsOk);
+        object? Held() => server.Execute($"SELECT count(*) FROM pg_stat_activity WHERE application_name='{name}'");
+        await UntilAsync(() => Task.FromResult(Held() is (long)PostgresStore.ConnectionsMax), "Each lane has its connection once the store is open.");
     }
 
     [Fact]

@@ -28,8 +28,10 @@ public class StoreConformanceTests(PostgresServer server)
     [MemberData(nameof(Names))]
     public async Task The_postgres_store_conforms(string name)
     {
+        // As a user with no more rights than those that the store asks for when it is opened.
         var schema = PostgresServer.NewSchema();
-        await Case(name)(() => Task.FromResult<IClusterStore>(server.Store(schema)));
+        var user = await PostgresRightsTests.GrantedAsync(server, schema);
+        await Case(name)(() => Task.FromResult<IClusterStore>(server.Store(schema, more: user)));
     }
 
     [Fact]
@@ -71,6 +73,24 @@ public class StoreConformanceTests(PostgresServer server)
                 Assert.Equal(seq, server.Execute($"UPDATE {schema}.snapshot SET payload='\\x00' WHERE entity='{entity}' AND entity_seq={seq} RETURNING entity_seq"));
                 return Task.CompletedTask;
             });
+    }
+
+    [Theory]
+    [InlineData(ModelMutation.ReappendAmongTheLiving)]
+    [InlineData(ModelMutation.ReappendIgnoresEpochs)]
+    [InlineData(ModelMutation.ReappendRepeatsCommands)]
+    [InlineData(ModelMutation.ReappendLeavesTimers)]
+    [InlineData(ModelMutation.ReappendForgetsNextSeq)]
+    public async Task A_bug_planted_in_the_re_append_is_found_by_its_cases(ModelMutation mutation)
+    {
+        var found = 0;
+        foreach (var (_, run) in ReappendConformance.Cases)
+        {
+            var database = new ModelDatabase(Guid.NewGuid(), mutation);
+            var fault = await Record.ExceptionAsync(() => run(() => Task.FromResult<IClusterStore>(new ModelStore(database))));
+            if (fault is not null) found++;
+        }
+        Assert.NotEqual(0, found);
     }
 
     [Theory]

@@ -52,6 +52,7 @@ internal static partial class Rehome
                 ["journaledReachableMs"] = Window.Median(journaled.Select(m => m.ReachableMs)),
                 ["placedRecordedMs"] = Window.Median(placed.Select(m => m.RecordedMs)),
                 ["placedReachableMs"] = Window.Median(placed.Select(m => m.ReachableMs)),
+                ["placedCpuSeconds"] = Window.Median(placed.Select(m => m.CpuSeconds)),
             },
             Config = new Dictionary<string, JsonNode?>
             {
@@ -85,8 +86,11 @@ internal static partial class Rehome
         mine.Clear();
         survivor.Steps.Clear();
         var killed = Stopwatch.GetTimestamp();
+        var clock = new CpuClock(store is null ? null : ServerPort().Match(store).Value);
+        var before = clock.Read();
         victim.Kill();
         var answered = await AskAllAsync(options.Entities, i => ask(node, i)).ConfigureAwait(false);
+        var cpuSeconds = clock.Since(before);
         await Task.Delay(200).ConfigureAwait(false); // The survivor's lines come through a pipe.
 
         Step[] steps = [.. mine.Concat(survivor.Steps).Where(s => s.At >= killed).OrderBy(s => s.At)];
@@ -99,7 +103,7 @@ internal static partial class Rehome
         }
         if (recorded == 0) throw new InvalidOperationException($"Of the victim's {shards} shards {started} were started elsewhere.");
         Array.Sort(answered);
-        return new Measured(shards, Ms(killed, committed), Ms(committed, recorded), Ms(committed, answered[answered.Length / 2]), Ms(committed, answered[^1]));
+        return new Measured(shards, Ms(killed, committed), Ms(committed, recorded), Ms(committed, answered[answered.Length / 2]), Ms(committed, answered[^1]), cpuSeconds);
     }
 
     private static async Task<int> ShardsOfAsync(Hosted hosts, string folder, Incarnation victim)
@@ -152,8 +156,11 @@ internal static partial class Rehome
 
     private static double Ms(long from, long to) => Math.Max(0, Stopwatch.GetElapsedTime(from, to).TotalMilliseconds);
 
+    [GeneratedRegex("(?<=Port=)[0-9]+")]
+    private static partial Regex ServerPort();
+
     [GeneratedRegex("^[0-9]+")]
     private static partial Regex StartedShards();
 
-    private sealed record Measured(int Shards, double CommittedMs, double RecordedMs, double HalfReachableMs, double ReachableMs);
+    private sealed record Measured(int Shards, double CommittedMs, double RecordedMs, double HalfReachableMs, double ReachableMs, double CpuSeconds);
 }

@@ -10,6 +10,9 @@ namespace ActorCluster.Cli.Verbs;
 /// <summary>Walks all cuts of a cluster of equal nodes, n1 the oldest, with the code that decides at run time.</summary>
 internal sealed class ExplainVerb : Verb
 {
+    /// <summary>Which witness it is makes no difference to the cuts; only who sees it does.</summary>
+    private static readonly SortedDictionary<string, string> StandIns = new(StringComparer.Ordinal) { ["url"] = "http://witness/", ["tcp"] = "tcp://witness:1", ["file"] = "file:///witness" };
+
     public override string Name => "explain";
 
     public override string Summary => "Shows who lives after each cut of the network, and how soon.";
@@ -21,7 +24,7 @@ internal sealed class ExplainVerb : Verb
         new("minority", "late|stop", "As in Cluster:Downing:Minority."),
         new("quorum", "N", "As in Cluster:Downing:QuorumSize; more than half by default."),
         new("referee", "NODE", "As in Cluster:Downing:Referee; n1 by default."),
-        new("witness", "none|URL,...", "As in Cluster:Downing:Witnesses, for keep-referee: also varies which groups see it; none by default."),
+        new("witness", "none|url|tcp|file|store|URL,...", "As in Cluster:Downing:Witnesses, or the kind alone, for keep-referee: also varies which groups see it; none by default."),
         new("strict", null, "As in Cluster:Downing:Strict."),
         new("stores", null, "Also vary which groups reach the store; else all do."),
         new("json", null, "For programs."),
@@ -36,18 +39,19 @@ internal sealed class ExplainVerb : Verb
             Strategy = arguments.Text("resolver") ?? "keep-majority",
             Minority = arguments.Text("minority") ?? "late",
             QuorumSize = arguments.Number("quorum", (nodes / 2) + 1, 1, 1000),
-            Witnesses = arguments.Text("witness") is { } given && given != "none" ? given : "",
+            Witnesses = arguments.Text("witness") is { } given && given != "none" ? string.Join(',', given.Split(',', StringSplitOptions.TrimEntries).Select(w => StandIns.GetValueOrDefault(w, w))) : "",
             Strict = arguments.Has("strict"),
         };
-        var asksWitness = options.Witnesses.Length > 0;
-        if (asksWitness && options.Strategy != "keep-referee") throw new UsageException($"--witness is '{options.Witnesses}' and --resolver {options.Strategy}, which asks none; give --resolver keep-referee.");
+        var hasWitness = options.Witnesses.Length > 0;
+        var asksWitness = hasWitness && options.Strategy == "keep-referee";
         options.Referee = arguments.Text("referee") ?? (asksWitness ? "" : "n1");
         if (ResolverChoice.Faults(options, [.. CutTable.Members(nodes).Select(m => m.Name)]).FirstOrDefault() is { } fault) throw new UsageException(fault);
         if (arguments.Has("json") && arguments.Has("html")) throw new UsageException("--json and --html are given; give one of them.");
         var cuts = CutTable.All(ResolverChoice.Make(options), nodes, arguments.Has("stores"));
-        var scores = CutTable.Compare(nodes, asksWitness);
-        if (arguments.Text("html") is { } file) await Write(file, CutPage.Of(Described(options), nodes, cuts, scores), stopping).ConfigureAwait(false);
-        else await output.WriteLineAsync(arguments.Has("json") ? Json(cuts, scores) : Text(cuts, scores, asksWitness)).ConfigureAwait(false);
+        var scores = CutTable.Compare(nodes, hasWitness);
+        var unasked = hasWitness && !asksWitness ? $"{options.Strategy} asks no witness: it decides alike, whoever sees one. --resolver keep-referee asks." : "";
+        if (arguments.Text("html") is { } file) await Write(file, CutPage.Of(Described(options) + (unasked.Length > 0 ? ", which asks no witness" : ""), nodes, cuts, scores), stopping).ConfigureAwait(false);
+        else await output.WriteLineAsync(arguments.Has("json") ? Json(cuts, scores) : unasked + (unasked.Length > 0 ? "\n\n" : "") + Text(cuts, scores, asksWitness)).ConfigureAwait(false);
         return 0;
     }
 

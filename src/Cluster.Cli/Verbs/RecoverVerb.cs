@@ -30,7 +30,7 @@ internal sealed class RecoverVerb : Verb
         if (generation > 0 && generation <= before.Cluster.StoreGeneration)
             throw new UsageException($"--generation is {generation}, but the store is at generation {before.Cluster.StoreGeneration}; give a larger one.");
         if (!arguments.Has("yes"))
-            throw new UsageException($"{before.Store} is at generation {before.Cluster.StoreGeneration}, view {before.Cluster.View}. What was acknowledged and is not in it would be lost for good, and every node and client would begin anew. Nothing was changed; to do it, give --yes.");
+            throw new UsageException($"{before.Store} is at generation {before.Cluster.StoreGeneration}, view {before.Cluster.View}. What was acknowledged and is not in it is lost, but for what nodes have in acked-*.jsonl (stop all nodes first, and see actorcluster reappend), and every node and client would begin anew. Nothing was changed; to do it, give --yes.");
 
         var after = await RecoverAsync(address, generation, stopping).ConfigureAwait(false);
         await output.WriteLineAsync(string.Create(
@@ -40,7 +40,7 @@ internal sealed class RecoverVerb : Verb
             generation {before.Cluster.StoreGeneration} to {after.StoreGeneration}, view {before.Cluster.View} to {after.View}
             {before.Members.Count(m => m.Status != "down")} members are down, {before.Shards.Sum(s => s.Count)} shards are free; every epoch and the next incarnation are raised by {after.StoreGeneration - before.Cluster.StoreGeneration} * 2^32.
             Nodes that run join again by themselves within seconds; start the others. Have every client begin anew: reload pages, start programs again.
-            What nodes had acknowledged last, and may be missing, they have written to acked-*.jsonl in their data folders (nodes/NAME); see docs/operations.md.{string.Concat(FilesBeside(address).Select(f => $"\n{f}"))}
+            What nodes had acknowledged last, and may be missing, they have written to acked-*.jsonl in their data folders (nodes/NAME). To give it back, while no node runs: actorcluster reappend FOLDER; see docs/operations.md.{string.Concat(FilesBeside(address).Select(f => $"\n{f}"))}
             """)).ConfigureAwait(false);
         return 0;
     }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using ActorCluster.Hosting;
 using ActorCluster.Persistence;
+using ActorCluster.Primitives;
 using ActorCluster.Sql.Operations;
 
 namespace ActorCluster.Cli.Verbs;
@@ -64,13 +65,16 @@ internal sealed class SettingsVerb : Verb
         var after = SharedSettings.Apply(new ClusterOptions(), wanted.ToImmutable(), out var unreadable);
         var members = Ok(await store.ReadClusterAsync().ConfigureAwait(false)).Members;
         // The lease's other times are each node's own; as they ship, they are the least that it needs.
-        if (unreadable.Concat(SharedSettings.Faults(after, [.. members.Select(m => m.Name).Distinct()])).Concat(FaultsOfRole(after.Downing, members)).ToList() is { Count: > 0 } faults)
+        if (unreadable.Concat(SharedSettings.Faults(after, [.. members.Select(m => m.Name).Distinct()])).Concat(ResolverChoice.Unused(after.Downing)).Concat(FaultsOfRole(after.Downing, members)).ToList() is { Count: > 0 } faults)
             throw new UsageException(string.Join(' ', faults));
 
         var values = SharedSettings.Of(after);
         if (SharedSettings.Differences(before, after).IsEmpty) throw new UsageException($"that is what the cluster's settings (version {stored.Version}) say already.");
-        await new SettingsWrite(store, before.Times).RunAsync(new SettingsChange(stored.Version, values, ClusterDigest.Of(after)), stopping).ConfigureAwait(false);
+        await new SettingsWrite(store, WatchedFor(before)).RunAsync(new SettingsChange(stored.Version, values, ClusterDigest.Of(after)), stopping).ConfigureAwait(false);
     }
+
+    /// <summary>A node may act for longer than its lease lives where members may go on by each other's word.</summary>
+    private static ProtocolTimes WatchedFor(ClusterOptions before) => before.Downing.Failsafe > before.Times.LeaseTtl ? before.Times with { LeaseTtl = before.Downing.Failsafe } : before.Times;
 
     private static IEnumerable<string> FaultsOfRole(DowningOptions downing, ImmutableArray<MemberRow> members) =>
         downing.Role.Length == 0 || members.IsEmpty || members.Any(m => m.Roles.Contains(downing.Role, StringComparer.Ordinal)) ? []

@@ -43,7 +43,7 @@ internal sealed record DowningClaim(ImmutableArray<Incarnation> Evict, bool Rest
 internal sealed class DowningDecision(SplitBrainResolver resolver, ProtocolTimes times)
 {
     /// <summary>Why members are evicted that are known to have crashed.</summary>
-    public const string Crashed = "crashed";
+    public const string Crashed = MemberRow.CrashedReason;
 
     private (ImmutableSortedSet<Incarnation> Component, ImmutableArray<Incarnation> Missing, ImmutableArray<Incarnation> Voters)? _shape;
     private TimeSpan _stableSince;

@@ -39,6 +39,15 @@ internal sealed record Witness(WitnessKind Kind, Uri? Place, string Text)
         };
     }
 
+    /// <summary>Equal for two that ask the same, however they are written.</summary>
+    public string Asked => Kind switch
+    {
+        WitnessKind.Url => Place!.GetComponents(UriComponents.HttpRequestUrl, UriFormat.UriEscaped),
+        WitnessKind.Tcp => string.Create(CultureInfo.InvariantCulture, $"tcp://{Place!.IdnHost.ToLowerInvariant()}:{Place.Port}"),
+        WitnessKind.File => $"file://{Place!.Host}{Place.LocalPath}",
+        _ => Text,
+    };
+
     /// <inheritdoc />
     public override string ToString() => Text;
 }

@@ -35,7 +35,11 @@ internal sealed class AckedBatches
     private static long SizeOf(ShardBatch batch)
     {
         long bytes = 0;
-        foreach (var row in batch.Rows) bytes += 400 + (6L * row.Entity.Length) + (((row.Payload.Length + (row.Result?.Length ?? 0)) / 3 + 2) * 4L);
+        foreach (var row in batch.Rows)
+        {
+            bytes += 500 + (6L * row.Entity.Length) + (((row.Payload.Length + (row.Result?.Length ?? 0)) / 3 + 2) * 4L);
+            foreach (var change in row.Timers) bytes += 600 + ((change.Timer?.Payload.Length ?? 0) / 3 + 1) * 4L;
+        }
         return bytes;
     }
 }

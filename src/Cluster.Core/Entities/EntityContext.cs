@@ -56,7 +56,8 @@ public sealed class EntityContext
         if (limit <= TimeSpan.Zero || limit > _cell.Host.EffectLimit)
             throw new ArgumentOutOfRangeException(nameof(limit), limit, $"An effect of {Id} may take more than 0 and at most {_cell.Host.EffectLimit}; split what takes longer.");
         var gate = _cell.Shard.Effects ?? throw new InvalidOperationException($"{Id} has no external effects; register its type with externalEffects: true.");
-        effect = gate.Enter(limit, _cell.Host.Ownership.MayAct);
+        var ownership = _cell.Host.Ownership;
+        effect = gate.Enter(limit, _cell.Shard.Type.ActsByAssent ? of => ownership.MayAct(of) || ownership.MayActByAssent(of) : ownership.MayAct);
         return effect is not null;
     }
 

@@ -69,6 +69,7 @@ public sealed class MessageCatalog
     }
 
     /// <summary>Registers a request and its reply with source-generated JSON contracts.</summary>
+    /// <exception cref="ArgumentException">The name or the type is registered already, or the name is not 1 to 64 characters long.</exception>
     public MessageCatalog Add<T, TReply>(string name, JsonTypeInfo<T> contract, JsonTypeInfo<TReply> reply)
         where T : IRequest<TReply> => Add(typeof(T), name, new JsonMessageCodec<T>(contract), new JsonMessageCodec<TReply>(reply));
 

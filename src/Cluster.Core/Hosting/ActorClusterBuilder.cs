@@ -30,11 +30,12 @@ public sealed class ActorClusterBuilder
     internal Func<IServiceProvider, ClusterOptions, IClusterStore?>? Store { get; private set; }
 
     /// <summary>Names this node and its addresses.</summary>
-    /// <param name="name">Unique name, 1 to 64 letters, digits, '-', '_' and '.'.</param>
-    /// <param name="link"><c>host:port</c> at which other nodes reach it.</param>
-    /// <param name="clients">URL at which clients reach it.</param>
-    /// <param name="roles">Roles, for placement.</param>
-    /// <param name="zone">Zone, empty for none.</param>
+    /// <param name="name">Unique name, 1 to 64 letters, digits, '-', '_' and '.', the first a letter or digit.</param>
+    /// <param name="link"><c>host:port</c> at which other nodes reach it; port 0 takes a free one.</param>
+    /// <param name="clients">URL at which clients reach it, http or https; empty: clients are told of other nodes only.</param>
+    /// <param name="roles">Roles; where <c>Cluster:Downing:Role</c> names one, only those who have it vote. None of them with a comma; none by default.</param>
+    /// <param name="zone">Zone, any text; empty, as by default, for none. Kept with the member; nothing depends on it yet.</param>
+    /// <remarks>Checked when the host starts, with the configuration's values in them: a fault ends the process with 64 and a line that names the key.</remarks>
     public ActorClusterBuilder WithNode(string name, string link, string clients, IEnumerable<string>? roles = null, string zone = "")
     {
         Defaults.Add(o => (o.Node.Name, o.Node.Link, o.Node.Clients, o.Node.Roles, o.Node.Zone) = (name, link, clients, string.Join(',', roles ?? []), zone));
@@ -42,6 +43,8 @@ public sealed class ActorClusterBuilder
     }
 
     /// <summary>The clients' fail-over order by node name; nodes find each other through the store.</summary>
+    /// <param name="names">Each once, as in <c>Cluster:Node:Name</c>, none of them with a comma; none: by age, as by default. A node that is not named may join all the same.</param>
+    /// <remarks>Where names are given, a quorum or a referee that does not go with them is refused at start.</remarks>
     public ActorClusterBuilder WithHosts(params string[] names)
     {
         Defaults.Add(o => o.Hosts = string.Join(',', names));
@@ -55,7 +58,10 @@ public sealed class ActorClusterBuilder
         return this;
     }
 
-    /// <summary>Chooses the store; the last choice counts. A factory that returns null says that its setting is absent.</summary>
+    /// <summary>Chooses the store; the last choice counts.</summary>
+    /// <param name="factory">Called once, after the host has started, with checked options; it must not block, and opens nothing: the node does that, and waits for a store that is away. The node
+    /// disposes what it returns when the host is disposed. Null says that its setting is absent: 64, with a line that says which to give. A <see cref="ClusterStartException"/> ends the process
+    /// with its code and its message as the one line; any other exception is a broken invariant (70, with its stack).</param>
     public ActorClusterBuilder WithStore(Func<IServiceProvider, ClusterOptions, IClusterStore?> factory)
     {
         Store = factory;
@@ -79,21 +85,23 @@ public sealed class ActorClusterBuilder
     /// <param name="shards">Number of shards, 1 to 65,536, 256 by default; fixed for life by the first node that registers the type.</param>
     /// <param name="externalEffects">Its entities act outside the store, by <see cref="EntityContext.TryBeginEffect"/>: a node that takes their shards over waits until the former owner
     /// has stopped, is proved dead or can act no more (8 to 9 s, where others take 2). Fixed for life like the count.</param>
-    /// <exception cref="ArgumentException">A name or count outside these bounds, or registered twice.</exception>
-    public ActorClusterBuilder WithEntity<T>(string name, Action<MessageCatalog> messages, int shards = 256, bool externalEffects = false)
-        where T : Entity, new() => WithEntity(name, static () => new T(), messages, shards, externalEffects);
+    /// <param name="onCrashEvidence">With external effects: as <see cref="SingletonOptions.TakeOverOnCrashEvidence"/>, with the risk that it names. Alike on all nodes. Default false.</param>
+    /// <exception cref="ArgumentException">A name or count outside these bounds, registered twice, or on crash evidence without external effects.</exception>
+    public ActorClusterBuilder WithEntity<T>(string name, Action<MessageCatalog> messages, int shards = 256, bool externalEffects = false, bool onCrashEvidence = false)
+        where T : Entity, new() => WithEntity(name, static () => new T(), messages, shards, externalEffects, onCrashEvidence);
 
     /// <summary>Hosts an entity type whose entities are placed individually, each in a shard of its own: by load instead of by a hash of their ids. For few and heavy ones, such as
     /// conferences; each costs a row of the store, which its first message makes.</summary>
     /// <param name="name">Stable name, as of an entity type; it may not become a hashed one later.</param>
     /// <param name="messages">Registers the messages it takes.</param>
     /// <param name="externalEffects">As of an entity type.</param>
+    /// <param name="onCrashEvidence">As of an entity type.</param>
     /// <remarks>An entity ends by <see cref="EntityContext.End"/>. Its id is never to be used again.</remarks>
     /// <exception cref="ArgumentException">A name outside the bounds, or registered twice.</exception>
-    public ActorClusterBuilder WithPlacedEntity<T>(string name, Action<MessageCatalog> messages, bool externalEffects = false)
+    public ActorClusterBuilder WithPlacedEntity<T>(string name, Action<MessageCatalog> messages, bool externalEffects = false, bool onCrashEvidence = false)
         where T : Entity, new()
     {
-        WithEntity(name, static () => new T(), messages, shards: 1, externalEffects);
+        WithEntity(name, static () => new T(), messages, shards: 1, externalEffects, onCrashEvidence);
         _types[^1] = _types[^1] with { ShardCount = 0 };
         return this;
     }
@@ -107,9 +115,22 @@ public sealed class ActorClusterBuilder
         where T : Entity, new()
     {
         options ??= new SingletonOptions();
-        WithEntity(name, static () => new T(), messages, shards: 1, options.ExternalEffects);
+        WithEntity(name, static () => new T(), messages, shards: 1, options.ExternalEffects, options.ExternalEffects && options.TakeOverOnCrashEvidence);
         _types[^1] = _types[^1] with { IsSingleton = true };
         Singletons = Singletons.Add(name, new SingletonRule(options.Mode, [.. options.Hosts], options.FailoverAtShutdown));
+        return this;
+    }
+
+    /// <summary>Lets a type act outside the store also while no member reaches the store, as long as all of them say so to each other; without it, its effects are refused once the lease has run out.</summary>
+    /// <typeparam name="T">Class of an entity type or singleton that is registered already, with external effects.</typeparam>
+    /// <remarks>Nothing happens where the cluster does not allow it (<c>Cluster:Downing:Failsafe</c>, off by default). What the effects rest on cannot be recorded meanwhile: writes are refused.</remarks>
+    /// <exception cref="ArgumentException">It is not registered yet, or without external effects.</exception>
+    public ActorClusterBuilder WithFailsafeEffects<T>()
+        where T : Entity
+    {
+        var at = TypeNames.TryGetValue(typeof(T), out var name) ? _types.FindIndex(t => t.Name == name) : -1;
+        if (at < 0 || !_types[at].IsExclusive) throw new ArgumentException($"{typeof(T).Name} is not registered with external effects; register it before, with externalEffects: true.");
+        _types[at] = _types[at] with { ActsByAssent = true };
         return this;
     }
 
@@ -119,10 +140,13 @@ public sealed class ActorClusterBuilder
     /// <param name="messages">Registers the messages it takes.</param>
     /// <param name="shards">Number of shards, 1 to 65,536, 256 by default; fixed for life.</param>
     /// <param name="externalEffects">Its entities act outside the store, by <see cref="EntityContext.TryBeginEffect"/>.</param>
-    /// <exception cref="ArgumentException">A name or count outside the bounds, or registered twice.</exception>
-    public ActorClusterBuilder WithEntity<T>(string name, Func<T> create, Action<MessageCatalog> messages, int shards = 256, bool externalEffects = false)
+    /// <param name="onCrashEvidence">With external effects: as <see cref="SingletonOptions.TakeOverOnCrashEvidence"/>. Default false.</param>
+    /// <exception cref="ArgumentException">A name or count outside the bounds, registered twice, or on crash evidence without external effects.</exception>
+    public ActorClusterBuilder WithEntity<T>(string name, Func<T> create, Action<MessageCatalog> messages, int shards = 256, bool externalEffects = false, bool onCrashEvidence = false)
         where T : Entity
     {
+        if (onCrashEvidence && !externalEffects)
+            throw new ArgumentException($"Entity type '{name}' has no external effects, so it waits for nobody: leave onCrashEvidence out, or say externalEffects.", nameof(onCrashEvidence));
         if (name.Length is < 1 or > 64 || name.Any(c => !char.IsAsciiLetterLower(c) && !char.IsAsciiDigit(c) && c is not ('-' or '.')))
             throw new ArgumentException($"Entity type '{name}': give 1 to 64 of a-z, 0-9, '-' and '.'.", nameof(name));
         if (shards is < 1 or > 65_536)
@@ -131,7 +155,7 @@ public sealed class ActorClusterBuilder
             throw new ArgumentException($"Entity type '{name}' or its class {typeof(T).Name} is registered already.", nameof(name));
         var catalog = new MessageCatalog();
         messages(catalog);
-        _types.Add(new EntityType(name, shards, catalog, create, RemembersCommands: typeof(T).IsAssignableTo(typeof(IRowOwner)), externalEffects));
+        _types.Add(new EntityType(name, shards, catalog, create, RemembersCommands: typeof(T).IsAssignableTo(typeof(IRowOwner)), externalEffects, onCrashEvidence));
         return this;
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Net;
 using ActorCluster.Entities;
 using ActorCluster.Links;
@@ -23,6 +24,7 @@ internal sealed class ClusterNode(
     private readonly ClusterOptions _options = settings.Options;
     private readonly CancellationTokenSource _stopping = new();
     private readonly RejoinBackoff _backoff = new();
+    private readonly ToldReasons _told = new();
     private readonly AskClock _asks = new(settings.Options.Limits.AskTimeout);
     private IClusterStore? _store;
     private NodeLock? _lock;
@@ -54,10 +56,18 @@ internal sealed class ClusterNode(
     {
         NodeMode.Joining => $"joining: {string.Join("; ", life.Latest.JoinBlockedBy.DefaultIfEmpty("not up yet"))}",
         NodeMode.Frozen when life.Latest.StoreRegressed is not null => $"frozen: {life.StoreFault}",
+        NodeMode.Frozen when life.IsFailsafe => $"failsafe: no member reaches the store ({life.StoreFault}); reads go on, writes are refused",
         NodeMode.Frozen => $"frozen: the store is out of reach ({life.StoreFault ?? "it answers again"})",
         NodeMode.Fenced => "fenced: this incarnation is out",
         var mode => mode.ToString(),
     };
+
+    /// <summary>One line for a health check that says yes.</summary>
+    public string ReadyReason => IsSick
+        ? string.Create(CultureInfo.InvariantCulture, $"ready, but sick: the thread pool is {_life?.Latest.PoolDelay.TotalSeconds ?? 0:0.0} s behind; others serve its shards where they can")
+        : "ready";
+
+    private bool IsSick => _life is { } life && life.Latest.Sick.Contains(life.Self);
 
     public NodeMode Mode => _life?.Mode ?? NodeMode.Fenced;
 
@@ -74,6 +84,9 @@ internal sealed class ClusterNode(
         where T : Entity =>
         builder.TypeNames.TryGetValue(typeof(T), out var type) && builder.Singletons.ContainsKey(type) ? new EntityRef(this, new EntityId(type, LocalShard.SingletonId))
             : throw new ArgumentException($"{typeof(T).Name} is not registered as a singleton on this node; add it with WithSingleton.");
+
+    /// <summary>A singleton of that name is registered here.</summary>
+    public bool HasSingleton(string name) => builder.Singletons.ContainsKey(name);
 
     public Task<SwitchResult> SwitchAsync(string name, string toNode, long expectedTerm, CancellationToken cancel = default)
     {
@@ -103,14 +116,15 @@ internal sealed class ClusterNode(
         var snapshot = latest?.Snapshot;
         var names = snapshot?.Members.ToDictionary(m => m.Inc, m => m.Name) ?? [];
         return new ClusterStatus(
-            _options.Node.Name, _life?.Self.Value ?? 0, Name(Mode), _store?.Description ?? "", _life is { } living ? living.StoreFault : _startFault, snapshot?.Cluster.View ?? 0,
-            [.. (snapshot?.Members ?? []).Select(m => new MemberStatusLine(m.Name, m.Inc.Value, Name(m.Status), m.IsLive && !latest!.Missing.Contains(m.Inc), m.LinkAddress, m.ClientUrl, m.DownReason))],
+            _options.Node.Name, _life?.Self.Value ?? 0, _life is { IsFailsafe: true } ? "failsafe" : Name(Mode), _store?.Description ?? "", _life is { } living ? living.StoreFault : _startFault, snapshot?.Cluster.View ?? 0,
+            [.. (snapshot?.Members ?? []).Select(m => new MemberStatusLine(m.Name, m.Inc.Value, Name(m.Status), m.IsLive && !latest!.Missing.Contains(m.Inc), m.LinkAddress, m.ClientUrl, m.DownReason, latest!.Sick.Contains(m.Inc)))],
             [.. (latest?.Rows ?? []).GroupBy(r => (r.Type, Owner: r.Owner is { } o ? names.GetValueOrDefault(o, o.ToString()) : "")).OrderBy(g => g.Key).Select(g => new ShardStatusLine(g.Key.Type, g.Key.Owner, g.Count()))],
             [.. builder.Singletons.Select(s => StatusOf(s.Key, s.Value))],
             latest?.JoinBlockedBy ?? [], latest?.Decisions ?? [], _lastEnd, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Journal.Waiting ?? 0,
             [.. (latest?.Witnesses ?? []).Select(w => new WitnessStatusLine(w.Witness.Text, w.IsFresh, w.Answer, w.AskedAt is { } at ? Math.Round((MonotonicClock.Now - at).TotalSeconds, 1) : null))],
             [.. (latest?.BrokenEdges ?? []).Select(e => new BrokenLinkLine(NameOf(e.A), NameOf(e.B), Math.Round((MonotonicClock.Now - e.Since).TotalSeconds, 1), RelayOf(e)))],
-            new SettingsStatus(_governing.Version, [.. _governing.Differences.Select(d => new SettingDifferenceLine(d.Key, d.Here, d.There))]), _life?.Entities.DurableTimers.Failing ?? 0);
+            new SettingsStatus(_governing.Version, [.. _governing.Differences.Select(d => new SettingDifferenceLine(d.Key, d.Here, d.There))]), _life?.Entities.DurableTimers.Failing ?? 0,
+            [.. (latest?.AssentsMissing ?? []).Select(NameOf)], Math.Round(latest?.PoolDelay.TotalSeconds ?? 0, 3));
 
         string NameOf(Incarnation inc) => names.GetValueOrDefault(inc, inc.ToString());
 
@@ -177,7 +191,7 @@ internal sealed class ClusterNode(
         try
         {
             var cluster = await OpenAsync().ConfigureAwait(false);
-            metrics.Read(() => (Mode, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Shards ?? 0, _life?.Entities.Journal.Waiting ?? 0, _life?.Entities.DurableTimers.Failing ?? 0, _life?.Regions.TellsDropped ?? 0));
+            metrics.Read(() => (Mode, _life?.IsFailsafe ?? false, _life?.Entities.ActiveEntities ?? 0, _life?.Entities.Shards ?? 0, _life?.Entities.Journal.Waiting ?? 0, _life?.Entities.DurableTimers.Failing ?? 0, _life?.Regions.TellsDropped ?? 0, _life?.Latest.PoolDelay.TotalSeconds ?? 0, IsSick));
             while (!_leaving)
             {
                 var end = await OneLifeAsync(cluster).ConfigureAwait(false);
@@ -229,7 +243,7 @@ internal sealed class ClusterNode(
             throw new ClusterStartException(ExitCodes.Refused, "No store is chosen: add .WithSqlite(\"data/cluster.db\") for nodes on one machine or .WithPostgres(\"Host=...\") for several (package ActorCluster.Sql) to AddActorCluster; all nodes share it.");
         _store = builder.Store(services, _options)
             ?? throw new ClusterStartException(ExitCodes.Refused, "Cluster:Store is empty; set Cluster:Store:Sqlite to the path of the SQLite file that all nodes of one machine share, or Cluster:Store:Postgres to the connection string of a database that all machines reach.");
-        _lock = NodeLock.Take(_options.Data, _options.Node.Name);
+        _lock = await TakeLockAsync().ConfigureAwait(false);
         ClusterRow cluster;
         var digest = ClusterDigest.Of(_options);
         try
@@ -261,6 +275,18 @@ internal sealed class ClusterNode(
         return cluster;
     }
 
+    /// <summary>A disk without room is waited for, as a store is: it passes.</summary>
+    private async Task<NodeLock> TakeLockAsync()
+    {
+        while (true)
+        {
+            string full;
+            try { return NodeLock.Take(_options.Data, _options.Node.Name); }
+            catch (IOException cause) when (DiskRoom.IsMissing(cause)) { full = cause.Message; }
+            await WaitAsync($"Cluster:Data: {full}").ConfigureAwait(false);
+        }
+    }
+
     /// <summary>Takes the cluster's settings for its own, and says where they are others.</summary>
     private async Task GovernAsync()
     {
@@ -272,31 +298,40 @@ internal sealed class ClusterNode(
         var differences = SharedSettings.Differences(_options, governed);
         foreach (var (key, here, there) in differences.Except(_governing.Differences)) log.SettingDiffers(key, here, there);
         _governing = new GoverningSettings(governed, stored.Version, differences);
+        if (governed.Downing.Strategy is not ("static-quorum" or "keep-referee")) return;
+        var known = (await RetryAsync(_store!.ReadClusterAsync).ConfigureAwait(false)).Members.Select(m => m.Name);
+        foreach (var doubt in ResolverChoice.Doubts(governed.Downing, [.. known.Concat(_options.HostList).Append(_options.Node.Name).Distinct().Order(StringComparer.Ordinal)])) log.SettingDoubted(doubt);
     }
 
     private async Task<NodeEffect.Stop> OneLifeAsync(ClusterRow cluster)
     {
-        LinkListener listener;
-        try { listener = LinkListener.Bind(_options.Node.Link); }
-        catch (LinkBindException cause) { throw new ClusterStartException(ExitCodes.Refused, cause.Message, cause); }
-
+        var listeners = new List<LinkListener>();
         try
         {
-            if (!_options.AllowPlaintext && !IPAddress.IsLoopback(listener.Bound.Address))
-                throw new ClusterStartException(ExitCodes.Refused, ClusterOptionsValidator.NeedsPlaintext(_options.Node.Link));
-            return await OneLifeAsync(cluster, listener).ConfigureAwait(false);
+            Bind(_options.Node.Link, nameof(NodeOptions.Link));
+            if (_options.Node.ControlLink.Length > 0) Bind(_options.Node.ControlLink, nameof(NodeOptions.ControlLink));
+            return await OneLifeAsync(cluster, [.. listeners]).ConfigureAwait(false);
         }
         finally
         {
-            listener.Dispose(); // The life has done so already, if there was one.
+            foreach (var listener in listeners) listener.Dispose(); // The life has done so already, if there was one.
+        }
+
+        void Bind(string address, string key)
+        {
+            try { listeners.Add(LinkListener.Bind(address, key)); }
+            catch (LinkBindException cause) { throw new ClusterStartException(ExitCodes.Refused, cause.Message, cause); }
+            if (!_options.AllowPlaintext && !IPAddress.IsLoopback(listeners[^1].Bound.Address))
+                throw new ClusterStartException(ExitCodes.Refused, ClusterOptionsValidator.NeedsPlaintext(address, key));
         }
     }
 
-    private async Task<NodeEffect.Stop> OneLifeAsync(ClusterRow cluster, LinkListener listener)
+    private async Task<NodeEffect.Stop> OneLifeAsync(ClusterRow cluster, ImmutableArray<LinkListener> listeners)
     {
         var inc = await RetryAsync(_store!.NextIncarnationAsync).ConfigureAwait(false);
         var rows = (await RetryAsync(() => _store.ReadPictureAsync(inc)).ConfigureAwait(false)).Rows;
-        var address = $"{_options.Node.Link[.._options.Node.Link.LastIndexOf(':')]}:{listener.Bound.Port}";
+        // What others dial: the port is the one that the system chose where it is 0.
+        var address = string.Join(LinkPeer.Between, listeners.Zip([_options.Node.Link, _options.Node.ControlLink], (l, given) => $"{given[..given.LastIndexOf(':')]}:{l.Bound.Port}"));
         var draft = new MemberRow
         {
             Inc = inc,
@@ -310,7 +345,7 @@ internal sealed class ClusterNode(
             LockFile = _lock!.Proof,
         };
         log.NodeStarts(draft.Name, inc, _store.Description, address);
-        var life = new NodeLife(new LifeSetup(draft, cluster, _governing.Options, _governing.Version, ResolverChoice.Make(_governing.Options.Downing), _store, [.. builder.Types], builder.Singletons, rows, listener, [.. services.GetServices<IFanoutListener>()], services, log));
+        var life = new NodeLife(new LifeSetup(draft, cluster, _governing.Options, _governing.Version, ResolverChoice.Make(_governing.Options.Downing), _store, [.. builder.Types], builder.Singletons, rows, listeners, [.. services.GetServices<IFanoutListener>()], services, log));
         metrics.Lives.Add(1);
         life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
         NodeEffect.Stop end;
@@ -340,9 +375,20 @@ internal sealed class ClusterNode(
         {
             var result = await call().ConfigureAwait(false);
             _startFault = result.Reason;
-            if (result.IsOk) return result.Value!;
-            log.StoreCallEnded("Start", result.Verdict, result.Reason);
-            await Task.Delay(TimeSpan.FromMilliseconds(500), _stopping.Token).ConfigureAwait(false);
+            if (result.IsOk)
+            {
+                _told.IsNews("Start", null, MonotonicClock.Now);
+                return result.Value!;
+            }
+            await WaitAsync(result.Reason ?? $"the store answers {result.Verdict}").ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Half a second of a start that waits for something; why is told when it is new, then each minute.</summary>
+    private async Task WaitAsync(string reason)
+    {
+        _startFault = reason;
+        if (_told.IsNews("Start", reason, MonotonicClock.Now)) log.StartWaits(reason);
+        await Task.Delay(TimeSpan.FromMilliseconds(500), _stopping.Token).ConfigureAwait(false);
     }
 }

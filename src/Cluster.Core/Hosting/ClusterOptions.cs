@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using ActorCluster.Links;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using Microsoft.Extensions.Options;
@@ -72,21 +73,27 @@ public sealed class ClusterOptions
 /// <summary>This node.</summary>
 public sealed class NodeOptions
 {
-    /// <summary>Unique name, 1 to 64 letters, digits, '-', '_' and '.'; the machine's name by default.</summary>
+    /// <summary>Unique name, 1 to 64 letters, digits, '-', '_' and '.', the first a letter or digit, since it names a folder; the machine's name by default.</summary>
     public string Name { get; set; } = Environment.MachineName;
 
     /// <summary><c>host:port</c> at which other nodes reach this one; port 0 takes a free one.</summary>
     public string Link { get; set; } = "127.0.0.1:0";
 
+    /// <summary>
+    /// <c>host:port</c> of another interface for the control channel, so that one network may fail and the other carries both; empty: that of <see cref="Link"/> serves both. Port 0 takes
+    /// a free one. Only where all nodes of the cluster run a release that knows it: the address in the member's row is then <c>data;control</c>.
+    /// </summary>
+    public string ControlLink { get; set; } = "";
+
     /// <summary>URL at which clients reach this node; empty: clients are told of other nodes only.</summary>
     public string Clients { get; set; } = "";
 
-    /// <summary>Roles, separated by commas.</summary>
+    /// <summary>Roles, separated by commas; where <see cref="DowningOptions.Role"/> names one, only those who have it vote.</summary>
     public string Roles { get; set; } = "";
 
     internal ImmutableArray<string> RoleList => [.. Roles.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Order(StringComparer.Ordinal)];
 
-    /// <summary>Zone, empty for none.</summary>
+    /// <summary>Zone, empty for none. Kept with the member; nothing depends on it yet.</summary>
     public string Zone { get; set; } = "";
 
     /// <summary>Capacity relative to other nodes: its share of shards and its weight in votes. 0.01 to 100.</summary>
@@ -103,7 +110,7 @@ public sealed class StoreOptions
     public string Postgres { get; set; } = "";
 }
 
-/// <summary>Who survives a partition; those of the node that makes the cluster count for all (decision 18).</summary>
+/// <summary>Who survives a partition; those of the node that makes the cluster count for all (decision 18). A parameter of another strategy than the chosen one is refused.</summary>
 public sealed class DowningOptions
 {
     /// <summary>Name of the split-brain resolver: <c>keep-majority</c>, <c>static-quorum</c>, <c>keep-oldest</c>, <c>keep-referee</c>, <c>lease-majority</c> or <c>down-all</c>.</summary>
@@ -118,7 +125,7 @@ public sealed class DowningOptions
     /// <summary>Only members with this role vote; empty: all do.</summary>
     public string Role { get; set; } = "";
 
-    /// <summary>static-quorum: voters a side needs, at least 1; the cluster then takes 2 × this - 1 voters at most.</summary>
+    /// <summary>static-quorum: voters a side needs, 1 to 1,000, to be given; the cluster then takes 2 × this - 1 voters at most.</summary>
     public int QuorumSize { get; set; }
 
     /// <summary>keep-oldest: the oldest does not stay when it is cut off alone from two or more others.</summary>
@@ -143,6 +150,10 @@ public sealed class DowningOptions
     /// <summary>Members that are connected through others only: <c>evict-min</c> (when one of them lacks more than half of the others for ten seconds, the fewest go that mend it),
     /// <c>relay</c> (nobody goes) or <c>evict-all</c> (both ends of every edge that stays broken for ten seconds go). Those who stay must be who would live after a cut.</summary>
     public string BrokenEdges { get; set; } = "evict-min";
+
+    /// <summary>For how long since its last renewal a node that misses the store may go on serving reads from memory, and acting for types that are registered so, while every member of the view says that it
+    /// misses the store too; 15 s to 1 day, 0 for never. A node that starts waits as long for a member that it neither reaches nor can prove dead.</summary>
+    public TimeSpan Failsafe { get; set; } = TimeSpan.Zero;
 
     internal ImmutableArray<string> WitnessList => [.. Witnesses.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
 }
@@ -204,14 +215,19 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
         var faults = new ValidateOptionsResultBuilder();
         foreach (var fault in options.BindingFaults) faults.AddError(fault);
         var node = options.Node;
-        if (node.Name.Length is < 1 or > 64 || node.Name.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_' or '.')))
-            faults.AddError($"Cluster:Node:Name is '{node.Name}'; give 1 to 64 letters, digits, '-', '_' or '.'.");
-        if (!HasPort(node.Link))
-            faults.AddError($"Cluster:Node:Link is '{node.Link}'; give host:port, for example 10.0.0.1:8091.");
-        else if (HostOf(node.Link) is { } bound && (bound.Equals(IPAddress.Any) || bound.Equals(IPAddress.IPv6Any)))
-            faults.AddError($"Cluster:Node:Link is '{node.Link}'; other nodes dial this address, so give one that reaches this machine, for example 10.0.0.1:8091.");
-        else if (HostOf(node.Link) is { } literal && !IPAddress.IsLoopback(literal) && !options.AllowPlaintext)
-            faults.AddError(NeedsPlaintext(node.Link));
+        if (node.Name.Length is < 1 or > 64 || !char.IsAsciiLetterOrDigit(node.Name[0]) || node.Name.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_' or '.')))
+            faults.AddError($"Cluster:Node:Name is '{node.Name}'; give 1 to 64 letters, digits, '-', '_' or '.', the first a letter or digit.");
+        foreach (var twice in options.HostList.GroupBy(h => h, StringComparer.Ordinal).Where(g => g.Count() > 1))
+            faults.AddError($"Cluster:Hosts is '{options.Hosts}', which has '{twice.Key}' {twice.Count()} times; name each node once.");
+        foreach (var (key, link) in node.ControlLink.Length > 0 ? new[] { (nameof(node.Link), node.Link), (nameof(node.ControlLink), node.ControlLink) } : [(nameof(node.Link), node.Link)])
+        {
+            if (!HasPort(link) || link.Contains(LinkPeer.Between, StringComparison.Ordinal))
+                faults.AddError($"Cluster:Node:{key} is '{link}'; give host:port, for example 10.0.0.1:8091.");
+            else if (HostOf(link) is { } bound && (bound.Equals(IPAddress.Any) || bound.Equals(IPAddress.IPv6Any)))
+                faults.AddError($"Cluster:Node:{key} is '{link}'; other nodes dial this address, so give one that reaches this machine, for example 10.0.0.1:8091.");
+            else if (HostOf(link) is { } literal && !IPAddress.IsLoopback(literal) && !options.AllowPlaintext)
+                faults.AddError(NeedsPlaintext(link, key));
+        }
         if (node.Clients.Length > 0 && !IsWebUrl(node.Clients))
             faults.AddError($"Cluster:Node:Clients is '{node.Clients}'; give an http or https URL, for example http://camserver1:8080.");
         if (node.Capacity is not (>= 0.01 and <= 100))
@@ -226,7 +242,7 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
             faults.AddError($"Cluster:Secret has {options.Secrets.Length} values; give one, or two separated by a comma while rotating. Any long random text, the same on every node.");
         if (options.Secrets.Any(s => s.Length < 8))
             faults.AddError("Cluster:Secret is shorter than 8 characters; give a long random text, for example the output of: openssl rand -hex 32");
-        foreach (var fault in ResolverChoice.Faults(options.Downing, options.HostList)) faults.AddError(fault);
+        foreach (var fault in ResolverChoice.Faults(options.Downing, [.. options.HostList.Distinct(StringComparer.Ordinal)]).Concat(ResolverChoice.Unused(options.Downing))) faults.AddError(fault);
         // With other hosts one of them may have it; a node that comes up alone then says so and waits.
         if (options.Downing.Role.Length > 0 && options.HostList is [var only] && only == node.Name && !node.RoleList.Contains(options.Downing.Role, StringComparer.Ordinal))
             faults.AddError($"Cluster:Downing:Role is '{options.Downing.Role}', and {only}, the only node that Cluster:Hosts names, does not have it, so nobody would vote; add it to Cluster:Node:Roles, or empty the key.");
@@ -251,8 +267,8 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
     }
 
     /// <summary>Why a link address that is not loopback is refused.</summary>
-    public static string NeedsPlaintext(string link) =>
-        $"Cluster:Node:Link is '{link}', which is not loopback, and links between nodes are not encrypted. Set Cluster:AllowPlaintext to true if that network is trusted, or link over 127.0.0.1.";
+    public static string NeedsPlaintext(string link, string key = nameof(NodeOptions.Link)) =>
+        $"Cluster:Node:{key} is '{link}', which is not loopback, and links between nodes are not encrypted. Set Cluster:AllowPlaintext to true if that network is trusted, or link over 127.0.0.1.";
 
     private static bool IsWebUrl(string text) => Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https";
 

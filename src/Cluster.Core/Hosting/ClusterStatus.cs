@@ -5,7 +5,7 @@ namespace ActorCluster.Hosting;
 /// <summary>What a node knows of itself and the cluster, for operators.</summary>
 /// <param name="Node">Name of this node.</param>
 /// <param name="Incarnation">Its incarnation, 0 before the first.</param>
-/// <param name="Mode">What it may do now.</param>
+/// <param name="Mode">What it may do now; <c>failsafe</c> is frozen, but reads go on by the word of all members.</param>
 /// <param name="Store">Kind and place of the store.</param>
 /// <param name="StoreFault">Why the store did not answer the last call that told of it, who is in its way included; null while it answers.</param>
 /// <param name="View">Number of the member list.</param>
@@ -21,11 +21,13 @@ namespace ActorCluster.Hosting;
 /// <param name="BrokenLinks">Members that are connected through others only.</param>
 /// <param name="Settings">The settings that the cluster shares.</param>
 /// <param name="FailingTimers">Durable timers here whose last firing failed; each is fired again every minute, and the log says why it fails.</param>
+/// <param name="LacksAssentOf">While this node misses the store and <c>Cluster:Downing:Failsafe</c> is on: names of the members that have not said that they miss it too.</param>
+/// <param name="PoolDelaySeconds">How long the newest item waited for a thread of this node's pool, or waits: above 5 s for 10 s the node is sick.</param>
 public sealed record ClusterStatus(
     string Node, long Incarnation, string Mode, string Store, string? StoreFault, long View, ImmutableArray<MemberStatusLine> Members, ImmutableArray<ShardStatusLine> Shards,
     ImmutableArray<SingletonStatus> Singletons,
     ImmutableArray<string> JoinBlockedBy, ImmutableArray<string> LastDecisions, string? LastEnd, int ActiveEntities, int UncommittedRows, ImmutableArray<WitnessStatusLine> Witnesses,
-    ImmutableArray<BrokenLinkLine> BrokenLinks, SettingsStatus Settings, int FailingTimers);
+    ImmutableArray<BrokenLinkLine> BrokenLinks, SettingsStatus Settings, int FailingTimers, ImmutableArray<string> LacksAssentOf, double PoolDelaySeconds);
 
 /// <summary>One member.</summary>
 /// <param name="Name">Node name.</param>
@@ -35,7 +37,8 @@ public sealed record ClusterStatus(
 /// <param name="Link">Its link address.</param>
 /// <param name="Clients">Its URL for clients.</param>
 /// <param name="DownReason">Why it went down, empty while it lives.</param>
-public sealed record MemberStatusLine(string Name, long Incarnation, string Status, bool Reachable, string Link, string Clients, string DownReason);
+/// <param name="Sick">It says that its thread pool hangs: its shards are handed off to others, unless half of the members or more are sick.</param>
+public sealed record MemberStatusLine(string Name, long Incarnation, string Status, bool Reachable, string Link, string Clients, string DownReason, bool Sick);
 
 /// <summary>One witness, as this node sees it.</summary>
 /// <param name="Witness">As configured.</param>

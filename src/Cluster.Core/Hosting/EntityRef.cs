@@ -38,7 +38,8 @@ public readonly struct EntityRef : IEquatable<EntityRef>
         return Send(request, command, cancel);
     }
 
-    /// <summary>Sends a message and does not wait. It is lost where an ask would fail.</summary>
+    /// <summary>Sends a message and does not wait. It is lost where an ask would fail, and nobody is told.</summary>
+    /// <exception cref="InvalidOperationException">This is the default <see cref="EntityRef"/>, which addresses nothing; so for the asks and <see cref="TellAsync"/>.</exception>
     public void Tell(object message) => Node.Tell(Id, message);
 
     /// <summary>Sends a message, after waiting while its entity's mailbox, or what waits for its shard, is more than half full: for those who send much. Whoever

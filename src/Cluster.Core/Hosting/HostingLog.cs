@@ -26,6 +26,9 @@ internal static partial class HostingLog
     [LoggerMessage(1006, LogLevel.Warning, "Store call {Call} ended {Verdict}: {Reason}")]
     public static partial void StoreCallEnded(this ILogger log, string call, StoreVerdict verdict, string? reason);
 
+    [LoggerMessage(1033, LogLevel.Warning, "The start waits: {Reason}")]
+    public static partial void StartWaits(this ILogger log, string reason);
+
     [LoggerMessage(1007, LogLevel.Information, "Decided {What}")]
     public static partial void Decided(this ILogger log, string what);
 
@@ -83,15 +86,30 @@ internal static partial class HostingLog
     [LoggerMessage(1024, LogLevel.Warning, "{Key} is '{Here}' here, but '{Cluster}' in the cluster, which counts. Give this node the cluster's value, or change the cluster's: actorcluster settings set")]
     public static partial void SettingDiffers(this ILogger log, string key, string here, string cluster);
 
+    [LoggerMessage(1040, LogLevel.Warning, "{Doubt}")]
+    public static partial void SettingDoubted(this ILogger log, string doubt);
+
     [LoggerMessage(1028, LogLevel.Information, "No link reaches {Peer}: its frames go through {Relay}")]
     public static partial void Relayed(this ILogger log, Incarnation peer, Incarnation relay);
 
     [LoggerMessage(1029, LogLevel.Information, "Frames for {Peer} go through nobody any more")]
     public static partial void RelayedNoMore(this ILogger log, Incarnation peer);
 
-    [LoggerMessage(1030, LogLevel.Warning, "The store does not answer here, but elsewhere: {Shards} shards were stopped, and {Helper} is asked to release them")]
+    [LoggerMessage(1041, LogLevel.Warning, "The store does not answer here, but elsewhere: {Shards} shards were stopped, and {Helper} is asked to release them")]
     public static partial void AsksForRelease(this ILogger log, int shards, Incarnation helper);
+
+    [LoggerMessage(1034, LogLevel.Warning, "This node is sick: its thread pool is {Delay} behind. While fewer than half of the members are, its shards are handed off to others; it goes on as a gateway. Look for turns and handlers that block their thread")]
+    public static partial void IsSick(this ILogger log, TimeSpan delay);
+
+    [LoggerMessage(1035, LogLevel.Information, "This node is well again: its thread pool keeps up, and it is given shards")]
+    public static partial void IsWell(this ILogger log);
 
     [LoggerMessage(1012, LogLevel.Information, "Rejoining as a new incarnation in {Wait}")]
     public static partial void Rejoining(this ILogger log, TimeSpan wait);
+
+    [LoggerMessage(1032, LogLevel.Warning, "No member reaches the store, and all say so: reads go on from memory, and effects of types that are registered so; writes wait")]
+    public static partial void FailsafeBegins(this ILogger log);
+
+    [LoggerMessage(1042, LogLevel.Warning, "The word of all members that none reaches the store does not count any more, in mode {Mode}; missing: [{Members}]")]
+    public static partial void FailsafeEnds(this ILogger log, NodeMode mode, string members);
 }

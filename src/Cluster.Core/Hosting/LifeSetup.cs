@@ -19,7 +19,7 @@ internal sealed record LifeSetup(
     ImmutableArray<EntityType> Types,
     ImmutableSortedDictionary<string, SingletonRule> Singletons,
     ImmutableArray<ShardRow> Rows,
-    LinkListener Listener,
-    ImmutableArray<IFanoutListener> Listeners,
+    ImmutableArray<LinkListener> Listeners,
+    ImmutableArray<IFanoutListener> FanoutListeners,
     IServiceProvider Services,
     ILogger Log);

@@ -33,6 +33,9 @@ internal abstract record NodeInput
     /// <summary>What a witness said, or that it said nothing in time.</summary>
     public sealed record WitnessAnswered(Witness Witness, bool Ok, string Answer) : NodeInput;
 
+    /// <summary>The thread pool has run the item of that number.</summary>
+    public sealed record PoolRan(long No) : NodeInput;
+
     public sealed record Hinted : NodeInput;
 
     public sealed record Answered(ControlAnswer Answer) : NodeInput;
@@ -75,10 +78,10 @@ internal sealed class NodeCore
     private readonly List<NodeEffect> _effects = [];
     private readonly Pruning _pruning;
 
-    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null, WitnessBoard? witnesses = null, Retention? retention = null, long settingsVersion = 0, WatchRules? watch = null)
+    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null, WitnessBoard? witnesses = null, Retention? retention = null, long settingsVersion = 0, WatchRules? watch = null, FailsafeRules? failsafe = null, SickMembers? sick = null)
     {
-        Ownership = new Ownership(draft.Inc, times, types ?? TypeRules.None);
-        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId, settingsVersion) { Heirs = Ownership.HeirsOf, Rules = watch ?? new WatchRules() };
+        Ownership = new Ownership(draft.Inc, times, types ?? TypeRules.None) { SickRules = sick ?? new SickMembers() };
+        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId, settingsVersion) { Heirs = Ownership.HeirsOf, Rules = watch ?? new WatchRules(), Failsafe = failsafe ?? FailsafeRules.Off };
         _pruning = new Pruning(retention ?? new Retention(), now => Membership.Missing.IsEmpty && Membership.IsCoordinator(now));
     }
 
@@ -122,6 +125,9 @@ internal sealed class NodeCore
                 break;
             case NodeInput.WitnessAnswered(var witness, var ok, var answer):
                 Membership.Witnesses.Answered(witness, ok, answer);
+                break;
+            case NodeInput.PoolRan(var no):
+                Membership.Pool.Ran(no, now);
                 break;
             case NodeInput.Hinted:
                 Membership.Hinted(now, _effects);
@@ -171,7 +177,7 @@ internal sealed class NodeCore
                 throw new UnreachableException($"No rule for {input}.");
         }
         if (Membership.View != view) Ownership.Hinted();
-        (Membership.OwnPlaced, Membership.TakesNothing) = (Ownership.PlacedHere, Ownership.IsHelped);
+        (Membership.OwnPlaced, Membership.TakesNothing, Membership.OwnRowsAskedAt) = (Ownership.PlacedHere, Ownership.IsHelped, Ownership.RowsAskedAt);
         Membership.Tick(now, Ownership.OwnsNothing, Ownership.Awaited, _effects);
         if (Membership.StoreRegressed is not null) return _effects;
         Ownership.Tick(Membership, now, _effects);

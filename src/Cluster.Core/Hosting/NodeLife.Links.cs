@@ -6,12 +6,16 @@ using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using ActorCluster.Sharding;
 using ActorCluster.Sharding.Wire;
+using Google.Protobuf;
 
 namespace ActorCluster.Hosting;
 
 /// <summary>What the links tell the life; on reader threads.</summary>
 internal sealed partial class NodeLife
 {
+    private const int PaddedOneIn = 10;
+    private static readonly ByteString Padding = UnsafeByteOperations.UnsafeWrap(new byte[8 * 1024]);
+
     ImmutableArray<(long View, ulong Hash)> ILinkHandler.RecentViews => _recentViews;
 
     // One without a row is a newcomer, or so long down that its row was pruned.
@@ -98,5 +102,22 @@ internal sealed partial class NodeLife
     void ILinkHandler.SecretDiffers(Incarnation peer) => Tell(new NodeInput.SecretDiffers(peer));
 
     private static Heartbeat FromWire(Incarnation from, Beat wire) => new(
-        from, wire.Sequence, wire.View, (NodeMode)wire.Mode, wire.StoreOk, wire.Health, wire.HearsYou, [.. wire.Row.Select(r => new ReachEntry(new Incarnation(r.Peer), r.Up))], wire.WitnessOk, wire.Placed, TimeSpan.FromMicroseconds(wire.ClockUs), wire.TakesNothing);
+        from, wire.Sequence, wire.View, (NodeMode)wire.Mode, wire.StoreOk, wire.Health, wire.HearsYou, [.. wire.Row.Select(r => new ReachEntry(new Incarnation(r.Peer), r.Up))], wire.WitnessOk, wire.Placed, TimeSpan.FromMicroseconds(wire.ClockUs), wire.TakesNothing, wire.Sick)
+    {
+        Announced = wire.Announced,
+        Asks = wire.Asks,
+        Assents = TimeSpan.FromMicroseconds(wire.AssentsUs),
+    };
+
+    /// <summary>
+    /// One in ten of the data channel is as large as data, so that a path that loses large packets is found out: what it holds up is not acknowledged, and the connection ends as
+    /// silent. Not where the control connection stands in, whose path it would stop up too.
+    /// </summary>
+    internal static Beat ToWire(Heartbeat beat, LinkChannel channel, bool isOwnConnection)
+    {
+        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed, ClockUs = beat.Clock.Ticks / TimeSpan.TicksPerMicrosecond, TakesNothing = beat.TakesNothing, Sick = beat.IsSick, Announced = beat.Announced, Asks = beat.Asks, AssentsUs = beat.Assents.Ticks / TimeSpan.TicksPerMicrosecond };
+        if (channel == LinkChannel.Data && isOwnConnection && beat.Seq % PaddedOneIn == 0) wire.Padding = Padding;
+        foreach (var entry in beat.Row) wire.Row.Add(new Beat.Types.Reach { Peer = entry.Peer.Value, Up = entry.Up });
+        return wire;
+    }
 }

@@ -5,7 +5,6 @@ using ActorCluster.Downing;
 using ActorCluster.Entities;
 using ActorCluster.Links;
 using ActorCluster.Membership;
-using ActorCluster.Membership.Wire;
 using ActorCluster.Persistence;
 using ActorCluster.Placement;
 using ActorCluster.Primitives;
@@ -43,10 +42,12 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private volatile Published _published;
     private volatile bool _stopping;
     private volatile string? _storeFault;
+    private readonly ToldReasons _told = new();
     private volatile string _exported = "";
     private int _routeWanted;
     private readonly ConcurrentQueue<EntityId> _wanted = new(); // Bounded by the outboxes: each asks at most once in its retry interval.
     private int _entitiesWanted;
+    private bool _isSick;
     private long _viewShown = -1;
     private ImmutableArray<(long View, ulong Hash)> _recentViews = [];
     private ImmutableArray<Incarnation> _peers = [];
@@ -56,15 +57,15 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     {
         (_setup, _log, _faults) = (setup, setup.Log, setup.Services.GetService<NodeFaults>());
         // Said with the join, so that whoever places shards gives this node none that it could not start.
-        var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Order(StringComparer.Ordinal)] };
-        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons) { Placed = [.. setup.Types.Where(t => t.IsPlaced).Select(t => t.Name)] }, ResolverChoice.WitnessesOf(setup.Options),
-            new Retention { Logs = setup.Options.Retention.Logs, DownMembers = setup.Options.Retention.DownMembers }, setup.SettingsVersion);
+        var draft = setup.Draft with { Types = [.. setup.Types.Select(t => t.Name).Concat(setup.Types.Where(t => t.OnCrashEvidence).Select(t => t.Name + MemberRow.OnCrashEvidence)).Order(StringComparer.Ordinal)] };
+        _core = new NodeCore(draft, setup.Options.Times, setup.Resolver, Guid.NewGuid, new TypeRules([.. setup.Types.Where(t => t.IsExclusive).Select(t => t.Name)], setup.Singletons) { Placed = [.. setup.Types.Where(t => t.IsPlaced).Select(t => t.Name)], OnCrashEvidence = [.. setup.Types.Where(t => t.OnCrashEvidence).Select(t => t.Name)] }, ResolverChoice.WitnessesOf(setup.Options),
+            new Retention { Logs = setup.Options.Retention.Logs, DownMembers = setup.Options.Retention.DownMembers }, setup.SettingsVersion, failsafe: new FailsafeRules(setup.Options.Downing.Failsafe));
         _published = new Published(NodeMode.Joining, TimeSpan.Zero, true, TimeSpan.Zero, TimeSpan.Zero, false, null, [], [], [], [], [], [], [], ImmutableSortedDictionary<Incarnation, Incarnation>.Empty);
         Entities = new EntityHost(this, setup.Store, setup.Services, new EntityLimits(setup.Options.Limits.Mailbox, setup.Options.Limits.PassivateAfter, setup.Options.Times.EffectLimit, setup.Options.Retention.JournalLimits), setup.Log, _faults?.Gate);
-        Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.Listeners);
+        Regions = new RegionDriver(setup.Draft.Inc, setup.Types, setup.Rows, Entities, this, setup.FanoutListeners);
         Entities.Fanout = Regions;
         _links = new LinkTransport(
-            setup.Listener,
+            setup.Listeners,
             new LinkIdentity(setup.Cluster.Uuid, setup.Cluster.StoreGeneration, setup.Draft.Inc, setup.Draft.Name, setup.Draft.ProtoMin, setup.Draft.ProtoMax),
             new LinkOptions { Secrets = setup.Options.Secrets, AllowPlaintext = setup.Options.AllowPlaintext, FrameBytesMax = setup.Options.Limits.FrameBytes },
             this,
@@ -107,6 +108,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         {
             var latest = _published;
             var now = MonotonicClock.Now;
+            if (now < latest.AssentedUntil && now - latest.At < ReviewFresh) return true;
             // A node that wakes from a pause finds its last review whole; only rows that are young enough bound how old its memory may be.
             return latest.IsWhole && now - latest.At < ReviewFresh && now - latest.RowsAt < RowsFresh && Mode is NodeMode.Serving or NodeMode.Degraded;
         }
@@ -119,6 +121,16 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         // A node that wakes has not looked at its clocks and links since it slept: the review comes first.
         return latest is { IsTrusted: true, Mode: NodeMode.Serving or NodeMode.Degraded } && now - latest.At < ReviewFresh && Lease.Covers(latest.Deadline, now, limit, _setup.Options.Times);
     }
+
+    public bool MayActByAssent(TimeSpan limit)
+    {
+        var latest = _published;
+        var now = MonotonicClock.Now;
+        return latest.AssentedUntil is { } until && now - latest.At < ReviewFresh && Lease.Covers(until, now, limit, _setup.Options.Times);
+    }
+
+    /// <summary>Reads and some effects go on although the lease has run out, by the word of all members.</summary>
+    public bool IsFailsafe => Mode is NodeMode.Frozen && MonotonicClock.Now < _published.AssentedUntil;
 
     /// <summary>Raised on the control thread with each newer member list.</summary>
     public event Action<ClusterSnapshot>? ViewChanged;
@@ -256,7 +268,17 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         var whole = membership.Missing.IsEmpty && membership.AnnouncedView <= membership.View && membership.MayTrustRows(_core.Ownership.RowsAskedAt);
         _published = new Published(
             mode, membership.Lease.Deadline, membership.Lease.IsTrusted, now, _core.Ownership.RowsAskedAt, whole, membership.Snapshot, membership.JoinBlockedBy, membership.Missing,
-            before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.Witnesses.States(now), membership.BrokenEdges, membership.Relays, membership.StoreRegressed);
+            before.Decisions, _core.Ownership.Rows, membership.Fit(now), membership.Witnesses.States(now), membership.BrokenEdges, membership.Relays, membership.StoreRegressed,
+            membership.AssentedUntil(now), membership.AssentsMissing(now))
+        {
+            Sick = membership.Sick,
+            PoolDelay = membership.Pool.Delay(now),
+        };
+        if (membership.Pool.IsSick && !_isSick) _log.IsSick(_published.PoolDelay);
+        if (!membership.Pool.IsSick && _isSick) _log.IsWell();
+        _isSick = membership.Pool.IsSick;
+        var (was, isNow) = (before.AssentedUntil is not null, _published.AssentedUntil is not null);
+        if (was != isNow) SayAssents(isNow, mode);
         if (membership.StoreRegressed is { } lost && before.StoreRegressed is null)
         {
             _log.StoreRegressed(lost);
@@ -276,6 +298,12 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         if (newView) ShowView(membership.Snapshot!);
     }
 
+    private void SayAssents(bool isNow, NodeMode mode)
+    {
+        if (isNow) _log.FailsafeBegins();
+        else _log.FailsafeEnds(mode, string.Join(", ", _published.AssentsMissing));
+    }
+
     /// <summary>What was acknowledged last may be what the store has forgotten, and is nowhere else.</summary>
     private void ExportAcked()
     {
@@ -283,7 +311,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         if (batches.IsEmpty) return;
         try
         {
-            var file = AckedExport.Write(Path.Combine(_setup.Options.Data, "nodes", _setup.Options.Node.Name), Self, DateTimeOffset.UtcNow, batches);
+            var file = AckedExport.Write(Path.Combine(_setup.Options.Data, "nodes", _setup.Options.Node.Name), _setup.Cluster, _setup.Options.Node.Name, Self, DateTimeOffset.UtcNow, batches);
             _exported = $" What this node had acknowledged in the {AckedBatches.Kept.TotalSeconds:0} s before is in {file}.";
             _log.AckedExported(batches.Sum(b => b.Rows.Length), file);
         }
@@ -332,7 +360,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 _ = CallAsync(call);
                 break;
             case NodeEffect.Beat(var to, var channel, var beat):
-                SendControl(to, channel, FrameType.Beat, ToWire(beat));
+                SendControl(to, channel, FrameType.Beat, ToWire(beat, channel, isOwnConnection: _links.IsUp(to, channel)));
                 break;
             case NodeEffect.Relay(var to, var via):
                 ChangeWay(to, via);
@@ -342,6 +370,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 break;
             case NodeEffect.ProbeLink(var peer):
                 _ = ProbeLinkAsync(peer);
+                break;
+            case NodeEffect.AskPool(var no):
+                ThreadPool.UnsafeQueueUserWorkItem(_ => Tell(new NodeInput.PoolRan(no)), null);
                 break;
             case NodeEffect.AskWitness(var witness):
                 _ = AskWitnessAsync(witness);
@@ -409,7 +440,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
             answer = new ControlAnswer(call, StoreVerdict.InDoubt, null, $"{cause.GetType().Name}: {cause.Message}");
         }
         _storeFault = answer.Verdict is StoreVerdict.NotSent or StoreVerdict.InDoubt ? answer.Reason ?? "it does not answer" : null;
-        if (!answer.IsOk) _log.StoreCallEnded(call.GetType().Name, answer.Verdict, answer.Reason);
+        if (_told.IsNews(call.GetType().Name, answer.IsOk ? null : $"{answer.Verdict}: {answer.Reason}", MonotonicClock.Now)) _log.StoreCallEnded(call.GetType().Name, answer.Verdict, answer.Reason);
         Tell(new NodeInput.Answered(answer));
     }
 
@@ -483,16 +514,19 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         }
     }
 
-    private static Beat ToWire(Heartbeat beat)
-    {
-        var wire = new Beat { Sequence = beat.Seq, View = beat.View, Mode = (int)beat.Mode, StoreOk = beat.StoreOk, Health = beat.Health, HearsYou = beat.HearsYou, WitnessOk = beat.WitnessOk, Placed = beat.Placed, ClockUs = beat.Clock.Ticks / TimeSpan.TicksPerMicrosecond, TakesNothing = beat.TakesNothing };
-        foreach (var entry in beat.Row) wire.Row.Add(new Beat.Types.Reach { Peer = entry.Peer.Value, Up = entry.Up });
-        return wire;
-    }
-
     /// <summary>What everybody may know of a life at one moment.</summary>
     internal sealed record Published(
         NodeMode Mode, TimeSpan Deadline, bool IsTrusted, TimeSpan At, TimeSpan RowsAt, bool IsWhole, ClusterSnapshot? Snapshot, ImmutableArray<string> JoinBlockedBy,
         ImmutableArray<Incarnation> Missing, ImmutableArray<string> Decisions, ImmutableArray<ShardRow> Rows, ImmutableArray<Incarnation> Fit, ImmutableArray<WitnessState> Witnesses,
-        ImmutableArray<BrokenEdge> BrokenEdges, ImmutableSortedDictionary<Incarnation, Incarnation> Relays, string? StoreRegressed = null);
+        ImmutableArray<BrokenEdge> BrokenEdges, ImmutableSortedDictionary<Incarnation, Incarnation> Relays, string? StoreRegressed = null, TimeSpan? AssentedUntil = null, ImmutableArray<Incarnation> LacksAssentOf = default)
+    {
+        /// <summary>Members whose word is missing while this node asks for it.</summary>
+        public ImmutableArray<Incarnation> AssentsMissing => LacksAssentOf.IsDefault ? [] : LacksAssentOf;
+
+        /// <summary>Members that say that they are sick.</summary>
+        public ImmutableSortedSet<Incarnation> Sick { get; init; } = [];
+
+        /// <summary>How far the own thread pool is behind.</summary>
+        public TimeSpan PoolDelay { get; init; }
+    }
 }

@@ -18,6 +18,7 @@ internal sealed class NodeLock : IDisposable
 
     /// <summary>Takes the lock of a node name in a data folder.</summary>
     /// <exception cref="ClusterStartException">Another process holds it, the folder cannot be written, or its file system has no working locks.</exception>
+    /// <exception cref="IOException">The disk is full (<see cref="DiskRoom.IsMissing"/>): nothing is held, and it may pass.</exception>
     public static NodeLock Take(string dataFolder, string name)
     {
         var folder = Path.Combine(Path.GetFullPath(dataFolder), "nodes", name);
@@ -27,6 +28,10 @@ internal sealed class NodeLock : IDisposable
         {
             Directory.CreateDirectory(folder);
             file = Open(path, create: true);
+        }
+        catch (IOException cause) when (DiskRoom.IsMissing(cause))
+        {
+            throw Full(path, cause);
         }
         catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
         {
@@ -47,6 +52,11 @@ internal sealed class NodeLock : IDisposable
             RandomAccess.Write(file, System.Text.Encoding.ASCII.GetBytes(nonce), 0);
             var (device, inode) = Identity(file);
             return new NodeLock(file, new NodeLockProof(path, BootId(), device, inode, nonce));
+        }
+        catch (IOException cause) when (DiskRoom.IsMissing(cause))
+        {
+            file.Dispose();
+            throw Full(path, cause);
         }
         catch (IOException cause)
         {
@@ -83,6 +93,8 @@ internal sealed class NodeLock : IDisposable
     public static bool IsOfThisBoot(NodeLockProof proof) => OperatingSystem.IsLinux() && proof.BootId == BootId();
 
     public void Dispose() => _file.Dispose();
+
+    private static IOException Full(string path, IOException cause) => new($"{path} cannot be written, the disk is full ({cause.Message}). Free some space.", cause.HResult);
 
     /// <summary>Peers that look whether the last process has ended hold the lock for a moment, just when its successor starts.</summary>
     private static bool TryLock(SafeFileHandle file)

@@ -50,9 +50,9 @@ internal static class SharedSettings
 
     /// <summary>What these options cannot mean, by the rules of a start.</summary>
     /// <param name="options">With the shared values in them.</param>
-    /// <param name="nodes">Names of the nodes that there are; empty where they are not known.</param>
+    /// <param name="nodes">Names of the nodes that the store knows; empty where nobody asks it.</param>
     public static IEnumerable<string> Faults(ClusterOptions options, ImmutableArray<string> nodes) =>
-        ResolverChoice.Faults(options.Downing, nodes).Concat(options.Times.Faults());
+        ResolverChoice.Faults(options.Downing, nodes, "the store knows").Concat(options.Times.Faults());
 
     private static string Text(object? value) => value switch
     {

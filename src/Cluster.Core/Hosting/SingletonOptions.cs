@@ -14,6 +14,12 @@ public sealed record SingletonOptions
     /// <summary>It acts outside the store (<see cref="Entities.EntityContext.TryBeginEffect"/>): its next host waits until the former one can act no more. Default true.</summary>
     public bool ExternalEffects { get; init; } = true;
 
+    /// <summary>
+    /// With <see cref="ExternalEffects"/>: evidence that its host has crashed is enough for the next one (2 s), instead of a proof or the lease (8 to 9 s). The risk: a firewall that rejects the
+    /// host's links just when it has lost its session with the store looks like a crash, and then two act for some seconds. Alike on all nodes. Default false.
+    /// </summary>
+    public bool TakeOverOnCrashEvidence { get; init; }
+
     /// <summary>When its host stops in good order, another takes over at once. False: its place is kept up to 5 minutes for a node of the same name. A crash always fails over. Default true.</summary>
     public bool FailoverAtShutdown { get; init; } = true;
 }

@@ -11,6 +11,9 @@ internal static class HandshakeRules
 {
     public const int FrameBytesMax = 4096;
     public const int NonceBytes = 32;
+
+    /// <summary>Of the data channel's last step each way: more than a usual packet, and with the rest less than a frame may have, in earlier releases too.</summary>
+    public const int PaddingBytes = 3_500;
     public const int RecentViewsMax = 16;
     public const int NameCharsMax = 255;
     private const int MacsMax = 2;

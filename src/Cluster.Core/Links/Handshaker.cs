@@ -36,6 +36,7 @@ internal enum HandshakeEnd
 internal sealed class Handshaker(LinkIdentity self, LinkOptions options, ILinkHandler handler, ILogger log)
 {
     private static readonly TimeSpan ComplaintInterval = TimeSpan.FromSeconds(10);
+    private static readonly ByteString Padding = UnsafeByteOperations.UnsafeWrap(new byte[HandshakeRules.PaddingBytes]);
     private readonly ConcurrentDictionary<Refused.Types.Reason, long> _complained = new();
 
     /// <summary>As dialer: opens, proves, and waits for Ready. A probe ends with the acceptor's answer.</summary>
@@ -59,7 +60,7 @@ internal sealed class Handshaker(LinkIdentity self, LinkOptions options, ILinkHa
         var other = theirs.Inc != peer.Inc.Value;
         if (probe) return other && theirs.Cluster.Equals(mine.Cluster) ? HandshakeEnd.OtherIncarnation : HandshakeEnd.Probed;
 
-        var proof = new Proof();
+        var proof = new Proof { Padding = PaddingOf(channel) };
         proof.Macs.AddRange(HandshakeRules.Macs(options.Secrets, ofDialer: true, mineBytes, reply.Answer.Hello));
         socket.Send(new Handshake { Proof = proof });
         var verdict = socket.Receive();
@@ -117,7 +118,7 @@ internal sealed class Handshaker(LinkIdentity self, LinkOptions options, ILinkHa
             socket.Send(Refusal(reason));
             return conflict is null ? HandshakeEnd.Refused : Mismatch(conflict, mine, theirs);
         }
-        socket.Send(new Handshake { Ready = new Ready() });
+        socket.Send(new Handshake { Ready = new Ready { Padding = PaddingOf(channel) } });
         return HandshakeEnd.Ready;
     }
 
@@ -174,6 +175,9 @@ internal sealed class Handshaker(LinkIdentity self, LinkOptions options, ILinkHa
             hello.RecentViews.Add(new Hello.Types.View { Number = view, Hash = hash });
         return hello;
     }
+
+    /// <summary>A data connection must carry large packets both ways before it carries anything: while it does not, control carries its frames.</summary>
+    private static ByteString PaddingOf(LinkChannel channel) => channel == LinkChannel.Data ? Padding : ByteString.Empty;
 
     private static Handshake Refusal(Refused.Types.Reason reason) => new() { Refused = new Refused { Reason = reason } };
 

@@ -52,7 +52,7 @@ internal sealed class LinkDialer(LinkPeer peer, LinkChannel channel, LinkOptions
         try
         {
             if (!registry.Passes(target.Inc, channel)) return Failed(target, "cut by a test");
-            var endpoint = LinkAddress.Resolve(target.Address);
+            var endpoint = LinkAddress.Resolve(target.AddressOf(channel));
             socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             if (!registry.Track(socket)) return false;
             new HandshakeSocket(socket, options.HandshakeTimeout).Connect(endpoint);
@@ -84,7 +84,7 @@ internal sealed class LinkDialer(LinkPeer peer, LinkChannel channel, LinkOptions
 
     private bool Failed(LinkPeer target, string reason)
     {
-        if (reason != _lastReason && !registry.Stopped) log.DialFailed(channel, target.Name, target.Address, reason);
+        if (reason != _lastReason && !registry.Stopped) log.DialFailed(channel, target.Name, target.AddressOf(channel), reason);
         _lastReason = reason;
         return false;
     }

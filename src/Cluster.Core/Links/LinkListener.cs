@@ -21,14 +21,15 @@ internal sealed class LinkListener : IDisposable
 
     /// <summary>Binds and listens.</summary>
     /// <param name="address"><c>host:port</c>; port 0 takes a free one.</param>
+    /// <param name="key">The setting that gave it, below <c>Cluster:Node</c>.</param>
     /// <exception cref="LinkBindException">The address is in use, is none of this machine's, or cannot be read.</exception>
-    public static LinkListener Bind(string address)
+    public static LinkListener Bind(string address, string key = "Link")
     {
         IPEndPoint endpoint;
         try { endpoint = LinkAddress.Resolve(address); }
         catch (Exception cause) when (cause is FormatException or SocketException)
         {
-            throw new LinkBindException($"Link address '{address}' cannot be used: {cause.Message} Set Cluster:Node:Link to host:port.", cause);
+            throw new LinkBindException($"Link address '{address}' cannot be used: {cause.Message} Set Cluster:Node:{key} to host:port.", cause);
         }
 
         var socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
@@ -43,9 +44,9 @@ internal sealed class LinkListener : IDisposable
             socket.Dispose();
             throw new LinkBindException(cause.SocketErrorCode switch
             {
-                SocketError.AddressAlreadyInUse => $"Link address {address} is in use by another process. Stop that process, or set Cluster:Node:Link to a free port.",
-                SocketError.AddressNotAvailable => $"Link address {address} belongs to no interface of this machine. Set Cluster:Node:Link to one that does.",
-                _ => $"Link address {address} cannot be bound: {cause.Message}. Set Cluster:Node:Link to another one.",
+                SocketError.AddressAlreadyInUse => $"Link address {address} is in use by another process. Stop that process, or set Cluster:Node:{key} to a free port.",
+                SocketError.AddressNotAvailable => $"Link address {address} belongs to no interface of this machine. Set Cluster:Node:{key} to one that does.",
+                _ => $"Link address {address} cannot be bound: {cause.Message}. Set Cluster:Node:{key} to another one.",
             }, cause);
         }
     }

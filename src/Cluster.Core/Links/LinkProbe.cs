@@ -19,7 +19,7 @@ internal sealed class LinkProbe(Handshaker handshaker, LinkRegistry registry)
         var connected = false;
         try
         {
-            var endpoint = LinkAddress.Resolve(peer.Address);
+            var endpoint = LinkAddress.Resolve(peer.AddressOf(LinkChannel.Control));
             socket = new Socket(endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             if (!registry.Track(socket)) return ProbeOutcome.TimedOut;
             using var cancelled = cancel.Register(socket.Dispose);

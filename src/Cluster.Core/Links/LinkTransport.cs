@@ -20,17 +20,17 @@ internal sealed class LinkTransport : IAsyncDisposable
     private readonly LinkFlusher _flusher = new();
     private readonly LinkRegistry _registry;
     private readonly Handshaker _handshaker;
-    private readonly LinkAcceptor _acceptor;
+    private readonly LinkAcceptor[] _acceptors;
     private readonly Lock _gate = new();
     private readonly Dictionary<Incarnation, LinkDialer[]> _dialers = [];
     private Task? _disposal;
 
-    /// <summary>Starts accepting on a bound address, which it owns from now on.</summary>
-    /// <exception cref="ArgumentException">The options cannot be used; every fault is named. The listener stays the caller's.</exception>
-    public LinkTransport(LinkListener listener, LinkIdentity self, LinkOptions options, ILinkHandler handler, ILogger log, ILinkFilter? filter = null)
+    /// <summary>Starts accepting on bound addresses, which it owns from now on. Each takes connections of both channels: which one a peer dials is its own matter.</summary>
+    /// <exception cref="ArgumentException">The options cannot be used; every fault is named. The listeners stay the caller's.</exception>
+    public LinkTransport(IReadOnlyList<LinkListener> listeners, LinkIdentity self, LinkOptions options, ILinkHandler handler, ILogger log, ILinkFilter? filter = null)
     {
         List<string> faults = [.. options.Faults()];
-        if (!options.AllowPlaintext && !IPAddress.IsLoopback(listener.Bound.Address))
+        foreach (var listener in listeners.Where(l => !options.AllowPlaintext && !IPAddress.IsLoopback(l.Bound.Address)))
             faults.Add($"Link address {listener.Bound} is not loopback and links are not encrypted. Set AllowPlaintext if the network between the nodes is trusted, or bind 127.0.0.1.");
         if (self.Name.Length is 0 or > HandshakeRules.NameCharsMax)
             faults.Add($"The node name has {self.Name.Length} characters; give 1 to {HandshakeRules.NameCharsMax}.");
@@ -41,9 +41,9 @@ internal sealed class LinkTransport : IAsyncDisposable
         (_self, _options, _log) = (self, options, log);
         _registry = new LinkRegistry(options, handler, _flusher, _threads, log) { Filter = filter };
         _handshaker = new Handshaker(self, options, handler, log);
-        _acceptor = new LinkAcceptor(listener, options, _handshaker, _registry, _threads, log);
+        _acceptors = [.. listeners.Select(l => new LinkAcceptor(l, options, _handshaker, _registry, _threads, log))];
         _threads.Start("link-flush", _flusher.Run);
-        _acceptor.Start();
+        foreach (var acceptor in _acceptors) acceptor.Start();
     }
 
     /// <summary>Cuts links in tests; null lets everything pass.</summary>
@@ -149,7 +149,7 @@ internal sealed class LinkTransport : IAsyncDisposable
             _dialers.Clear();
         }
         _registry.Stop();
-        _acceptor.Stop();
+        foreach (var acceptor in _acceptors) acceptor.Stop();
         _flusher.Stop();
         return new ValueTask(EndAsync(disposed));
     }

@@ -112,10 +112,10 @@ internal sealed class FailureDetector(Incarnation self, ProtocolTimes times)
     /// <summary>As <see cref="IsReached"/>, and it does not say that it misses the store.</summary>
     public bool IsWell(Incarnation inc, TimeSpan now) => _peers.TryGetValue(inc, out var peer) && (!peer.IsJudged || (peer.Up && StoreOk(inc, now)));
 
-    /// <summary>Somebody is missed, by this node or by one whose row counts, or somebody says that it misses the store.</summary>
+    /// <summary>Somebody is missed, by this node or by one whose row counts, or somebody says that it misses the store or is sick.</summary>
     public bool SeesTrouble(TimeSpan now) => _peers.Any(p =>
         (p.Value.IsJudged && !IsUpForDecisions(p.Key, now))
-        || (p.Value.Last is { } last && now - p.Value.LastAt <= times.RowFresh && (!last.StoreOk || (p.Value.MissesSomebody && last.Health < 3))));
+        || (p.Value.Last is { } last && now - p.Value.LastAt <= times.RowFresh && (!last.StoreOk || last.IsSick || (p.Value.MissesSomebody && last.Health < 3))));
 
     public bool Hears(Incarnation inc) => _peers.TryGetValue(inc, out var peer) && peer.Hears;
 

@@ -26,7 +26,10 @@ internal sealed class LeaseWatch(ProtocolTimes times)
     /// <summary>The store was out of reach: whatever was seen before says nothing of what happened meanwhile.</summary>
     public void StoreLost() => _seen.Clear();
 
-    public bool IsStale(Incarnation inc) => _seen.TryGetValue(inc, out var seen) && seen.Latest - seen.First >= times.LeaseTtl;
+    public bool IsStale(Incarnation inc) => IsStale(inc, times.LeaseTtl);
+
+    /// <summary>As <see cref="IsStale(Incarnation)"/>, over another time.</summary>
+    public bool IsStale(Incarnation inc, TimeSpan unchangedFor) => _seen.TryGetValue(inc, out var seen) && seen.Latest - seen.First >= unchangedFor;
 
     /// <summary>True when the lease was seen to move: its holder lives.</summary>
     public bool HasMoved(Incarnation inc) => _seen.TryGetValue(inc, out var seen) && seen.Moved;

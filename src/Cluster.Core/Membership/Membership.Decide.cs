@@ -13,7 +13,11 @@ internal sealed partial class Membership
     public const string SupersededReason = "superseded";
     public const string SecretReason = "its secret differs";
 
+    /// <summary>After a call on a view change that the store refused: whatever refuses it may do so at once and for long (a right that is missing, a full disk), and each attempt costs the store a transaction and a read.</summary>
+    public static readonly TimeSpan RefusedPause = TimeSpan.FromMilliseconds(200);
+
     private readonly SortedDictionary<Incarnation, TimeSpan> _frozenSince = [];
+    private TimeSpan _refusedUntil;
     private string _secretsDiffer = "";
 
     private void Decide(TimeSpan now, bool ownsNothing, List<NodeEffect> effects)
@@ -61,12 +65,18 @@ internal sealed partial class Membership
         {
             if (row.LinkAddress == draft.LinkAddress)
             {
-                changes.Add(new MemberChange.Down(row.Inc, $"{SupersededReason} by {Self}", DeadProof: HoldsLockOf(row)));
+                var (proved, silent) = (HoldsLockOf(row) || (Failsafe.IsOn && _detector.IsProvedDead(row.Inc)), Failsafe.IsOn && IsStaleForNewcomer(row.Inc));
+                if (Failsafe.IsOn && !proved && !silent)
+                {
+                    JoinBlockedBy = [$"{row.Name}{row.Inc} had this address, is not proved dead, and may live on the word of others for {Failsafe.Longest}; waiting until it cannot"];
+                    return;
+                }
+                changes.Add(new MemberChange.Down(row.Inc, $"{SupersededReason} by {Self}", silent && !proved ? _leases.LeaseSeq(row.Inc) : null, DeadProof: proved));
             }
             else if (row.Name == draft.Name)
             {
                 if (HoldsLockOf(row) || _detector.IsProvedDead(row.Inc)) changes.Add(new MemberChange.Down(row.Inc, "dead: its lock file is free", DeadProof: true));
-                else if (_leases.IsStale(row.Inc)) changes.Add(new MemberChange.Down(row.Inc, "lease stale, name taken over", _leases.LeaseSeq(row.Inc)));
+                else if (IsStaleForNewcomer(row.Inc)) changes.Add(new MemberChange.Down(row.Inc, "lease stale, name taken over", _leases.LeaseSeq(row.Inc)));
                 else
                 {
                     if (_leases.HasMoved(row.Inc)) Stop(ExitCodes.Refused, $"The name {row.Name} is in use by {row.Inc} at {row.LinkAddress}, which is alive. Give this node another Cluster:Node:Name, or stop the other.", effects);
@@ -80,8 +90,23 @@ internal sealed partial class Membership
             Stop(ExitCodes.Refused, string.Create(CultureInfo.InvariantCulture, $"The cluster has {live} live members, and no more than {Rules.MembersMax} may be. Stop one of them before {draft.Name} starts; one that is dead frees its place when it is evicted."), effects);
             return;
         }
+        if (OtherOnCrash(Snapshot.Members.Where(m => m.IsLive && !changes.OfType<MemberChange.Down>().Any(d => d.Inc == m.Inc))) is { } differs)
+        {
+            Stop(ExitCodes.Refused, differs, effects);
+            return;
+        }
         changes.Add(new MemberChange.Join(draft));
         Propose(changes.ToImmutable(), [], "joins", effects);
+    }
+
+    /// <summary>An exclusive type whose takeover rests on another evidence with a live member: whoever decides goes by its own, so all must have the same. Null when there is none.</summary>
+    private string? OtherOnCrash(IEnumerable<MemberRow> live)
+    {
+        foreach (var member in live.Where(m => m.Types is not null))
+            foreach (var type in (draft.Types ?? []).Where(t => !t.EndsWith(MemberRow.OnCrashEvidence, StringComparison.Ordinal) && member.Hosts(t)))
+                if (member.TakesOverOnCrashEvidence(type) != draft.TakesOverOnCrashEvidence(type))
+                    return $"{type} {(draft.TakesOverOnCrashEvidence(type) ? "is taken over on crash evidence here, and waits for the lease" : "waits for the lease here, and is taken over on crash evidence")} on {member}: register it alike on all nodes, and change it while none of them runs.";
+        return null;
     }
 
     /// <summary>This process holds the very file that the row names, so whoever held it before has ended.</summary>
@@ -95,9 +120,14 @@ internal sealed partial class Membership
         var blocked = ImmutableArray.CreateBuilder<string>();
         foreach (var voter in Snapshot!.Members.Where(m => m.IsVoter))
         {
-            if (!Watch.MustGreet(voter.Inc) || _detector.IsUp(voter.Inc)) continue;
+            if (_detector.IsUp(voter.Inc))
+            {
+                if (!KnowsOfMe(voter.Inc, now)) blocked.Add($"{voter.Name}{voter.Inc} at {voter.LinkAddress} is not known to have heard of this node yet");
+                continue;
+            }
+            if (!Watch.MustGreet(voter.Inc) && !Failsafe.IsOn) continue;
             if (_detector.IsProvedDead(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "dead: its lock file is free", DeadProof: true));
-            else if (_leases.IsStale(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "lease stale and silent", _leases.LeaseSeq(voter.Inc)));
+            else if (IsStaleForNewcomer(voter.Inc)) changes.Add(new MemberChange.Down(voter.Inc, "lease stale and silent", _leases.LeaseSeq(voter.Inc)));
             else blocked.Add($"{voter.Name}{voter.Inc} at {voter.LinkAddress} {(OtherSecret(voter.Inc) ? "has another Cluster:Secret" : _detector.Hears(voter.Inc) ? "does not hear this node" : "is not heard")}");
         }
         var others = Snapshot.Members.Where(m => m.IsLive && m.Inc != Self && Votes(m)).ToList();
@@ -161,7 +191,7 @@ internal sealed partial class Membership
         }
         else if (!claim.Evict.IsEmpty)
         {
-            Propose([.. claim.Evict.Select(inc => (MemberChange)new MemberChange.Down(inc, claim.Reason, claim.RestsOnLease ? _leases.LeaseSeq(inc) : null, _detector.IsProvedDead(inc)))], [], claim.Reason, effects);
+            Propose([.. claim.Evict.Select(inc => (MemberChange)new MemberChange.Down(inc, _detector.IsCrashEvident(inc) ? DowningDecision.Crashed : claim.Reason, claim.RestsOnLease ? _leases.LeaseSeq(inc) : null, _detector.IsProvedDead(inc)))], [], claim.Reason, effects);
         }
         else if (StoreOk(now))
         {
@@ -228,6 +258,8 @@ internal sealed partial class Membership
     private void Propose(ImmutableArray<MemberChange> members, ImmutableArray<LeaseSeen> releases, string reason, List<NodeEffect> effects)
     {
         if (AnnouncedView > View) return; // Based on an old picture it can only conflict; the read is under way.
+        if (Assents.IsBound(_lastTick)) return; // Somebody may live on this node's word.
+        if (_lastTick < _refusedUntil) return;
         var losing = members.OfType<MemberChange.Down>().Select(d => d.Inc).Concat(releases.Select(r => r.Inc)).ToImmutableSortedSet();
         var after = Snapshot!.Members.Select(m => members.OfType<MemberChange.Up>().Any(u => u.Inc == m.Inc) ? m with { Status = MemberStatus.Up } : m)
             .Where(m => m.IsLive && !losing.Contains(m.Inc) && MayBeGivenShards(m.Inc, _lastTick)).ToImmutableArray();
@@ -248,7 +280,7 @@ internal sealed partial class Membership
 
     private void DrivePending(List<NodeEffect> effects)
     {
-        if (_pendingCallUnderWay) return;
+        if (_pendingCallUnderWay || _lastTick < _refusedUntil) return;
         _pendingCallUnderWay = true;
         effects.Add(new NodeEffect.Call(_pendingInDoubt ? new ControlCall.FindView(_pending!.OpId) : new ControlCall.ChangeView(_pending!)));
     }
@@ -264,7 +296,9 @@ internal sealed partial class Membership
                 _pendingInDoubt = true;
                 break;
             default:
+                if (answer.Verdict == StoreVerdict.NotSent) _refusedUntil = now + RefusedPause;
                 _pending = null; // Nothing was written: read, and decide again from what is there.
+                DoubtView(now);
                 ReadNow(now, effects);
                 break;
         }
@@ -272,7 +306,11 @@ internal sealed partial class Membership
 
     private void Found(ControlAnswer answer, TimeSpan now, List<NodeEffect> effects)
     {
-        if (!answer.IsOk) return; // Asked again at the next tick.
+        if (!answer.IsOk)
+        {
+            _refusedUntil = now + RefusedPause; // Asked again then.
+            return;
+        }
         if (answer.As<long>() is > 0 and var view) Committed(view, now, effects);
         else if (View > _pending!.BasedOn) _pending = null; // Its condition can never hold again.
         else _pendingInDoubt = false; // It may still land; sent again, its id keeps it from counting twice.

@@ -46,6 +46,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private TimeSpan _leaveSince;
     private bool _stopped;
     private Incarnation? _toldDownBy;
+    private TimeSpan _toldDownAt;
     private TimeSpan _nextLateProbe;
     private readonly SortedSet<Incarnation> _provedLate = [];
 
@@ -178,8 +179,14 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     {
         if (_stopped) return;
         NoteOwnPace(now);
+        if (_toldDownBy is not null && now - _toldDownAt >= 2 * times.CallTimeout)
+        {
+            StopAsTold(effects); // A store whose answers come as late as that, to a pool that hangs for instance, says nothing.
+            return;
+        }
         _detector.Review(now);
-        Watch.Review(_storeFailed || StoreRegressed is not null, now);
+        Pool.Tick(now, effects);
+        Watch.Review(_storeFailed || StoreRegressed is not null || Pool.IsSick, now);
         Beat(now, effects);
         ChooseRelays(now, effects);
         if (StoreRegressed is not null)
@@ -202,6 +209,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     public void Heard(Heartbeat beat, LinkChannel channel, TimeSpan now, List<NodeEffect> effects)
     {
         _detector.Heard(beat, channel, now);
+        NoteAssent(beat, now);
         if (beat.Clock > TimeSpan.Zero && _peers.ContainsKey(beat.From) && _clocks.Peer(beat.From, beat.Clock, now)) Lease.Doubt(now);
         if (beat.View > AnnouncedView) AnnouncedView = beat.View;
         if (beat.View > View) ReadNow(now, effects);
@@ -255,6 +263,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     public void ToldDown(Incarnation by, TimeSpan now, List<NodeEffect> effects)
     {
         if (!SelfRow.IsLive) return;
+        if (_toldDownBy is null) _toldDownAt = now;
         _toldDownBy = by;
         if (_storeFailed) StopAsTold(effects);
         else ReadNow(now, effects);
@@ -277,7 +286,11 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     public void Hinted(TimeSpan now, List<NodeEffect> effects) => ReadNow(now, effects);
 
     /// <summary>A write was refused because this incarnation is out; the next read says why.</summary>
-    public void Fenced(TimeSpan now, List<NodeEffect> effects) => ReadNow(now, effects);
+    public void Fenced(TimeSpan now, List<NodeEffect> effects)
+    {
+        DoubtView(now);
+        ReadNow(now, effects);
+    }
 
     public void Answered(ControlAnswer answer, TimeSpan now, List<NodeEffect> effects)
     {
@@ -293,7 +306,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
                 if (answer.IsOk)
                 {
                     Learned(answer.As<ClusterSnapshot>(), now, effects);
-                    _toldDownBy = null; // The store has answered, and its word counts.
+                    if (_readAsked >= _toldDownAt) _toldDownBy = null; // The store has answered since, and its word counts.
                 }
                 else if (_toldDownBy is not null)
                 {
@@ -351,11 +364,16 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         _nextBeat = now + times.Heartbeat;
         _beatSeq++;
         var row = _detector.OwnRow(now);
-        var (mode, storeOk, witnessOk) = (Mode(now), StoreOk(now), witnesses.IsFresh(now));
+        var (mode, storeOk, witnessOk, asks) = (Mode(now), StoreOk(now), witnesses.IsFresh(now), Asks(now));
         foreach (var peer in _peers.Keys)
         {
             if (!_detector.IsBeaten(peer, now)) continue;
-            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk, OwnPlaced, now, TakesNothing);
+            var beat = new Heartbeat(Self, _beatSeq, View, mode, storeOk, _detector.Health, _detector.Hears(peer), row, witnessOk, OwnPlaced, now, TakesNothing, Pool.IsSick)
+            {
+                Announced = Math.Max(AnnouncedView, View),
+                Asks = asks,
+                Assents = AssentTo(peer, now),
+            };
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Control, beat));
             effects.Add(new NodeEffect.Beat(peer, LinkChannel.Data, beat));
         }
@@ -383,12 +401,16 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         if (answer.IsOk)
         {
             Lease.Granted(now);
-            if (answer.As<Renewal>().View > View) ReadNow(now, effects);
+            if (answer.As<Renewal>().View <= View) return;
+            DoubtView(now);
+            ReadNow(now, effects);
         }
         else
         {
             Lease.Refused(now);
-            if (answer.Verdict == StoreVerdict.Fenced) ReadNow(now, effects); // The read tells why and by whom.
+            if (answer.Verdict != StoreVerdict.Fenced) return;
+            DoubtView(now);
+            ReadNow(now, effects); // It tells why and by whom.
         }
     }
 
@@ -456,12 +478,14 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
             return;
         }
         _leases.Read(snapshot.Members, _readAsked, now);
+        var before = Snapshot;
         Snapshot = snapshot;
         AnnouncedView = Math.Max(AnnouncedView, snapshot.Cluster.View);
         var live = snapshot.Members.Where(m => m.IsLive && m.Inc != Self).ToList();
         foreach (var gone in _peers.Keys.Except(live.Select(m => m.Inc)).ToList()) _peers.Remove(gone);
         foreach (var member in live) _peers.TryAdd(member.Inc, new PeerState { NextProbe = now });
         _clocks.Keep(_peers.Keys);
+        NoteView(before, snapshot, now);
         Watch.Learned(snapshot.Cluster.View, [.. snapshot.Members.Where(m => m.IsLive)]);
         if (snapshot.Find(Self) is null && Self <= snapshot.Cluster.Forgotten)
         {

@@ -23,6 +23,9 @@ internal abstract record NodeEffect
     /// <summary>Ask the store for the session of a peer whose link is gone for certain, and bring back whether it is gone too; also when the store does not say, which is a no.</summary>
     public sealed record ProbeSession(MemberRow Peer) : NodeEffect;
 
+    /// <summary>Have the thread pool run an item, and bring back when it has.</summary>
+    public sealed record AskPool(long No) : NodeEffect;
+
     /// <summary>Ask a witness and bring back what it says, also that it says nothing.</summary>
     public sealed record AskWitness(Witness Whom) : NodeEffect;
 

@@ -43,7 +43,7 @@ internal sealed class PhiAccrual(ProtocolTimes times)
         var deviation = Math.Max(Math.Sqrt(variance), times.DeviationMin.TotalMilliseconds);
         var y = (((now - last).TotalMilliseconds / patience) - (mean + times.Pause.TotalMilliseconds)) / deviation;
         var e = Math.Exp(-y * (1.5976 + (0.070566 * y * y)));
-        return -Math.Log10(e / (1 + e));
+        return double.IsPositiveInfinity(e) ? 0 : -Math.Log10(e / (1 + e)); // So early that the quotient would be no number, and a peer just heard would count as silent.
     }
 
     private void Add(double interval)

@@ -45,12 +45,12 @@ internal sealed class Watch(Incarnation self, FailureDetector detector, WatchRul
         detector.SetPeers(live.Select(m => m.Inc), _plan.IsMesh);
     }
 
-    /// <param name="withoutStore">This node does not reach the store.</param>
+    /// <param name="isTroubled">This node does not reach the store, or is sick: all are to know of it.</param>
     /// <param name="now">Monotonic.</param>
-    public void Review(bool withoutStore, TimeSpan now)
+    public void Review(bool isTroubled, TimeSpan now)
     {
         var stable = ProtocolTimes.StableFor(Live.Count);
-        IsQuiet = !_plan.IsMesh && !withoutStore && !detector.SeesTrouble(now);
+        IsQuiet = !_plan.IsMesh && !isTroubled && !detector.SeesTrouble(now);
         if (_plan.IsMesh) _troubled = null;
         else if (!IsQuiet) _troubled = now;
         else if (now - _troubled >= rules.CalmFactor * stable) _troubled = null;

@@ -71,7 +71,14 @@ public sealed record MemberRow
     /// <summary>Newest link protocol this node speaks.</summary>
     public int ProtoMax { get; init; } = 1;
 
-    /// <summary>The entity types whose shards it can serve, sorted; null when it did not say, then it counts as able to serve all.</summary>
+    /// <summary>Behind the name of an exclusive type among <see cref="Types"/>: evidence of a crash is enough for this member to take over a shard of it (protocol 4.5). No name has a plus.</summary>
+    public const string OnCrashEvidence = "+crash";
+
+    /// <summary>Why a member is down of whose crash there was evidence (protocol 2.5). Takeovers rest on it.</summary>
+    public const string CrashedReason = "crashed";
+
+    /// <summary>The entity types whose shards it can serve, sorted, each that it takes over on the evidence of a crash once more with <see cref="OnCrashEvidence"/> behind it; null when it did not
+    /// say, then it counts as able to serve all.</summary>
     public ImmutableArray<string>? Types { get; init; }
 
     /// <summary>Where it is in its life.</summary>
@@ -106,6 +113,12 @@ public sealed record MemberRow
 
     /// <summary>It can serve shards of that entity type.</summary>
     public bool Hosts(string type) => Types is not { } types || types.Contains(type, StringComparer.Ordinal);
+
+    /// <summary>It takes a shard of that exclusive type over on the evidence that its former owner has crashed.</summary>
+    public bool TakesOverOnCrashEvidence(string type) => Types is { } types && types.Contains(type + OnCrashEvidence, StringComparer.Ordinal);
+
+    /// <summary>It is down, and there was evidence of its crash when it was evicted.</summary>
+    public bool HasCrashed => Status == MemberStatus.Down && DownReason == CrashedReason;
 
     /// <inheritdoc />
     public override string ToString() => $"{Name}{Inc} {Status}";

@@ -39,7 +39,7 @@ internal abstract record ControlCall
 
     public sealed record ClearPrevious(Incarnation Previous, ImmutableArray<(ShardNo Shard, Epoch Epoch)> Shards) : ControlCall;
 
-    public sealed record RevokeOfDown(ImmutableArray<Incarnation> Heirs) : ControlCall;
+    public sealed record RevokeOfDown(ImmutableArray<Incarnation> Heirs, ImmutableArray<Incarnation> Trusted) : ControlCall;
 
     public sealed record Retarget(ImmutableArray<ShardRetarget> Retargets) : ControlCall;
 
@@ -63,7 +63,7 @@ internal abstract record ControlCall
         RevertHandoff(var owner, var shards) => ControlAnswer.Of(this, await store.RevertHandoffAsync(owner, shards).ConfigureAwait(false)),
         Release(var owner, var releases) => ControlAnswer.Of(this, await store.ReleaseAsync(owner, releases).ConfigureAwait(false)),
         ClearPrevious(var previous, var shards) => ControlAnswer.Of(this, await store.ClearPreviousAsync(previous, shards).ConfigureAwait(false)),
-        RevokeOfDown(var heirs) => ControlAnswer.Of(this, await store.RevokeOfDownAsync(heirs).ConfigureAwait(false)),
+        RevokeOfDown(var heirs, var trusted) => ControlAnswer.Of(this, await store.RevokeOfDownAsync(heirs, trusted).ConfigureAwait(false)),
         Retarget(var retargets) => ControlAnswer.Of(this, await store.RetargetAsync(retargets).ConfigureAwait(false)),
         Prune(var logs, var downMembers, var limit, var after) => ControlAnswer.Of(this, await store.PruneAsync(logs, downMembers, limit, after).ConfigureAwait(false)),
         _ => throw new UnreachableException($"No rule for {this}."),

@@ -110,7 +110,10 @@ public interface IControlStore
     /// Acquires free shards whose target is <paramref name="inc"/> and whose type it hosts (<see cref="MemberRow.Types"/>): epoch + 1,
     /// owner set, previous owner cleared, one row in the shard log. Fenced when <paramref name="inc"/> is not up; its member row is locked meanwhile, so that an eviction waits.
     /// A row of an exclusive type that names a previous owner is taken only if that member's row says <see cref="MemberRow.DeadProof"/>, or its lease is one of
-    /// <paramref name="stale"/> and has not moved since (protocol 4.5); else it stays as it is.
+    /// <paramref name="stale"/> and has not moved since, or it <see cref="MemberRow.HasCrashed"/> and the row of <paramref name="inc"/> says that it takes that type over on such evidence
+    /// (<see cref="MemberRow.OnCrashEvidence"/>; protocol 4.5); else it stays as it is.
+    /// When there is no such row, it takes what <paramref name="inc"/> inherits, straight from the owner that is down: rows of placed types that are not exclusive and at whose number it stands among the heirs that
+    /// the owner's eviction named (<see cref="ViewChange.Heirs"/>).
     /// </summary>
     /// <remarks>A store may leave some of thousands: ask again until none is left.</remarks>
     /// <param name="inc">Who acquires.</param>
@@ -159,7 +162,9 @@ public interface IControlStore
 
     /// <summary>The sweep: revokes rows whose owner is down. Those of placed types are shared out like those of <see cref="ViewChange.Heirs"/>, others have no target.
     /// With heirs and no such row it shares out free rows of placed types whose target is down. Returns how many; a store may leave some of thousands for the next call.</summary>
-    ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs);
+    /// <param name="heirs">Who gets the rows of placed types.</param>
+    /// <param name="trusted">Members that still take by themselves what they inherit: where all heirs of an owner are among them, the rows that are inherited of it are passed over. None by default.</param>
+    ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs, IReadOnlyCollection<Incarnation>? trusted = null);
 
     /// <summary>The sweep: gives free rows a target, each only if it is still as it was read. Returns the shards that changed.</summary>
     ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets);

@@ -14,7 +14,8 @@ public enum NodeMode
     /// <summary>The last store call failed, the lease still runs: durable writes wait.</summary>
     Degraded,
 
-    /// <summary>The lease ran out: durable writes are refused; reads are confirmed with the store or refused. Only pages of a room's history come from memory, marked as stale.</summary>
+    /// <summary>The lease ran out: durable writes are refused; reads are confirmed with the store or refused. Only pages of a room's history come from memory, marked as stale. Where the cluster allows it
+    /// (<c>Cluster:Downing:Failsafe</c>) and all members say that none reaches the store, reads go on from memory as if the lease ran.</summary>
     Frozen,
 
     /// <summary>Known to be down: nothing is served.</summary>
@@ -39,6 +40,9 @@ internal interface IOwnership
 
     /// <summary>Something outside the store may be done that takes up to <paramref name="limit"/>: it ends before anybody may call this node's lease stale (protocol 4.5).</summary>
     bool MayAct(TimeSpan limit);
+
+    /// <summary>As <see cref="MayAct"/>, while this node goes on by the word of all members although nobody reaches the store (decision 25); for types that are registered so.</summary>
+    bool MayActByAssent(TimeSpan limit) => false;
 
     /// <summary>The store refused a write to this shard: somebody else owns it.</summary>
     void Fenced(ShardNo shard, Epoch epoch);

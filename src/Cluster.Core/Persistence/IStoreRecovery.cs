@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace ActorCluster.Persistence;
 
 /// <summary>What an operator does to a store that was restored from a backup or has lost commits (protocol 4.6).</summary>
@@ -16,4 +18,14 @@ public interface IStoreRecovery
     /// <param name="reason">Why, for the log of views.</param>
     /// <returns>The cluster row after it.</returns>
     ValueTask<StoreResult<ClusterRow>> RecoverAsync(Guid opId, long generation, string reason);
+
+    /// <summary>
+    /// Gives a recovered store rows back that it has lost, in one transaction: each that continues its entity's journal exactly, under the epoch and by the owner of then, in the
+    /// shard's next places, dated by the store's clock; with what they did to timers. Rows that it has are passed over, so a repeat appends nothing. Snapshots stay as they are.
+    /// </summary>
+    /// <param name="generation">The generation in which the rows were lost. The store's must be above it.</param>
+    /// <param name="rows">1 to 1,000 rows (any number where <paramref name="apply"/> is false), those of a shard by epoch, then shard sequence.</param>
+    /// <param name="apply">False writes nothing and tells what would be done.</param>
+    /// <returns>One fate for each row, in order. Conflict while a member is live, a shard of the rows has an owner, or the store is not above the generation; nothing was written.</returns>
+    ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(long generation, IReadOnlyList<LostRow> rows, bool apply);
 }

@@ -27,8 +27,9 @@ public sealed record ViewChange
     /// <summary>New shared settings; null leaves them. A <see cref="StoreVerdict.Conflict"/> where a member is live after this change: nobody may go by the old ones then (decision 18).</summary>
     public SettingsChange? Settings { get; init; }
 
-    /// <summary>Who shares the rows of placed types that the change frees: each goes to the one at its number modulo their count, however many there are and whoever has read
-    /// them. Nobody: they get no target. A member may stand here more than once.</summary>
+    /// <summary>Who shares the rows of placed types that the change takes from a member: each goes to the one at its number modulo their count, however many there are and whoever has read
+    /// them. What a member that goes down owns of types that are not exclusive stays in its name and is inherited (<see cref="IControlStore.AcquireAsync"/>); the other rows are freed and get the heir as their target.
+    /// Nobody: all are freed and get no target. A member may stand here more than once.</summary>
     public ImmutableArray<Incarnation> Heirs { get; init; } = [];
 
     /// <summary>Why, for the log of views.</summary>
@@ -61,7 +62,7 @@ public abstract record MemberChange
     /// <summary>up to leaving. Not up any more: Conflict.</summary>
     public sealed record Leave(Incarnation Inc) : MemberChange;
 
-    /// <summary>Any live status to down, finally, and revokes every shard that it owns or is the free target of. Already down: no effect but that of a proof.</summary>
+    /// <summary>Any live status to down, finally, and revokes every shard that it owns or is the free target of, but for what is inherited. Already down: no effect but that of a proof.</summary>
     /// <param name="Inc">Who goes.</param>
     /// <param name="Reason">Why, for people.</param>
     /// <param name="LeaseSeqSeen">Set when the verdict rests on a stale lease: a lease that moved since is a Conflict.</param>

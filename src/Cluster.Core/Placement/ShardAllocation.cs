@@ -85,6 +85,33 @@ internal static class ShardAllocation
         return moves.ToImmutable();
     }
 
+    /// <summary>Moves that take shards from members which others are to relieve; a shard whose owner is among the hosts of its type stays.</summary>
+    /// <param name="members">Members; only those that are up get shards.</param>
+    /// <param name="all">All shard rows.</param>
+    /// <param name="from">Whose shards are to go.</param>
+    /// <param name="limit">At most so many moves, those under way included.</param>
+    /// <param name="turn">The shards go in this order, so that one which comes back again and again holds up no other.</param>
+    /// <param name="rules">Singletons go to the first of their succession.</param>
+    public static ImmutableArray<ShardRetarget> Relieve(
+        ImmutableArray<MemberRow> members, IReadOnlyCollection<ShardRow> all, IReadOnlySet<Incarnation> from, int limit, Func<ShardNo, long> turn, TypeRules rules)
+    {
+        var room = limit - all.Count(s => s.State == ShardState.Handoff);
+        var moves = ImmutableArray.CreateBuilder<ShardRetarget>();
+        var loads = new SortedDictionary<string, SortedDictionary<Incarnation, int>>(StringComparer.Ordinal);
+        foreach (var shard in all.Where(s => s is { State: ShardState.Owned, Owner: { } owner } && from.Contains(owner)).OrderBy(s => (turn(s.No), s.No)))
+        {
+            if (moves.Count >= room) break;
+            var singleton = rules.SingletonOf(shard.Type);
+            var hosts = singleton is null ? HostsOf(shard.Type, members) : [.. singleton.Succession(shard.Type, members)];
+            if (hosts.Length == 0 || hosts.Any(m => m.Inc == shard.Owner)) continue;
+            if (!loads.TryGetValue(shard.Type, out var load)) loads.Add(shard.Type, load = LoadOf(hosts, all.Where(s => s.Type == shard.Type)));
+            var target = singleton is null ? Preferred(hosts, shard, load, all.Count(s => s.Type == shard.Type)) : hosts[0].Inc;
+            load[target]++;
+            moves.Add(new ShardRetarget(shard.No, shard.Epoch, shard.Target, target));
+        }
+        return moves.ToImmutable();
+    }
+
     private static MemberRow[] HostsOf(string type, ImmutableArray<MemberRow> members) =>
         [.. members.Where(m => m.Status == MemberStatus.Up && m.Hosts(type)).OrderBy(m => m.Inc)];
 

@@ -13,6 +13,9 @@ internal sealed record TypeRules(ImmutableSortedSet<string> Exclusive, Immutable
     /// <summary>Types whose entities are placed individually, each in a shard of its own.</summary>
     public ImmutableSortedSet<string> Placed { get; init; } = [];
 
+    /// <summary>Exclusive types that are taken over on the evidence of a crash (protocol 4.5).</summary>
+    public ImmutableSortedSet<string> OnCrashEvidence { get; init; } = [];
+
     public bool IsPlaced(string type) => Placed.Contains(type);
 
     public bool IsExclusive(string type) => Exclusive.Contains(type);

@@ -31,7 +31,7 @@ internal static partial class Native
         var closeOnExec = OperatingSystem.IsLinux() ? 0x80000 : 0x1000000;
         var ifMissing = !create ? 0 : OperatingSystem.IsLinux() ? 0x40 : 0x200;
         var descriptor = OpenRaw(path, readWrite | closeOnExec | ifMissing, 0x1A4 /* rw-r--r-- */);
-        if (descriptor < 0) throw new IOException($"open({path}) failed: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}.");
+        if (descriptor < 0) throw new IOException($"open({path}) failed: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}.", Marshal.GetLastPInvokeError());
         return new SafeFileHandle(descriptor, ownsHandle: true);
     }
 

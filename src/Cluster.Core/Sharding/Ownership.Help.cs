@@ -65,7 +65,7 @@ internal sealed partial class Ownership
     {
         var untargeted = shards.Where(s => s.Target is null).Select(s => s.No).ToHashSet();
         var others = membership.Snapshot!.Members.Where(m => m.Inc != owner && (owner == self || membership.MayBeGivenShards(m.Inc, _readAsked))).ToImmutableArray();
-        var planned = ShardAllocation.Place(others, _rows, [.. _rows.Where(r => untargeted.Contains(r.No))], rules: types).ToDictionary(t => t.Shard, t => t.Target);
+        var planned = ShardAllocation.Place(Spared(others), _rows, [.. _rows.Where(r => untargeted.Contains(r.No))], rules: types).ToDictionary(t => t.Shard, t => t.Target);
         // What is not among the rows that everybody reads is individually placed.
         bool HasHeirs(ShardNo no) => owner == self ? IsPlaced(no) : !planned.ContainsKey(no);
         var heirs = shards.Any(s => s.Target is null && HasHeirs(s.No)) ? HeirsOf([.. others.Where(m => membership.MayBeGivenShards(m.Inc, _readAsked))], [owner], membership) : [];

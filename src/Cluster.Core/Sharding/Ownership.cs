@@ -61,7 +61,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         // A released member stays up, but gets nothing while the store does not hear of it.
         var eligible = after.Where(m => !losing.Contains(m.Inc)).ToImmutableArray();
         var kept = _rows.Where(IsKept).Select(r => new ShardTarget(r.No, (r.Owner ?? r.Target) ?? default)).Where(t => losing.Contains(t.Target)); // Else the row would forget for whom.
-        return [.. ShardAllocation.Place(eligible, _rows, freed, rules: types), .. kept];
+        return [.. ShardAllocation.Place(Spared(eligible), _rows, freed, rules: types), .. kept];
     }
 
     /// <summary>Somebody has news: read and acquire at once.</summary>
@@ -75,6 +75,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     {
         var me = membership.SelfRow;
         if (!me.IsLive || membership.Snapshot is null) return;
+        NoteSick(membership, now);
         if (_acquireWanted && me.Status == MemberStatus.Up && membership.Lease.IsLive(now)) Call(new ControlCall.Acquire(self, membership.StaleAmong(_rows.Where(r => r.Target == self && r.State == ShardState.Free).Select(r => r.Previous).OfType<Incarnation>(), now)), now, () => _acquireWanted = false, effects);
         var interval = membership.Missing.Length > 0 || me.Status != MemberStatus.Up ? times.PollUnsettled : times.PollCalm;
         if (now >= _readFrom && (_readWanted || now >= _nextRead || membership.Lease.AwaitsRowsAfter(_readAsked)))
@@ -123,8 +124,9 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
             case ControlCall.ReadPicture when answer.IsOk:
                 Learned(answer.As<ShardPicture>(), now, effects);
                 break;
-            case ControlCall.ReadOwn when answer.IsOk:
-                OwnRead(answer.As<ImmutableArray<ShardRow>>(), now, effects);
+            case ControlCall.ReadOwn(var owner) when answer.IsOk:
+                ReadOfSick(owner, answer.As<ImmutableArray<ShardRow>>());
+                if (owner == self) OwnRead(answer.As<ImmutableArray<ShardRow>>(), now, effects);
                 break;
             case ControlCall.ReadRows when answer.IsOk:
                 Compare(answer.As<ImmutableArray<ShardRow>>(), effects);
@@ -142,8 +144,9 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
                 _acquireWanted |= !acquired.IsEmpty; // There may be more.
                 Own(acquired, effects);
                 break;
-            case ControlCall.Acquire when answer.Verdict == StoreVerdict.InDoubt:
-                _readWanted = true; // What was acquired shows in the rows.
+            case ControlCall.Acquire when answer.Verdict is StoreVerdict.InDoubt or StoreVerdict.NotSent:
+                // What was acquired shows in the rows; what is still to be inherited does not.
+                (_readWanted, _acquireWanted) = (true, true);
                 break;
             case ControlCall.Release release:
                 Released(release, answer, effects);
@@ -364,7 +367,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         _nextSweep = now + times.PollUnsettled;
         var all = membership.Snapshot!.Members;
         // Whoever lost the store, or says that it is frozen, gets nothing until its lease moves again.
-        var members = all.Where(m => membership.MayBeGivenShards(m.Inc, now)).ToImmutableArray();
+        var members = Spared([.. all.Where(m => membership.MayBeGivenShards(m.Inc, now))]);
         NoteWell(members, membership, now);
         bool IsDown(Incarnation? inc) => inc is { } x && all.Any(m => m.Inc == x && !m.IsLive);
         SweepPlaced(membership, members, now, effects);
@@ -385,6 +388,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
             return;
         }
         if (membership.Missing.Length > 0 || membership.AnnouncedView > membership.View || members.Any(m => m.Status == MemberStatus.Leaving)) return;
+        if (Relieve(membership, members, rows, now, effects)) return;
         var homeward = rows.Where(r => r.State == ShardState.Owned).Select(r => Homeward(r, members, now)).OfType<ShardRetarget>().ToImmutableArray();
         if (!homeward.IsEmpty)
         {
@@ -399,7 +403,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     /// <summary>Since when this coordinator finds a member up and well.</summary>
     private void NoteWell(ImmutableArray<MemberRow> members, Membership.Membership membership, TimeSpan now)
     {
-        var well = members.Where(m => m.Status == MemberStatus.Up && (m.Inc == self || membership.Detector.IsReached(m.Inc))).Select(m => m.Inc).ToHashSet();
+        var well = members.Where(m => m.Status == MemberStatus.Up && !_sick.Contains(m.Inc) && (m.Inc == self || membership.Detector.IsReached(m.Inc))).Select(m => m.Inc).ToHashSet();
         foreach (var gone in _wellSince.Keys.Where(k => !well.Contains(k)).ToList()) _wellSince.Remove(gone);
         foreach (var inc in well) _wellSince.TryAdd(inc, now);
     }
@@ -443,7 +447,8 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
 
     /// <summary>Its target may not take it yet: the former owner of an exclusive shard may still act.</summary>
     private bool Waits(ShardRow row, Membership.Membership membership, TimeSpan now) =>
-        types.IsExclusive(row.Type) && row.Previous is { } previous && membership.Snapshot!.Find(previous) is not { DeadProof: true } && membership.StaleAmong([previous], now).IsEmpty;
+        types.IsExclusive(row.Type) && row.Previous is { } previous && membership.Snapshot!.Find(previous) is var former && former is not { DeadProof: true }
+        && !(former is { HasCrashed: true } && types.OnCrashEvidence.Contains(row.Type)) && membership.StaleAmong([previous], now).IsEmpty;
 
     private void NoteFree(ShardRow row, TimeSpan now)
     {

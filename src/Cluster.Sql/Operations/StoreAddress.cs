@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using ActorCluster.Persistence;
-using Npgsql;
 
 namespace ActorCluster.Sql.Operations;
 
@@ -23,8 +22,7 @@ internal abstract record StoreAddress
         if (place.Length == 0 || kind is not ("sqlite" or "postgres"))
             throw new FormatException($"'{(kind == "postgres" ? "postgres:..." : text)}' names no store; give sqlite:FILE, or 'postgres:Host=...;Username=...;Password=...;Database=...'.");
         if (kind == "sqlite") return new Sqlite(Path.GetFullPath(place));
-        var options = new PostgresStoreOptions { ConnectionString = place };
-        if (options.Fault() is null && new NpgsqlConnectionStringBuilder(place).SearchPath is { Length: > 0 } schema) options = options with { Schema = schema };
+        var options = PostgresStoreOptions.Of(place);
         return options.Fault() is { } fault ? throw new FormatException(fault) : new Postgres(options);
     }
 

@@ -8,7 +8,8 @@ namespace ActorCluster.Sql.Operations;
 /// <param name="Cluster">The cluster row.</param>
 /// <param name="Members">Live members and those that went down in the last 7 days, by incarnation.</param>
 /// <param name="Shards">Shards by type, owner and state.</param>
-internal sealed record StoreStatus(string Store, ClusterRow Cluster, ImmutableArray<StoreMember> Members, ImmutableArray<StoreShards> Shards)
+/// <param name="Failsafe">For how long members that all miss the store go on by each other's word; <c>00:00:00</c> for not at all.</param>
+internal sealed record StoreStatus(string Store, ClusterRow Cluster, ImmutableArray<StoreMember> Members, ImmutableArray<StoreShards> Shards, string Failsafe)
 {
     private const long DownMembersShownMs = 7L * 24 * 60 * 60 * 1000;
 
@@ -25,6 +26,7 @@ internal sealed record StoreStatus(string Store, ClusterRow Cluster, ImmutableAr
             SELECT s.type, s.owner_inc, coalesce(m.name, ''), s.state, count(*) FROM shard s LEFT JOIN member m ON m.inc=s.owner_inc
             GROUP BY s.type, s.owner_inc, m.name, s.state ORDER BY s.type, s.owner_inc, s.state
             """).ConfigureAwait(false);
+        var failsafe = await store.ListAsync("SELECT value FROM setting WHERE key='Cluster:Downing:Failsafe'").ConfigureAwait(false);
         return new StoreStatus(
             store.Description,
             cluster,
@@ -33,7 +35,8 @@ internal sealed record StoreStatus(string Store, ClusterRow Cluster, ImmutableAr
                 select new StoreMember(
                     (long)m[0]!, (string)m[1]!, (string)m[2]!, (long)m[3]!, (long)m[4]!, (string)m[2]! == "down" ? null : Math.Max(0, now - (long)m[5]!),
                     (string)m[6]!, (string)m[7]!, (long)m[8]!, (string)m[9]!)],
-            [.. shards.Select(s => new StoreShards((string)s[0]!, (long?)s[1], (string)s[2]!, (string)s[3]!, (long)s[4]!))]);
+            [.. shards.Select(s => new StoreShards((string)s[0]!, (long?)s[1], (string)s[2]!, (string)s[3]!, (long)s[4]!))],
+            failsafe is [var setting] ? (string)setting[0]! : "00:00:00");
     }
 }
 

@@ -65,7 +65,7 @@ internal sealed class TestStore(IClusterStore store, PauseGate gate, Func<bool> 
 
     public ValueTask<StoreResult<int>> ClearPreviousAsync(Incarnation previous, IReadOnlyCollection<(ShardNo Shard, Epoch Epoch)> shards) => Do(s => s.ClearPreviousAsync(previous, shards));
 
-    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs) => Do(s => s.RevokeOfDownAsync(heirs));
+    public ValueTask<StoreResult<int>> RevokeOfDownAsync(IReadOnlyCollection<Incarnation> heirs, IReadOnlyCollection<Incarnation>? trusted = null) => Do(s => s.RevokeOfDownAsync(heirs, trusted));
 
     public ValueTask<StoreResult<ImmutableArray<ShardNo>>> RetargetAsync(IReadOnlyCollection<ShardRetarget> retargets) =>
         mayTarget() ? Do(s => s.RetargetAsync(retargets)) : ValueTask.FromResult(StoreResult.Ok(ImmutableArray<ShardNo>.Empty));

@@ -20,7 +20,8 @@ internal sealed class SimCalls(SimCluster cluster, SimLife life)
     {
         foreach (var shard in shards)
         {
-            if (cluster.EndedCalls.Contains(shard.Key)) cluster.World.Violated("5.1", $"{life.Inc} serves {shard.Key} again, which has ended.");
+            // Who was evicted and wakes with an old answer serves nobody: the store fences it.
+            if (cluster.EndedCalls.Contains(shard.Key) && cluster.Store.Database.Find(life.Inc) is { IsLive: true }) cluster.World.Violated("5.1", $"{life.Inc} serves {shard.Key} again, which has ended.");
             _served[shard.No] = new Served(shard.Epoch);
         }
     }

@@ -30,6 +30,10 @@ internal sealed class SimCheckers(SimCluster cluster)
     private readonly SortedDictionary<(string Room, string Key), DurableTimer> _timers = []; // As the journal has it.
     private readonly HashSet<(string Room, long No)> _idleTimers = []; // Only asked, never iterated.
     private readonly SortedDictionary<Incarnation, TimeSpan> _downSince = [];
+    private readonly SortedSet<Incarnation> _takenForCrashed = []; // Although they live.
+    private readonly SimSickness _sickness = new(cluster);
+    private readonly Dictionary<Incarnation, TimeSpan> _refused = []; // Only asked, never iterated.
+    private readonly SimUserChecker? _users = cluster.Plan.Entity is { } entity ? new SimUserChecker(cluster.World, entity) : null;
     private int _journalSeen;
     private int _rowsAtLoss;
     private readonly HashSet<Incarnation> _down = []; // Only asked, never iterated.
@@ -58,9 +62,14 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (cluster.LostAt is not null) return;
         _changing = (change, [.. Database.Members]);
         if (change.BasedOn != Database.ViewLog.Count) return; // It will be a conflict.
+        foreach (var (lost, seq) in change.Members.OfType<MemberChange.Down>().Select(d => (d.Inc, d.LeaseSeqSeen)).Concat(change.Releases.Select(r => (r.Inc, (long?)r.LeaseSeq))))
+            if (cluster.LifeOf(lost) is { AssentedUntil: { } until } life && change.By != lost && !IsBehind(life) && (seq is null || seq == Database.Find(lost)?.LeaseSeq))
+                World.Violated("I12", $"{change.By} takes the shards of {lost}, which goes on by the word of all until {until}, now {life.Clock}.");
+        if (SimPolicyChecker.FaultOf(cluster, change) is { } fault) World.Violated("3.3", fault);
         foreach (var down in change.Members.OfType<MemberChange.Down>())
         {
             CheckClaim(change, down);
+            if (down.Reason == DowningDecision.Crashed && cluster.LifeOf(down.Inc) is not null) _takenForCrashed.Add(down.Inc);
             if (down.DeadProof && cluster.LifeOf(down.Inc) is { } alive && change.By != alive.Inc && !down.Reason.StartsWith("superseded", StringComparison.Ordinal))
                 World.Violated("2.5", $"{change.By} has a death certificate of {down.Inc}, which lives.");
             if (down is { Reason: DowningDecision.Crashed, DeadProof: false } && cluster.LifeOf(down.Inc) is { } kept && cluster.Store.SessionOf(kept.Node, kept.Inc) > SessionKept)
@@ -128,6 +137,7 @@ internal sealed class SimCheckers(SimCluster cluster)
             if (Database.ViewLog.Count > 0 && Database.ViewLog[^1].OpId == changing.Change.OpId) cluster.Coverage.ViewChanged(changing.Change, StoreVerdict.Ok, changing.Before);
             _changing = null;
         }
+        _sickness.Review(call);
         if (call == "Renew") CheckSplit();
         if (call == "Renew") CheckTold();
         if (call == "Renew") CheckEdges();
@@ -222,6 +232,18 @@ internal sealed class SimCheckers(SimCluster cluster)
             World.Violated("4.4", $"{life.Inc} left the frozen state with shard {shard} epoch {epoch}, lost at {now.Since} to {now.Owner} epoch {now.Epoch}.");
     }
 
+    /// <summary>A store that refuses is not asked as fast as it can refuse (1).</summary>
+    public void Asks(SimLife life, ControlCall call)
+    {
+        if (call is ControlCall.ChangeView or ControlCall.FindView && _refused.TryGetValue(life.Inc, out var at) && life.Clock - at < Membership.Membership.RefusedPause)
+            World.Violated("1", $"{life.Inc} asks for {call.GetType().Name} {(life.Clock - at).TotalMilliseconds:0} ms after it was refused.");
+    }
+
+    public void Refused(SimLife life, ControlAnswer answer)
+    {
+        if (answer is { Call: ControlCall.ChangeView or ControlCall.FindView, Verdict: StoreVerdict.NotSent }) _refused[life.Inc] = life.Clock;
+    }
+
     /// <summary>A node has taken a view in (I10).</summary>
     public void ViewApplied(SimLife life, ClusterSnapshot snapshot)
     {
@@ -256,10 +278,15 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (cluster.LostAt is not null) return;
         Effects++;
         var newest = _acted.GetValueOrDefault(shard);
+        // The risk of a type that is taken over on crash evidence: that of somebody who lives (protocol 4.5).
+        isExcused |= _takenForCrashed.Contains(life.Inc) && Database.Find(shard) is { } row && cluster.Types.OnCrashEvidence.Contains(row.Type);
         if (epoch > newest) _acted[shard] = epoch;
         else if (epoch < newest && isExcused) LateEffects++;
         else if (epoch < newest) World.Violated("I8", $"{life.Inc} acted for shard {shard} under epoch {epoch}, after an effect under {newest}.");
     }
+
+    /// <summary>A client is about to send a command.</summary>
+    public void Sending(SimOp op) => _users?.Sending(op.Room, op.Id, op.Command);
 
     /// <summary>A client was told that its command took effect (I3).</summary>
     public void Acked(SimOp op)
@@ -269,7 +296,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (op.Seq == 0) return; // Leaving a room without being in it.
         var rows = RowsOf(op.Room);
         if (rows.Count < op.Seq) World.Violated("I3", $"{op.Id} was acknowledged at {op.Room} {op.Seq}, the journal ends at {rows.Count}.");
-        else if (op.Command is RoomCommand.Say && rows[(int)op.Seq - 1].Command != op.Id) World.Violated("I3", $"{op.Id} was acknowledged at {op.Room} {op.Seq}, where the journal has {rows[(int)op.Seq - 1].Command}.");
+        else if (op.HasOwnRow && rows[(int)op.Seq - 1].Command != op.Id) World.Violated("I3", $"{op.Id} was acknowledged at {op.Room} {op.Seq}, where the journal has {rows[(int)op.Seq - 1].Command}.");
         if (!_acked.TryGetValue(op.Room, out var acks)) _acked.Add(op.Room, acks = []);
         acks.Add((World.Now, Math.Max(op.Seq, acks.Count > 0 ? acks[^1].Seq : 0)));
     }
@@ -382,12 +409,13 @@ internal sealed class SimCheckers(SimCluster cluster)
     /// <summary>When all is quiet again.</summary>
     public void AtEnd()
     {
-        var all = cluster.Clients.SelectMany(c => c.History).ToArray();
+        var all = cluster.Clients.SelectMany(c => c.History).Concat(cluster.ByHand).ToArray();
         foreach (var op in all)
         {
             if (op.State == SimOpState.Open) World.Violated("I14", $"{op.Id} {op.Command} to {op.Room} of {op.At}, {op.Attempts} attempts, is still open.");
             if (op is { State: SimOpState.Refused, Attempts: 1 } && _commands.Contains((op.Room, op.Id))) World.Violated("I3", $"{op.Id} was refused, but took effect.");
-            if (op is { State: SimOpState.Acked, Seq: > 0, Command: RoomCommand.Say } && !_commands.Contains((op.Room, op.Id))) World.Violated("I3", $"{op.Id} was acknowledged, but the journal does not have it.");
+            if (op is { State: SimOpState.Acked, Seq: 0, Attempts: 1, Command: not RoomCommand } && _commands.Contains((op.Room, op.Id))) World.Violated("I3", $"{op.Id} was answered without an effect, but took effect.");
+            if (op is { State: SimOpState.Acked, Seq: > 0, HasOwnRow: true } && !_commands.Contains((op.Room, op.Id))) World.Violated("I3", $"{op.Id} was acknowledged, but the journal does not have it.");
         }
         foreach (var late in Database.Timers.Where(t => t.Timer.DueUnixMs < cluster.Store.NowUnixMs - 8_000))
         {
@@ -396,13 +424,14 @@ internal sealed class SimCheckers(SimCluster cluster)
                 && (book.IsHeld || Math.Abs(book.NowUnixMs - cluster.Store.NowUnixMs) > StoreClock.StepMax.TotalMilliseconds)) continue;
             World.Violated("I9", $"Timer {late.Timer.Key} {late.Timer.No} of {late.Entity} was due {cluster.Store.NowUnixMs - late.Timer.DueUnixMs} ms ago and has not fired.");
         }
-        CheckOrder(all.Where(o => o is { State: SimOpState.Acked, Command: RoomCommand.Say }));
-        foreach (var said in all.Where(o => o is { State: SimOpState.Acked, Command: RoomCommand.Say }).GroupBy(o => (o.Id.Client, o.Room)))
+        CheckOrder(all.Where(o => o is { State: SimOpState.Acked, HasOwnRow: true }));
+        foreach (var said in all.Where(o => o is { State: SimOpState.Acked, HasOwnRow: true }).GroupBy(o => (o.Id.Client, o.Room)))
         {
             var seqs = said.OrderBy(o => o.Id.Sequence).Select(o => o.Seq).ToArray();
             for (var i = 1; i < seqs.Length; i++)
                 if (seqs[i] <= seqs[i - 1]) World.Violated("I6", $"{said.Key.Client} said {seqs[i]} in {said.Key.Room} after {seqs[i - 1]}.");
         }
+        _users?.AtEnd(all, RowsOf);
         foreach (var twins in Database.Shards.GroupBy(r => (r.Type, r.Key)).Where(g => g.Count() > 1))
             World.Violated("5.1", $"{twins.Key} has {twins.Count()} rows.");
         foreach (var life in cluster.Lives)
@@ -430,6 +459,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         var rows = RowsOf(entry.Row.Entity);
         if (entry.Row.EntitySeq != rows.Count + 1) World.Violated("I5", $"{entry.Row.Entity} has row {entry.Row.EntitySeq} after {rows.Count}.");
         rows.Add(entry.Row);
+        _users?.Committed(entry.Row);
         _storedAt[(entry.Row.Entity, entry.Row.EntitySeq)] = cluster.Store.NowUnixMs;
         if (entry.Row.Command is { } by && by.Client == DurableTimer.Client) CheckFiring(entry.Row, by);
         foreach (var (key, timer) in entry.Row.Timers)
@@ -440,7 +470,7 @@ internal sealed class SimCheckers(SimCluster cluster)
         if (entry.Row.Command is { } id && !_commands.Add((entry.Row.Entity, id))) World.Violated("I4", $"{id} took effect twice in {entry.Row.Entity}.");
     }
 
-    private List<JournalRow> RowsOf(string room)
+    public List<JournalRow> RowsOf(string room)
     {
         if (!_rooms.TryGetValue(room, out var rows)) _rooms.Add(room, rows = []);
         return rows;

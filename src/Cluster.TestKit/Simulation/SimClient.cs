@@ -1,4 +1,5 @@
 using ActorCluster.ChatRooms;
+using ActorCluster.Entities;
 using ActorCluster.Primitives;
 
 namespace ActorCluster.TestKit.Simulation;
@@ -19,7 +20,8 @@ internal sealed class SimOp
 
     public required string Room { get; init; }
 
-    public required RoomCommand Command { get; init; }
+    /// <summary>A <see cref="RoomCommand"/>, or a message to a user's entity.</summary>
+    public required object Command { get; init; }
 
     public required TimeSpan At { get; init; }
 
@@ -28,6 +30,11 @@ internal sealed class SimOp
     public int Attempts { get; set; }
 
     public long Seq { get; set; }
+
+    public object? Reply { get; set; }
+
+    /// <summary>It answers for a row of its own, not for one that another command made.</summary>
+    public bool HasOwnRow => Command is RoomCommand.Say || (Command is not RoomCommand && Seq > 0);
 
     public TimeSpan AnsweredAt { get; set; }
 
@@ -71,28 +78,30 @@ internal sealed class SimClient(SimCluster cluster, int index, IEnumerable<Plann
         cluster.World.After(_began + operation.At - cluster.World.Now, () =>
         {
             if (IsDone) return;
-            Do(cluster.Rooms[cluster.HotRoom ?? operation.Room], operation.Act);
+            Do(cluster.Rooms[cluster.HotRoom ?? operation.Room], operation);
             Next();
         });
     }
 
-    private void Do(string room, SimAct act)
+    private void Do(string room, PlannedOperation operation)
     {
-        if (act == SimAct.Read)
+        var sent = operation.Act == SimAct.Send ? cluster.Plan.Entity!.DrawMessage(new SeededRandom(operation.Draws, "message")) : null;
+        if (operation.Act == SimAct.Read || sent is IReadRequest)
         {
-            Read(room);
+            Read(room, sent);
             return;
         }
         if (_open.Count(o => o.Room == room) >= OpenPerRoomMax) return;
-        RoomCommand command = act switch
+        var command = sent ?? operation.Act switch
         {
-            SimAct.Leave => new RoomCommand.Leave(User),
+            SimAct.Leave => (object)new RoomCommand.Leave(User),
             SimAct.Say when History.Exists(o => o.Room == room) => new RoomCommand.Say(User, $"{User}.{_next + 1}"),
             _ => new RoomCommand.Join(User), // Whoever is not in the room joins first.
         };
         var op = new SimOp { Id = new CommandId(_id, ++_next), Room = room, Command = command, At = cluster.World.Now };
         _open.Add(op);
         History.Add(op);
+        cluster.Checkers.Sending(op);
         Send(op);
     }
 
@@ -112,7 +121,7 @@ internal sealed class SimClient(SimCluster cluster, int index, IEnumerable<Plann
             Retry(op, attempt, gateway, TimeSpan.FromMilliseconds(50), uncertain: false);
             return;
         }
-        var request = new RoomRequest(((long)_id.Value << 32) | ++_nextRequest, life.Inc, op.Room, op.Command, op.Id, after);
+        var request = new RoomRequest(((long)_id.Value << 32) | ++_nextRequest, life.Inc, op.Room, cluster.Sent(op.Command), op.Id, after);
         life.After(TimeSpan.FromMilliseconds(1), () => life.Gateway.Accept(request, answer => cluster.World.After(TimeSpan.FromMilliseconds(1), () => Answered(op, attempt, gateway, answer))));
         cluster.World.After(cluster.Patience, () =>
         {
@@ -126,7 +135,7 @@ internal sealed class SimClient(SimCluster cluster, int index, IEnumerable<Plann
         switch (answer.End)
         {
             case RoomEnd.Done:
-                (op.Seq, op.AnsweredAt) = (answer.Seq, cluster.World.Now);
+                (op.Seq, op.AnsweredAt, op.Reply) = (answer.Seq, cluster.World.Now, answer.Reply);
                 End(op, SimOpState.Acked);
                 cluster.Checkers.Acked(op);
                 break;
@@ -163,10 +172,10 @@ internal sealed class SimClient(SimCluster cluster, int index, IEnumerable<Plann
     }
 
     /// <summary>Asks how far a room has come, once.</summary>
-    private void Read(string room)
+    private void Read(string room, object? message)
     {
         if (Gateway(_gateway) is not { } life) return;
-        var request = new RoomRequest(((long)_id.Value << 32) | ++_nextRequest, life.Inc, room, null, null, 0);
+        var request = new RoomRequest(((long)_id.Value << 32) | ++_nextRequest, life.Inc, room, message is null ? null : cluster.Sent(message), null, 0);
         var asked = cluster.World.Now;
         life.After(TimeSpan.FromMilliseconds(1), () => life.Gateway.Accept(request, answer => cluster.Checkers.WasRead(room, answer, asked)));
     }

@@ -11,7 +11,7 @@ namespace ActorCluster.TestKit.Simulation;
 /// <summary>Nodes, network, store and clients of one run, and the faults that can be done to them.</summary>
 internal sealed class SimCluster
 {
-    private const string RoomType = "room";
+    private const string ChatType = "room";
     private const string KeepMajorityName = "keep-majority";
     private const string ElsewhereType = "elsewhere";
     private const string MixerType = "mixer";
@@ -19,11 +19,13 @@ internal sealed class SimCluster
 
     public const string CallType = "call";
 
+    private static readonly TimeSpan FailsafeLongest = TimeSpan.FromSeconds(30);
+
     private readonly SortedDictionary<Incarnation, SimLife> _lives = [];
 
     /// <summary>A cluster without faults whose clients never end, for tests that say themselves what happens to it.</summary>
     public SimCluster(ulong seed, SimulationOptions options)
-        : this(SimulationPlan.Draw(seed, options) with { Strategy = KeepMajorityName, Buggify = false, Timers = options.Timers ?? false, Truncates = options.Truncates ?? false }, client => PlannedOperation.Draw(seed, client, options.Rooms))
+        : this(SimulationPlan.Draw(seed, options) with { Strategy = options.Resolver?.Name ?? KeepMajorityName, Buggify = false, Timers = options.Timers ?? false, Truncates = options.Truncates ?? false }, client => PlannedOperation.Draw(seed, client, options.Rooms, options.Entity is not null))
     {
     }
 
@@ -32,15 +34,17 @@ internal sealed class SimCluster
     {
     }
 
-    private SimCluster(SimulationPlan plan, Func<int, IEnumerable<PlannedOperation>> operationsOf)
+    public SimCluster(SimulationPlan plan, Func<int, IEnumerable<PlannedOperation>> operationsOf)
     {
         Plan = plan;
-        Resolver = ResolverChoice.Make(new DowningOptions { Strategy = plan.Strategy, QuorumSize = (plan.Places / 2) + 1, Referee = "n0" });
+        if (plan.EntityType is { } type && plan.Entity?.Type != type) throw new ArgumentException($"The plan is of the entity type '{type}'; give it: plan with {{ Entity = ... }}.", nameof(plan));
+        if (plan.Resolver is null && !ResolverChoice.Knows(plan.Strategy)) throw new ArgumentException($"The plan is of the policy '{plan.Strategy}', which is none of the project's own; give it: plan with {{ Resolver = ... }}.", nameof(plan));
+        Resolver = plan.Resolver ?? ResolverChoice.Make(new DowningOptions { Strategy = plan.Strategy, QuorumSize = (plan.Places / 2) + 1, Referee = "n0" });
         Coverage = new SimCoverage(this);
         Nodes = [.. Enumerable.Range(0, plan.Places).Select(i => new SimNode(this, i))];
         Network = new SimNetwork(World, plan.Seed, Nodes);
         var database = new ModelDatabase(new SimRandom(plan.Seed, "cluster").Id(), plan.Mutation == SimMutation.FencesByExists ? ModelMutation.AppendIgnoresEpoch : plan.StoreMutation) { SliceRows = plan.Buggify ? 3 : 4_096 };
-        database.Open(new StoreSeed("simulated", SharedSettings.Of(new ClusterOptions())));
+        database.Open(new StoreSeed("simulated", SharedSettings.Of(new ClusterOptions { Downing = { Failsafe = plan.Failsafe ? FailsafeLongest : TimeSpan.Zero } })));
         database.RegisterType(RoomType, plan.Shards);
         if (plan.ShardsElsewhere > 0) database.RegisterType(ElsewhereType, plan.ShardsElsewhere);
         if (plan.Singleton is not null) database.RegisterType(ControllerType, 1, exclusive: true);
@@ -48,6 +52,7 @@ internal sealed class SimCluster
             ? TypeRules.None.Singletons.Add(ControllerType, new SingletonRule(mode, [.. Nodes.Select(n => n.Name)], !plan.KeepsVacancy)) : TypeRules.None.Singletons)
         {
             Placed = plan.Calls > 0 ? [CallType] : [],
+            OnCrashEvidence = plan.OnCrashEvidence ? [MixerType] : [],
         };
         if (plan.Calls > 0) database.RegisterType(CallType, 0);
         if (plan.ShardsExclusive > 0) database.RegisterType(MixerType, plan.ShardsExclusive, exclusive: true);
@@ -60,6 +65,15 @@ internal sealed class SimCluster
     public SimWorld World { get; } = new();
 
     public SimulationPlan Plan { get; }
+
+    /// <summary>Type of the entities that clients use.</summary>
+    public string RoomType => Plan.EntityType ?? ChatType;
+
+    /// <summary>A fresh entity of that type.</summary>
+    public ISimCore NewCore() => Plan.Entity is { } entity ? entity.Make() : new SimChatRoom();
+
+    /// <summary>A message as another node gets it.</summary>
+    public object Sent(object message) => Plan.Entity is { } entity ? SimUserEntity.Sent(entity.Messages, message) : message;
 
     /// <summary>What every node decides by.</summary>
     public SplitBrainResolver Resolver { get; init; }
@@ -89,7 +103,15 @@ internal sealed class SimCluster
     /// <summary>When a fault last began or ended.</summary>
     public TimeSpan UpsetAt { get; private set; }
 
-    public void Upset() => UpsetAt = World.Now;
+    /// <summary>When something last happened that may keep nodes from hearing each other.</summary>
+    public TimeSpan DeafAt { get; private set; }
+
+    /// <param name="isDeaf">It may keep nodes from hearing each other.</param>
+    public void Upset(bool isDeaf = true)
+    {
+        UpsetAt = World.Now;
+        if (isDeaf) DeafAt = World.Now;
+    }
 
     public SimClient[] Clients { get; }
 
@@ -100,7 +122,18 @@ internal sealed class SimCluster
     public SortedSet<string> EndedCalls { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Store keys of the rooms in use.</summary>
-    public string[] Rooms { get; }
+    public List<string> Rooms { get; }
+
+    /// <summary>Commands that were sent by hand.</summary>
+    public List<SimOp> ByHand { get; } = [];
+
+    /// <summary>The key of an entity that clients can use; from here on it is one of <see cref="Rooms"/>.</summary>
+    public string Use(string id)
+    {
+        var key = new EntityId(RoomType, id).StoreKey;
+        if (!Rooms.Contains(key)) Rooms.Add(key);
+        return key;
+    }
 
     /// <summary>Writers that learned from a write that they are out.</summary>
     public long FencedWrites { get; set; }
@@ -123,6 +156,9 @@ internal sealed class SimCluster
     /// <summary>When the store forgot something of what counts; null while it remembers.</summary>
     public TimeSpan? LostAt { get; private set; }
 
+    /// <summary>What could be given back of it.</summary>
+    public SimReappend? Reappend { get; private set; }
+
     public void LoseCommits(ModelDatabase older)
     {
         var lost = Store.Database;
@@ -130,6 +166,7 @@ internal sealed class SimCluster
         // Renewals alone are nobody's memory.
         if ((lost.ViewLog.Count, lost.ShardLog.Count, lost.Journal.Count) == (older.ViewLog.Count, older.ShardLog.Count, older.Journal.Count)) return;
         LostAt = World.Now;
+        Reappend = new SimReappend(this, lost, older);
         World.Trace($"the store loses {lost.ViewLog.Count - older.ViewLog.Count} views, {lost.ShardLog.Count - older.ShardLog.Count} epochs, {lost.Journal.Count - older.Journal.Count} rows");
         Checkers.Lost();
     }
@@ -151,7 +188,7 @@ internal sealed class SimCluster
     public void Register(SimLife life) => _lives.Add(life.Inc, life);
 
     /// <summary>The entity types that a node serves; it starts no shard of another.</summary>
-    public ImmutableArray<string> TypesOf(SimNode node) => [.. (Plan.ShardsElsewhere > 0 && node.Index > 0 ? new[] { ElsewhereType } : []), .. (Plan.Singleton is not null ? new[] { ControllerType } : []), .. (Plan.ShardsExclusive > 0 ? new[] { MixerType } : []), RoomType, .. (Plan.Calls > 0 ? new[] { CallType } : [])];
+    public ImmutableArray<string> TypesOf(SimNode node) => [.. (Plan.ShardsElsewhere > 0 && (Plan.ElsewhereHosts > 0 ? node.Index >= Plan.Places - Plan.ElsewhereHosts : node.Index > 0) ? new[] { ElsewhereType } : []), .. (Plan.Singleton is not null ? new[] { ControllerType } : []), .. (Plan.ShardsExclusive > 0 ? new[] { MixerType } : []), .. (Plan.OnCrashEvidence ? new[] { MixerType + MemberRow.OnCrashEvidence } : []), RoomType, .. (Plan.Calls > 0 ? new[] { CallType } : [])];
 
     /// <summary>The types whose entities act outside the store.</summary>
     public TypeRules Types { get; }
@@ -237,6 +274,7 @@ internal sealed class SimCluster
             node.DiesAfterEffects = null;
             Store.Reach(node, true);
             node.Resume();
+            node.Hang(TimeSpan.Zero);
             node.WallOffset = TimeSpan.Zero;
             node.Start();
         }

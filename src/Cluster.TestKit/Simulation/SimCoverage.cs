@@ -32,6 +32,7 @@ internal sealed class SimCoverage(SimCluster cluster)
         .. Pairs("4.4 Degraded", "becomes Serving", "becomes Frozen"),
         .. Pairs("4.4 Frozen", "becomes Serving", "becomes Degraded"),
         .. new[] { "Serving", "Degraded", "Frozen" }.SelectMany(m => Pairs($"4.4 {m}", "command", "read", "subscription")),
+        .. Pairs("4.4 by assent", "begins Degraded", "begins Frozen", "read", "effect", "a word is missing", "newer view", "ends Serving", "ends otherwise"),
         .. Pairs("5.3 free", "acquired", "acquire in doubt", "acquire refused", "target dies", "retargeted"),
         .. new[] { "planned", "Draining", "Drained", "Releasing" }.SelectMany(p => Pairs($"5.3 {p}", "owner dies", "target dies", "coordinator dies", "lost")),
         .. Pairs("5.3 Serving", "lost", "owner dies", "drain", "release sent"),

@@ -110,4 +110,7 @@ public enum SimFault
 
     /// <summary>A hypervisor stops a machine and all of its clocks; with value 1 the wall clock is set right when it goes on.</summary>
     StandStill,
+
+    /// <summary>The thread pool of a process is behind by the value in ms: what it is to run comes as late, answers of the store among it.</summary>
+    PoolHang,
 }

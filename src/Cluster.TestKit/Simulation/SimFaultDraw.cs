@@ -8,17 +8,40 @@ internal static class SimFaultDraw
     /// <summary>No fault begins before the nodes have met.</summary>
     public static readonly TimeSpan Begins = TimeSpan.FromSeconds(5);
 
+    /// <summary>Up to 2 s until the delay shows, 10 s that it must last, and some time as a sick node.</summary>
+    private static readonly TimeSpan SickAtLeast = TimeSpan.FromSeconds(20);
+
     public static ImmutableArray<PlannedFault> Draw(SimRandom random, int places, SimulationOptions options, SimRandom loss)
     {
-        var faults = Draw(random, places, options);
+        var faults = options.DuringOutage ? DuringOutage(random, places, options) : Draw(random, places, options);
         if (!loss.Chance(options.Regresses switch { true => 1, false => 0, null => 0.02 })) return faults;
         var at = Begins + loss.Between(TimeSpan.FromSeconds(3), options.FaultPhase);
         return faults.Add(new PlannedFault { Kind = SimFault.StoreLosesCommits, AtMs = (long)at.TotalMilliseconds, ForMs = (long)loss.Spread(TimeSpan.FromMilliseconds(20), TimeSpan.FromSeconds(3)).TotalMilliseconds });
     }
 
+    /// <summary>Thread pools that hang, long enough for their nodes to be sick; mostly one, now and then too many of them. On a stream of its own.</summary>
+    public static ImmutableArray<PlannedFault> DrawSick(SimRandom random, int places, SimulationOptions options)
+    {
+        if (!random.Chance(options.Sickens switch { true => 1, false => 0, null => 0.06 }) || options.LongestFault < SickAtLeast) return [];
+        var nodes = Enumerable.Range(0, places).OrderBy(_ => random.Next()).Take(random.Chance(0.25) ? 1 + random.Below(places) : 1).Order().ToImmutableArray();
+        // Up to about 3 s a node hears of its renewals in time and can hand off; beyond that it freezes, and its shards are released.
+        var delay = random.Chance(0.5) ? random.Between(TimeSpan.FromSeconds(1.3), TimeSpan.FromSeconds(3)) : random.Spread(TimeSpan.FromSeconds(1.3), TimeSpan.FromSeconds(30));
+        return
+        [
+            new PlannedFault
+            {
+                Kind = SimFault.PoolHang,
+                AtMs = (long)(Begins + random.Between(TimeSpan.Zero, TimeSpan.FromSeconds(15))).TotalMilliseconds,
+                ForMs = (long)random.Between(SickAtLeast, TimeSpan.FromSeconds(50)).TotalMilliseconds,
+                Nodes = nodes,
+                Value = Math.Round(delay.TotalMilliseconds),
+            },
+        ];
+    }
+
     private static ImmutableArray<PlannedFault> Draw(SimRandom random, int places, SimulationOptions options)
     {
-        var kinds = options.Faults.IsEmpty ? [.. Enum.GetValues<SimFault>().Except([SimFault.StoreLosesCommits])] : options.Faults.ToArray();
+        var kinds = options.Faults.IsEmpty ? [.. Enum.GetValues<SimFault>().Except([SimFault.StoreLosesCommits, SimFault.PoolHang])] : options.Faults.ToArray();
         var shape = random.Below(20);
         if (shape == 0 && options.Faults.IsEmpty) return [];
         if (options.Faults.IsEmpty && random.Chance(0.15)) return DuringMoves(random, places, options);
@@ -27,6 +50,20 @@ internal static class SimFaultDraw
         // A third of the runs has its faults on top of each other: much happens only while something else is under way.
         var (first, phase) = random.Chance(0.35) ? (random.Between(TimeSpan.Zero, options.FaultPhase), TimeSpan.FromSeconds(1.5)) : (TimeSpan.Zero, options.FaultPhase);
         return [.. Enumerable.Range(0, count).Select(_ => One(random, places, shape < 8 ? only : random.Pick(kinds), Begins + first + random.Between(TimeSpan.Zero, phase), options))];
+    }
+
+    /// <summary>Nobody reaches the store, or one alone does, which may have been gone and come back, and something happens to those who go on without it.</summary>
+    private static ImmutableArray<PlannedFault> DuringOutage(SimRandom random, int places, SimulationOptions options)
+    {
+        var all = Enumerable.Range(0, places).ToImmutableArray();
+        var one = random.Chance(0.4) ? random.Below(places) : -1;
+        var (at, lasts) = (Begins + random.Between(TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(15)), random.Between(TimeSpan.FromSeconds(8), TimeSpan.FromSeconds(40)));
+        return
+        [
+            new PlannedFault { Kind = SimFault.StoreDown, AtMs = (long)at.TotalMilliseconds, ForMs = (long)lasts.TotalMilliseconds, Nodes = all.Remove(one) },
+            .. one >= 0 && random.Chance(0.6) ? new[] { new PlannedFault { Kind = SimFault.Kill, AtMs = (long)at.TotalMilliseconds - 5_000, ForMs = 5_000 + (long)(lasts.TotalMilliseconds * random.Unit()), Nodes = [one] } } : [],
+            .. Enumerable.Range(0, random.Below(4)).Select(_ => One(random, places, random.Pick(options.Faults.ToArray()), at - TimeSpan.FromSeconds(2) + random.Between(TimeSpan.Zero, lasts + TimeSpan.FromSeconds(4)), options)),
+        ];
     }
 
     /// <summary>Shards move over a slow store, and something happens to who gives or takes them.</summary>

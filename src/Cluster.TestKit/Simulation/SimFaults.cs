@@ -45,6 +45,9 @@ internal sealed class SimFaults(SimCluster cluster)
             case SimFault.StandStill:
                 ToEach(n => n.StandStill(), n => n.Resume(setsWall: value == 1));
                 break;
+            case SimFault.PoolHang:
+                ToEach(n => n.Hang(TimeSpan.FromMilliseconds(value)), n => n.Hang(TimeSpan.Zero));
+                break;
             case SimFault.SlowNode:
                 ToEach(n => Stutter(n, fault.Ends), n => n.Resume());
                 break;

@@ -48,10 +48,10 @@ internal abstract record SimFrame
 /// <param name="Id">Number of this attempt, unique in the run.</param>
 /// <param name="Gateway">Who awaits the answer.</param>
 /// <param name="Room">The room's store key.</param>
-/// <param name="Command">Null for a read.</param>
+/// <param name="Command">A <see cref="RoomCommand"/>, null for a read; or what a user's entity takes, also for a read.</param>
 /// <param name="CommandId">Null for a read.</param>
 /// <param name="After">The client's newest unanswered earlier command to this room, 0 when none.</param>
-internal sealed record RoomRequest(long Id, Incarnation Gateway, string Room, RoomCommand? Command, CommandId? CommandId, long After);
+internal sealed record RoomRequest(long Id, Incarnation Gateway, string Room, object? Command, CommandId? CommandId, long After);
 
 /// <summary>How a request ended.</summary>
 internal enum RoomEnd
@@ -80,4 +80,5 @@ internal enum RoomEnd
 /// <param name="Marked">A read that may be stale.</param>
 /// <param name="At">Virtual time at which the owner answered.</param>
 /// <param name="Confirmed">The store confirmed the owner after the read had arrived.</param>
-internal sealed record RoomAnswer(RoomEnd End, long Seq, bool Marked, TimeSpan At, bool Confirmed = false);
+/// <param name="Reply">What the entity says.</param>
+internal sealed record RoomAnswer(RoomEnd End, long Seq, bool Marked, TimeSpan At, bool Confirmed = false, object? Reply = null);

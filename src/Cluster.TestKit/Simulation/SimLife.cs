@@ -5,6 +5,7 @@ using ActorCluster.Hosting;
 using ActorCluster.Links;
 using ActorCluster.Membership;
 using ActorCluster.Persistence;
+using ActorCluster.Placement;
 using ActorCluster.Primitives;
 using ActorCluster.Sharding;
 
@@ -28,6 +29,7 @@ internal sealed class SimLife
     private NodeMode _mode = NodeMode.Joining;
     private ClusterSnapshot? _shown;
     private bool _released;
+    private bool _assented;
     private TimeSpan _wallAhead;
     private readonly HashSet<(Incarnation Peer, LinkChannel Channel)> _channels = []; // Only asked and counted, never iterated.
     private readonly SortedSet<Incarnation> _heard = [];
@@ -38,7 +40,7 @@ internal sealed class SimLife
         (_cluster, Node, _draft) = (cluster, node, draft);
         var stored = cluster.Store.Database.ReadSettings().Value!;
         var times = TimesOf(cluster.Plan, node, stored);
-        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times), RetentionOf(cluster.Plan), stored.Version, WatchRulesOf(cluster.Plan));
+        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times), RetentionOf(cluster.Plan), stored.Version, WatchRulesOf(cluster.Plan), FailsafeOf(cluster.Plan, stored), new SickMembers(SparesLastHosts: cluster.Plan.Mutation != SimMutation.DrainsLastHosts, AreAlwaysFew: cluster.Plan.Mutation == SimMutation.RelievesHoweverMany));
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
@@ -71,10 +73,19 @@ internal sealed class SimLife
 
     public NodeMode Mode => IsEnded ? NodeMode.Fenced : Core.Membership.Mode(Clock);
 
+    /// <summary>Until when it goes on by the word of others, null when it does not.</summary>
+    public TimeSpan? AssentedUntil =>
+        IsEnded ? null : _cluster.Plan.Mutation == SimMutation.GoesOnByAQuorum && HasAQuorumsWord() ? Clock + Assents.Counts : Core.Membership.AssentedUntil(Clock);
+
     /// <summary>Rows asked for less than 2 s ago showed this node as the owner, so nobody else can have acknowledged anything before that.</summary>
-    public bool MayReadUnmarked =>
+    public bool MayReadUnmarked => AssentedUntil is not null || MayReadByItself;
+
+    private bool MayReadByItself =>
         Mode is NodeMode.Serving or NodeMode.Degraded && Core.Membership.Missing.IsEmpty
         && Core.Membership.AnnouncedView <= Core.Membership.View && Core.Membership.MayTrustRows(Core.Ownership.RowsAskedAt) && Clock - Core.Ownership.RowsAskedAt <= TimeSpan.FromSeconds(1.9);
+
+    public bool MayActByAssent(TimeSpan limit) =>
+        _cluster.Plan.Mutation == SimMutation.GoesOnByAQuorum ? AssentedUntil is not null : Core.Membership.MayActByAssent(limit, Clock);
 
     public SimPhase PhaseOf(ShardNo shard) => _phases.GetValueOrDefault(shard);
 
@@ -149,19 +160,41 @@ internal sealed class SimLife
     /// <summary>Hands one input to the core and carries out what it wants.</summary>
     public void Tell(NodeInput input)
     {
+        if (input is NodeInput.Drained or NodeInput.Stopped) Node.Pool.Run(this, () => Take(input));
+        else Take(input);
+    }
+
+    private void Take(NodeInput input)
+    {
         if (IsEnded) return;
         if (input is NodeInput.Drained(var drained, _) && _phases.GetValueOrDefault(drained) == SimPhase.Draining) Becomes(drained, SimPhase.Drained, "drained");
         var effects = Core.Handle(input, Clock).ToArray();
         foreach (var effect in effects)
         {
-            if (IsEnded || Dies()) return;
+            if (IsEnded || (effect is not NodeEffect.AskPool && Dies())) return;
             Perform(effect);
         }
         if (IsEnded) return;
         if (Mode is var mode && mode != _mode) _cluster.Coverage.ModeChanged(_mode, mode);
         _mode = mode;
+        if (AssentedUntil is not null != _assented) NoteAssent(mode);
         CheckView();
         Rooms.Review();
+    }
+
+    private void NoteAssent(NodeMode mode)
+    {
+        _assented = !_assented;
+        _cluster.World.Trace($"{Inc} {(_assented ? "goes on by the word of all" : "has not the word of all any more")}");
+        var membership = Core.Membership;
+        _cluster.Coverage.Hit("4.4 by assent", _assented ? $"begins {mode}" : !membership.AssentsMissing(Clock).IsEmpty ? "a word is missing" : membership.AnnouncedView > membership.View ? "newer view" : mode is NodeMode.Serving ? "ends Serving" : "ends otherwise");
+    }
+
+    private bool HasAQuorumsWord()
+    {
+        if (Core.Membership.Snapshot is not { } snapshot || Mode is not (NodeMode.Degraded or NodeMode.Frozen)) return false;
+        var members = snapshot.Members.Where(m => m.IsLive).ToList();
+        return 2 * members.Count(m => m.Inc == Inc || (Core.Membership.Detector.LastBeat(m.Inc) is { } beat && beat.View == snapshot.Cluster.View && beat.Assents > TimeSpan.Zero && beat.Assents + Assents.Counts > Clock)) > members.Count;
     }
 
     private bool Dies()
@@ -202,6 +235,8 @@ internal sealed class SimLife
                     {
                         SimMutation.KnowsNoOtherClock => beat with { Clock = TimeSpan.Zero },
                         SimMutation.TakesUnwatchedForDown => WithTheUnwatchedDown(beat),
+                        SimMutation.CountsAWordFromItsArrival when beat.Assents > TimeSpan.Zero => beat with { Assents = Clock },
+                        SimMutation.GivesSickShards => beat with { IsSick = false },
                         _ => beat,
                     },
                     channel));
@@ -297,12 +332,13 @@ internal sealed class SimLife
             case NodeEffect.Call(var call):
                 if (call is ControlCall.Release(var owner, var releases) && owner == Inc)
                     foreach (var release in releases) Gives(release.Shard);
+                _cluster.Checkers.Asks(this, call);
                 var standstills = Node.Standstills;
-                _cluster.Store.Control(this, call, answer =>
+                _cluster.Store.Control(this, call, answer => Node.Pool.Run(this, () =>
                 {
                     Answered(answer);
                     if (answer is { IsOk: true, Call: ControlCall.Renew } && standstills == Node.Standstills) Node.Showed();
-                });
+                }));
                 break;
             case NodeEffect.Beat(var to, var channel, var beat):
                 if (_cluster.Plan.Mutation == SimMutation.RelaysBeats) Send(to, new SimFrame.Beat(beat, channel, _cluster.World.Now));
@@ -321,6 +357,9 @@ internal sealed class SimLife
                 // A fixed time and no draw: a store that is away says no at once.
                 After(TimeSpan.FromMilliseconds(3), () => Tell(new NodeInput.SessionProbed(
                     peer.Inc, _cluster.Plan.Mutation == SimMutation.TakesAnySessionForGone || _cluster.Store.IsSessionGone(this, _cluster.NodeAt(peer.LinkAddress), peer.Inc))));
+                break;
+            case NodeEffect.AskPool(var no):
+                After(TimeSpan.FromMilliseconds(1), () => Node.Pool.Run(this, () => Tell(new NodeInput.PoolRan(no))));
                 break;
             case NodeEffect.AskWitness(var witness):
                 After(TimeSpan.FromMilliseconds(3), () => Tell(new NodeInput.WitnessAnswered(witness, !_cluster.WithoutWitness.Contains(Node.Index), "")));
@@ -389,6 +428,8 @@ internal sealed class SimLife
         }
         if (_cluster.LostAt is not null && _cluster.Plan.Mutation == SimMutation.LooksAtNoRegression && answer.Call is ControlCall.ReadCluster or ControlCall.ReadPicture)
             answer = answer with { Verdict = StoreVerdict.NotSent, Value = null };
+        _cluster.Checkers.Refused(this, answer);
+        if (_cluster.Plan.Mutation == SimMutation.AsksAgainAtOnce && answer is { Call: ControlCall.ChangeView, Verdict: StoreVerdict.NotSent }) answer = answer with { Verdict = StoreVerdict.Conflict };
         _cluster.Coverage.Answered(this, Mode, answer);
         if (answer is { Call: ControlCall.ChangeView(var change), Verdict: not StoreVerdict.Ok }) _cluster.Coverage.ViewChanged(change, answer.Verdict, [.. _cluster.Store.Database.Members]);
         if (answer is { Call: ControlCall.Release(var owner, var releases) } && owner == Inc)
@@ -431,12 +472,23 @@ internal sealed class SimLife
     private static WatchRules WatchRulesOf(SimulationPlan plan) =>
         new() { MembersMax = WatchPlan.MembersMax, CalmFactor = plan.Mutation == SimMutation.WatchesNobodyMore ? 0 : new WatchRules().CalmFactor };
 
+    private static FailsafeRules FailsafeOf(SimulationPlan plan, StoredSettings stored)
+    {
+        var longest = SharedSettings.Apply(new ClusterOptions(), stored.Values, out _).Downing.Failsafe;
+        return new FailsafeRules(longest)
+        {
+            NewcomersWait = plan.Mutation == SimMutation.NewcomerDoesNotWait ? TimeSpan.Zero : longest,
+            Binds = plan.Mutation != SimMutation.BreaksItsWord,
+        };
+    }
+
     /// <summary>As the cluster says, whatever this node's own configuration says: the younger ones' is out of date.</summary>
     private static ProtocolTimes TimesOf(SimulationPlan plan, SimNode node, StoredSettings stored)
     {
         var own = new ClusterOptions();
         if (node.Index > 0) own.Times = own.Times with { LeaseTtl = TimeSpan.FromSeconds(2.5), Renew = TimeSpan.FromSeconds(0.4), ServeLimit = TimeSpan.FromSeconds(1), StopBudget = TimeSpan.FromSeconds(1.4) };
         var times = (plan.Mutation == SimMutation.KeepsItsOwnTimes ? own : SharedSettings.Apply(own, stored.Values, out _)).Times;
+        times = times with { SickDelay = TimeSpan.FromSeconds(1.2) }; // So that a node may be sick and still hear of its renewals in time: by the default it freezes too.
         if (plan.Buggify) times = times with { Handoff = TimeSpan.FromSeconds(2), SweepPatience = TimeSpan.FromSeconds(1), RebalanceDelay = TimeSpan.FromSeconds(3) };
         return plan.Mutation switch
         {

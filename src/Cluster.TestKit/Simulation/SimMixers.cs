@@ -90,7 +90,14 @@ internal sealed class SimMixers(SimCluster cluster, SimLife life)
     }
 
     private bool MayAct(TimeSpan limit) =>
-        cluster.Plan.Mutation == SimMutation.ActsPastTheLease ? life.Mode is not NodeMode.Fenced : life.Core.Membership.MayAct(limit, life.Clock);
+        cluster.Plan.Mutation == SimMutation.ActsPastTheLease ? life.Mode is not NodeMode.Fenced : life.Core.Membership.MayAct(limit, life.Clock) || MayActByAssent(limit);
+
+    private bool MayActByAssent(TimeSpan limit)
+    {
+        var may = life.MayActByAssent(limit);
+        if (may) cluster.Coverage.Hit("4.4 by assent", "effect");
+        return may;
+    }
 
     private void Acted(ShardNo shard, Epoch epoch, bool isExcused) => cluster.Checkers.Acted(life, shard, epoch, isExcused || life.Node.Hidden is not null);
 

@@ -111,6 +111,30 @@ public enum SimMutation
     /// <summary>Of many members each goes on watching its own few when somebody is missed.</summary>
     WatchesNobodyMore,
 
+    /// <summary>A node without the store goes on by the word of more than half of the members, itself counted.</summary>
+    GoesOnByAQuorum,
+
+    /// <summary>The age of another's word counts from when it came.</summary>
+    CountsAWordFromItsArrival,
+
+    /// <summary>A node that starts takes a silent member out when its lease is stale, although that one may go on by the word of others.</summary>
+    NewcomerDoesNotWait,
+
+    /// <summary>Whoever has given its word changes the view as soon as it reaches the store.</summary>
+    BreaksItsWord,
+
+    /// <summary>A node does not look at what others say of their thread pools.</summary>
+    GivesSickShards,
+
+    /// <summary>Sick members are to have nothing, be they the only ones that host a type.</summary>
+    DrainsLastHosts,
+
+    /// <summary>Sick members are relieved however many of them there are.</summary>
+    RelievesHoweverMany,
+
+    /// <summary>A view change that the store refused is asked for again at once.</summary>
+    AsksAgainAtOnce,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }

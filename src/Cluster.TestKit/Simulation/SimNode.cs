@@ -31,6 +31,18 @@ internal sealed class SimNode(SimCluster cluster, int index)
 
     public int Index => index;
 
+    /// <summary>The process's thread pool.</summary>
+    public SimPool Pool { get; } = new();
+
+    public void Hang(TimeSpan delay)
+    {
+        if (!IsAlive) return;
+        cluster.World.Trace($"{Name} {Life?.Inc} pool {(delay > TimeSpan.Zero ? "hangs" : "recovers")}");
+        cluster.Upset(isDeaf: false);
+        if (delay > TimeSpan.Zero) Pool.Hang(delay);
+        else Pool.Recover();
+    }
+
     public string Name => $"n{index}";
 
     /// <summary>What the process does outside the store, whichever of its lives began it.</summary>
@@ -89,9 +101,10 @@ internal sealed class SimNode(SimCluster cluster, int index)
         if (IsAlive || !cluster.Plan.Nodes.Contains(index) || cluster.LostAt is not null) return; // Whoever starts finds in its data folder that it has seen more, and ends with 78.
         (IsAlive, IsPaused, DiesAfterEffects, EffectsUnderWay, _startsWhenLeft) = (true, false, null, 0, false);
         _process++;
+        Pool.Clear();
         (_clock, _clockSet) = (TimeSpan.FromMilliseconds(1), cluster.World.Now);
         (_suspended, _suspendedAt, _standsSince, _wallBehind, Hidden) = (TimeSpan.Zero, null, null, TimeSpan.Zero, null);
-        cluster.Upset();
+        cluster.Upset(isDeaf: false);
         var drawn = cluster.Plan.Mutation == SimMutation.DrawsOutsideTheSeed ? System.Random.Shared.NextDouble() : Random.Unit();
         _rate = 1 + ((drawn - 0.5) * 0.006); // Well within the 0.5 % that leases allow for.
         cluster.World.Trace($"{Name} starts");
@@ -109,7 +122,7 @@ internal sealed class SimNode(SimCluster cluster, int index)
     {
         if (!IsAlive) return;
         cluster.World.Trace($"{Name} {Life?.Inc} killed");
-        cluster.Upset();
+        cluster.Upset(isDeaf: false);
         if (Life is not null) cluster.Coverage.Dies(Life);
         (IsAlive, IsPaused) = (false, false);
         _deferred.Clear();

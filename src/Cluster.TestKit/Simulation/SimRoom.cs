@@ -1,7 +1,5 @@
-using System.Buffers;
 using System.Collections.Immutable;
 using System.Globalization;
-using System.Text;
 using ActorCluster.ChatRooms;
 using ActorCluster.Entities;
 using ActorCluster.Persistence;
@@ -14,7 +12,7 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
 {
     private const int SnapshotEvery = 20;
 
-    private readonly ChatRoom _room = new();
+    private readonly ISimCore _core = cluster.NewCore();
     private readonly CommandWindow _window = new();
     private readonly List<JournalRow> _rows = []; // Those after the snapshot.
     private readonly Queue<RoomRequest> _waiting = new();
@@ -31,6 +29,8 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
     private bool _dropped;
 
     /// <summary>Commands wait or run.</summary>
+    public bool IsLoaded => _loaded;
+
     public bool IsBusy => _waiting.Count > 0 || _held.Count > 0;
 
     private TimeSpan Now => cluster.World.Now;
@@ -48,14 +48,14 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
             if (_dropped || loaded is not { IsOk: true, Value: { } record }) return; // Tried again at the next tick.
             if (record.Snapshot is { } snapshot)
             {
-                RoomState.Load(_room, snapshot.Schema, SnapshotContent.Restore(snapshot, _window));
+                _core.Load(snapshot.Schema, SnapshotContent.Restore(snapshot, _window));
                 _before = _snapshot = snapshot.EntitySeq;
             }
             foreach (var row in record.Rows)
             {
                 if (row.EntitySeq != Last + 1) cluster.World.Violated("7.6", $"{life.Inc} loads {name}, whose row {Last + 1} is missing: {row.EntitySeq} follows.");
                 _rows.Add(row);
-                _room.Apply(Decode(row), row.EntitySeq);
+                _core.Apply(_core.Decode(row.Kind, row.Payload.Span), row.EntitySeq);
                 if (row.Command is { } id) _window.NoteExecuted(id, row.EntitySeq, row.AtUnixMs);
             }
             _committed = Last;
@@ -127,7 +127,7 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
             foreach (var (committed, _) in answers) committed();
         }
         foreach (var (relay, last) in _subscribers.ToArray()) FanOut(relay, last);
-        if (_committed - _snapshot >= SnapshotEvery && (_committed == Last || cluster.Plan.Mutation == SimMutation.SnapshotOfSpeculation)) SaveSnapshot(); // Of committed state only.
+        if (_core.HasSnapshots && _committed - _snapshot >= SnapshotEvery && (_committed == Last || cluster.Plan.Mutation == SimMutation.SnapshotOfSpeculation)) SaveSnapshot(); // Of committed state only.
     }
 
     /// <summary>A timer of the room is due: its effect and its end are one row.</summary>
@@ -152,7 +152,7 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
             return;
         }
         if (cluster.Plan.Mutation == SimMutation.RemovesTimersFirst) RemoveTimer(due, static _ => { });
-        var row = Take(new RoomEvent.Said("timer", timer.Key), timer.Command, [new TimerChange(timer.Key, null)]);
+        var row = Take(new RoomEvent.Said("timer", timer.Key), null, null, timer.Command, [new TimerChange(timer.Key, null)]);
         Hold(row.EntitySeq, () => ended(TimerEnd.Gone), () => ended(TimerEnd.Again));
         if (!host.Add(shard, epoch, row, this)) Drop();
     }
@@ -163,7 +163,7 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
 
     private void Turn(RoomRequest request)
     {
-        if (request.Command is null || request.CommandId is not { } id)
+        if (request.CommandId is not { } id)
         {
             Read(request);
             return;
@@ -172,7 +172,8 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
         if (known == CommandKnowledge.Repeat)
         {
             _window.Find(id, out var seq);
-            Hold(seq, request, new RoomAnswer(RoomEnd.Done, seq, false, Now));
+            if (cluster.Plan.Entity is null) Hold(seq, request, new RoomAnswer(RoomEnd.Done, seq, false, Now, Reply: _core.DecodeReply(request.Command!, seq, default)));
+            else Hold(seq, () => AnswerFromJournal(request, seq), () => Answer(request, new RoomAnswer(RoomEnd.StoreUnavailable, 0, true, Now)));
             return;
         }
         if (known is CommandKnowledge.TooOld or CommandKnowledge.Overtaken && cluster.Plan.Mutation != SimMutation.IgnoresClientOrder)
@@ -185,20 +186,24 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
             Hold(Last, request, new RoomAnswer(RoomEnd.OutOfOrder, 0, false, Now));
             return;
         }
-        var decision = _room.Decide(request.Command);
+        var decision = _core.Decide(request.Command!);
         if (decision.Event is not { } happened)
         {
             _window.NoteHandled(id);
-            var end = decision.Refusal == RoomRefusal.None ? RoomEnd.Done : RoomEnd.Refused;
-            Hold(Last, request, new RoomAnswer(end, decision.KnownSeq, false, Now)); // It rests on state that may not commit.
+            Hold(Last, request, new RoomAnswer(decision.IsRefused ? RoomEnd.Refused : RoomEnd.Done, decision.KnownSeq, false, Now, Reply: Copied(request.Command!, decision.KnownSeq, decision.Reply))); // It rests on state that may not commit.
             return;
         }
-        Happened(request, id, happened);
+        Happened(request, id, happened, decision.Reply);
     }
 
     /// <summary>Whoever may have been replaced asks the store, once and after the read has come, before memory is believed.</summary>
     private void Read(RoomRequest request)
     {
+        if (request.Command is not null)
+        {
+            Ask(request, request.Command);
+            return;
+        }
         var seq = _committed;
         if (life.MayReadUnmarked) Answer(request, new RoomAnswer(RoomEnd.Done, seq, Marked: life.Node.Hidden is not null, Now)); // Before the first sign nobody here can know, so it is not judged.
         else if (life.Mode is not (NodeMode.Serving or NodeMode.Degraded)) Answer(request, new RoomAnswer(RoomEnd.Done, seq, true, Now));
@@ -216,9 +221,8 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
     private void SaveSnapshot()
     {
         var seq = _snapshot = Last;
-        var state = new ArrayBufferWriter<byte>();
-        RoomState.Save(_room, state);
-        var snapshot = new EntitySnapshot(name, seq, RoomState.Schema, SnapshotContent.Of(_window, state.WrittenSpan));
+        var (schema, state) = _core.Save();
+        var snapshot = new EntitySnapshot(name, seq, schema, SnapshotContent.Of(_window, state));
         cluster.Store.Data(life, "SaveSnapshot", true, () =>
         {
             var saved = cluster.Store.Database.SaveSnapshot(shard, epoch, life.Inc, snapshot);
@@ -227,11 +231,11 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
         }, static _ => { });
     }
 
-    private void Happened(RoomRequest request, CommandId id, RoomEvent happened)
+    private void Happened(RoomRequest request, CommandId id, object happened, object? reply)
     {
-        var row = Take(happened, id, cluster.Plan.Timers && happened is RoomEvent.Said ? TimersOf(id, Last + 1) : []);
+        var row = Take(happened, request.Command, reply, id, cluster.Plan.Timers && happened is RoomEvent.Said ? TimersOf(id, Last + 1) : []);
         var seq = row.EntitySeq;
-        var answer = new RoomAnswer(RoomEnd.Done, seq, false, Now);
+        var answer = new RoomAnswer(RoomEnd.Done, seq, false, Now, Reply: row.Result is { } kept ? _core.DecodeReply(request.Command!, seq, kept.Span) : null);
         if (cluster.Plan.Mutation == SimMutation.FanOutBeforeCommit)
             foreach (var relay in _subscribers.Keys) host.Reply(relay, new SimFrame.FanOut(name, shard, epoch, [row], row.EntitySeq));
         if (cluster.Plan.Mutation == SimMutation.AckBeforeCommit) Answer(request, answer);
@@ -240,11 +244,12 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
     }
 
     /// <summary>The turn's effect on memory.</summary>
-    private JournalRow Take(RoomEvent happened, CommandId id, ImmutableArray<TimerChange> timers)
+    private JournalRow Take(object happened, object? command, object? reply, CommandId id, ImmutableArray<TimerChange> timers)
     {
         var seq = Last + 1;
-        var row = new JournalRow(name, seq, id, happened.GetType().Name, Encode(happened), Encoding.UTF8.GetBytes(seq.ToString(CultureInfo.InvariantCulture)), life.Node.WallUnixMs) { Timers = timers };
-        _room.Apply(happened, seq);
+        var (kind, payload) = _core.Encode(happened);
+        _core.Apply(happened, seq);
+        var row = new JournalRow(name, seq, id, kind, payload, Kept(command, seq, reply ?? _core.ReplyFor(happened, seq)), life.Node.WallUnixMs) { Timers = timers };
         _rows.Add(row);
         _window.NoteExecuted(id, seq, row.AtUnixMs);
         foreach (var (key, timer) in timers)
@@ -287,17 +292,35 @@ internal sealed class SimRoom(SimCluster cluster, SimLife life, SimRooms host, s
         host.Reply(relay, new SimFrame.FanOut(name, shard, epoch, [.. _rows.Skip((int)(last - _before)).Take((int)(_committed - Math.Max(last, _before)))], _committed));
     }
 
-    private static byte[] Encode(RoomEvent happened) => Encoding.UTF8.GetBytes(happened is RoomEvent.Said said ? $"{said.User}|{said.Text}" : happened.User);
+    private ReadOnlyMemory<byte>? Kept(object? command, long seq, object? reply) => _core.EncodeReply(command!, seq, reply) is { } kept ? new ReadOnlyMemory<byte>(kept) : null;
 
-    private static RoomEvent Decode(JournalRow row)
+    /// <summary>A reply as it comes out at another node.</summary>
+    private object? Copied(object command, long seq, object? reply) =>
+        cluster.Plan.Entity is null ? reply : _core.EncodeReply(command, seq, reply) is { } sent ? _core.DecodeReply(command, seq, sent) : null;
+
+    /// <summary>A repeat is answered by what its first copy was told.</summary>
+    private void AnswerFromJournal(RoomRequest request, long seq) => cluster.Store.Data(life, "ReadJournal", false, () => cluster.Store.Database.ReadJournal(name, seq, 1), read =>
     {
-        var text = Encoding.UTF8.GetString(row.Payload.Span);
-        return row.Kind switch
+        if (!read.IsOk) Answer(request, new RoomAnswer(RoomEnd.StoreUnavailable, 0, true, Now));
+        else if (read.Value is not [{ EntitySeq: var found } row, ..] || found != seq) Answer(request, new RoomAnswer(RoomEnd.TooOld, 0, false, Now)); // Truncated since.
+        else Answer(request, new RoomAnswer(RoomEnd.Done, seq, false, Now, Reply: row.Result is { } kept ? _core.DecodeReply(request.Command!, seq, kept.Span) : null));
+    });
+
+    /// <summary>A read of a user's entity: answered by what turns have reached, once that has committed, as the product does.</summary>
+    private void Ask(RoomRequest request, object message)
+    {
+        var decision = _core.Decide(message);
+        if (decision.Event is not null) throw new InvalidOperationException($"{name} decides an event for the read {message}.");
+        var answer = new RoomAnswer(RoomEnd.Done, Last, life.Node.Hidden is not null, Now, Reply: Copied(message, 0, decision.Reply));
+        if (life.MayReadUnmarked)
         {
-            nameof(RoomEvent.Created) => new RoomEvent.Created(text),
-            nameof(RoomEvent.Joined) => new RoomEvent.Joined(text),
-            nameof(RoomEvent.Left) => new RoomEvent.Left(text),
-            _ => new RoomEvent.Said(text[..text.IndexOf('|', StringComparison.Ordinal)], text[(text.IndexOf('|', StringComparison.Ordinal) + 1)..]),
-        };
+            Hold(Last, request, answer);
+            return;
+        }
+        cluster.Store.Data(life, "Confirm", false, () => cluster.Store.Database.Confirm(life.Inc, [(shard, epoch)]), confirmed =>
+        {
+            if (_dropped || !confirmed.IsOk || confirmed.Value.IsEmpty) Answer(request, new RoomAnswer(confirmed.IsOk ? RoomEnd.Unavailable : RoomEnd.StoreUnavailable, 0, true, Now));
+            else Hold(answer.Seq, request, answer with { Marked = false, Confirmed = true });
+        });
     }
 }

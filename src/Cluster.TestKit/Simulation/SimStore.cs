@@ -152,7 +152,7 @@ internal sealed class SimStore(SimWorld world, ModelDatabase database, SimRandom
             ControlCall.RevertHandoff(var owner, var shards) => ControlAnswer.Of(call, Database.RevertHandoff(owner, shards)),
             ControlCall.Release(var owner, var releases) => ControlAnswer.Of(call, Database.Release(owner, releases)),
             ControlCall.ClearPrevious(var previous, var shards) => ControlAnswer.Of(call, Database.ClearPrevious(previous, shards)),
-            ControlCall.RevokeOfDown(var heirs) => ControlAnswer.Of(call, Database.RevokeOfDown(heirs)),
+            ControlCall.RevokeOfDown(var heirs, var trusted) => ControlAnswer.Of(call, Database.RevokeOfDown(heirs, trusted)),
             ControlCall.Retarget(var retargets) => ControlAnswer.Of(call, Database.Retarget(retargets)),
             ControlCall.Prune(var logs, var downMembers, var limit, var after) => ControlAnswer.Of(call, Database.Prune(logs, downMembers, limit, after, NowUnixMs)),
             _ => throw new System.Diagnostics.UnreachableException($"No rule for {call}."),

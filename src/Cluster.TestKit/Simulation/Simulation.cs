@@ -37,6 +37,7 @@ public static class Simulation
                 cluster.HealAll();
                 world.RunUntil(world.Now + Settles, Broken);
                 if (!Broken()) cluster.Checkers.AfterLoss();
+                if (!Broken()) cluster.Reappend!.Check();
             }
             else if (!Broken())
             {

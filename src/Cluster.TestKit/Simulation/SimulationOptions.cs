@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using ActorCluster.Downing;
 using ActorCluster.Placement;
 
 namespace ActorCluster.TestKit.Simulation;
@@ -39,6 +40,21 @@ public sealed record SimulationOptions
     /// <summary>Old rows of journals are deleted; null lets the seed choose, on in a quarter of the runs.</summary>
     public bool? Truncates { get; init; }
 
+    /// <summary>Members that all miss the store go on by each other's word; null lets the seed choose, on in a quarter of the runs of at most 25 nodes.</summary>
+    public bool? Failsafe { get; init; }
+
+    /// <summary>The store is away for 8 to 40 s, for all nodes or all but one, and the other faults begin meanwhile.</summary>
+    public bool DuringOutage { get; init; }
+
+    /// <summary>The type of <see cref="ShardsExclusive"/> is taken over on the evidence of a crash; null lets the seed choose, in a quarter of the runs.</summary>
+    public bool? OnCrashEvidence { get; init; }
+
+    /// <summary>Thread pools hang until their nodes are sick; null lets the seed choose, in one run of sixteen.</summary>
+    public bool? Sickens { get; init; }
+
+    /// <summary>How many places, the last ones, host the second entity type; 0: all but node 0.</summary>
+    public int ElsewhereHosts { get; init; }
+
     /// <summary>Individually placed entities that nodes want to reach, each made when it is first wanted; 0 for none.</summary>
     public int Calls { get; init; }
 
@@ -53,6 +69,12 @@ public sealed record SimulationOptions
 
     /// <summary>Split-brain strategy by its name in configuration; null lets the seed choose, keep-majority in four of five runs.</summary>
     public string? Strategy { get; init; }
+
+    /// <summary>A policy of the user's, by which all nodes decide; null: by <see cref="Strategy"/>. It must have no state: equal voters get equal answers.</summary>
+    public SplitBrainResolver? Resolver { get; init; }
+
+    /// <summary>A journaled entity of the user's, which the clients use instead of the chat room; null: the chat room. Runs with it have no <see cref="Timers"/>.</summary>
+    public SimulatedEntity? Entity { get; init; }
 
     /// <summary>Late ticks, lost hints, short times; null lets the seed choose, on in a quarter of the runs.</summary>
     public bool? Buggify { get; init; }

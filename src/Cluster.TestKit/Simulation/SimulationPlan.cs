@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using ActorCluster.Downing;
 using ActorCluster.Membership;
 using ActorCluster.Placement;
 
@@ -39,9 +40,17 @@ public sealed record SimulationPlan
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int ShardsElsewhere { get; init; }
 
+    /// <summary>How many places, the last ones, host the second entity type; 0: all but node 0.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int ElsewhereHosts { get; init; }
+
     /// <summary>Shards of a type whose entities act outside the store.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int ShardsExclusive { get; init; }
+
+    /// <summary>That type is taken over on the evidence of a crash.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool OnCrashEvidence { get; init; }
 
     /// <summary>Where the singleton lives; null: there is none. All places may hold it, in their order.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
@@ -58,6 +67,10 @@ public sealed record SimulationPlan
     /// <summary>Old rows of journals are deleted.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Truncates { get; init; }
+
+    /// <summary>Members that all miss the store go on by each other's word, for 30 s since their last renewal.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Failsafe { get; init; }
 
     /// <summary>Individually placed entities that nodes want to reach, each made when it is first wanted.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
@@ -76,6 +89,17 @@ public sealed record SimulationPlan
     /// <summary>A bug in the store.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public ModelMutation StoreMutation { get; init; }
+
+    /// <summary>The user's policy by which all nodes decide, instead of the <see cref="Strategy"/>, which is its name then. Not in a file: whoever reads such a plan gives it again (<c>plan with { Resolver = ... }</c>).</summary>
+    [JsonIgnore]
+    public SplitBrainResolver? Resolver { get; init; }
+
+    /// <summary>Type of the user's entity that the clients use; null: the chat room.</summary>
+    public string? EntityType { get; init; }
+
+    /// <summary>The user's entity. Not in a file: whoever reads such a plan gives it again.</summary>
+    [JsonIgnore]
+    public SimulatedEntity? Entity { get; init; }
 
     /// <summary>The invariant that this plan broke when it was written; for people.</summary>
     public string? Breaks { get; init; }
@@ -108,21 +132,27 @@ public sealed record SimulationPlan
             Places = places,
             Nodes = [.. Enumerable.Range(0, places)],
             SharedHost = options.SharedHost ?? shared,
-            Strategy = options.Strategy ?? strategy,
+            Strategy = options.Resolver?.Name ?? options.Strategy ?? strategy,
+            Resolver = options.Resolver,
+            EntityType = options.Entity?.Type,
+            Entity = options.Entity,
             Buggify = options.Buggify ?? buggify,
             Shards = options.Shards,
             ShardsElsewhere = options.ShardsElsewhere,
+            ElsewhereHosts = options.ElsewhereHosts,
             ShardsExclusive = options.ShardsExclusive,
+            OnCrashEvidence = options.OnCrashEvidence ?? new SimRandom(seed, "on crash").Chance(0.25),
             Singleton = options.Singleton,
             KeepsVacancy = options.KeepsVacancy,
-            Timers = options.Timers ?? new SimRandom(seed, "timers").Chance(0.25),
+            Timers = options.Entity is null && (options.Timers ?? new SimRandom(seed, "timers").Chance(0.25)),
             Truncates = options.Truncates ?? new SimRandom(seed, "truncation").Chance(0.25),
+            Failsafe = (options.Failsafe ?? new SimRandom(seed, "failsafe").Chance(0.25)) && places <= WatchPlan.MeshMax,
             Calls = options.Calls,
             Rooms = options.Rooms,
             Clients = options.Clients,
             Mutation = options.Mutation,
             StoreMutation = options.StoreMutation,
-            Faults = SimFaultDraw.Draw(random, places, options, new SimRandom(seed, "regress")),
+            Faults = SimFaultDraw.Draw(random, places, options, new SimRandom(seed, "regress")).AddRange(SimFaultDraw.DrawSick(new SimRandom(seed, "sick"), places, options)),
         };
     }
 
@@ -154,7 +184,7 @@ public sealed record SimulationPlan
     internal IEnumerable<PlannedOperation> OperationsOf(int client)
     {
         var last = Ends + Simulation.Settles - ClientsBegin;
-        var all = Operations is { } listed ? listed.Where(o => o.Client == client) : PlannedOperation.Draw(Seed, client, Rooms);
+        var all = Operations is { } listed ? listed.Where(o => o.Client == client) : PlannedOperation.Draw(Seed, client, Rooms, EntityType is not null);
         return all.TakeWhile(o => o.At <= last);
     }
 }
@@ -200,6 +230,9 @@ public enum SimAct
 
     /// <summary>Asks how far a room has come.</summary>
     Read,
+
+    /// <summary>Sends a message to a user's entity, or reads by one.</summary>
+    Send,
 }
 
 /// <summary>One operation of a client.</summary>
@@ -207,16 +240,21 @@ public enum SimAct
 /// <param name="Client">Which client.</param>
 /// <param name="Room">Which room.</param>
 /// <param name="Act">What.</param>
-public sealed record PlannedOperation(long AtMs, int Client, int Room, SimAct Act)
+/// <param name="Draws">Decides the message to a user's entity; 0 else.</param>
+public sealed record PlannedOperation(long AtMs, int Client, int Room, SimAct Act, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] ulong Draws = 0)
 {
     internal TimeSpan At => TimeSpan.FromMilliseconds(AtMs);
 
     /// <summary>What a client does when its plan lists nothing; without end.</summary>
-    internal static IEnumerable<PlannedOperation> Draw(ulong seed, int client, int rooms)
+    internal static IEnumerable<PlannedOperation> Draw(ulong seed, int client, int rooms, bool isUsers = false)
     {
+        var draws = new SimRandom(seed, $"messages {client}");
         var random = new SimRandom(seed, $"client {client}");
         for (long at = 0; ; at += 20 + (long)random.Exponential(TimeSpan.FromMilliseconds(230)).TotalMilliseconds)
-            yield return new PlannedOperation(at, client, random.Below(rooms), random.Below(100) switch { < 12 => SimAct.Join, < 15 => SimAct.Leave, < 30 => SimAct.Read, _ => SimAct.Say });
+        {
+            var (room, act) = (random.Below(rooms), random.Below(100) switch { < 12 => SimAct.Join, < 15 => SimAct.Leave, < 30 => SimAct.Read, _ => SimAct.Say });
+            yield return isUsers ? new PlannedOperation(at, client, room, SimAct.Send, draws.Next()) : new PlannedOperation(at, client, room, act);
+        }
     }
 }
 

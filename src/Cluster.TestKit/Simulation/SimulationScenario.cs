@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using ActorCluster.Placement;
 
 namespace ActorCluster.TestKit.Simulation;
 
@@ -22,6 +23,19 @@ public static class SimulationScenario
         Faults = [SimFault.Cut, SimFault.CutOneWay, SimFault.CutChannel, SimFault.Isolate, SimFault.Bridge, SimFault.Flapping, SimFault.Reset, SimFault.Loss, SimFault.SlowNetwork, SimFault.Kill, SimFault.Pause, SimFault.Leave, SimFault.StoreCutOff, SimFault.LostReplies],
     };
 
+    /// <summary>Members go on without the store, and things happen to them meanwhile.</summary>
+    internal static SimulationOptions Failsafe { get; } = new()
+    {
+        Failsafe = true,
+        DuringOutage = true,
+        Singleton = SingletonMode.Sticky,
+        Faults =
+        [
+            SimFault.StoreCutOff, SimFault.Cut, SimFault.CutOneWay, SimFault.CutChannel, SimFault.Isolate, SimFault.Flapping, SimFault.Reset, SimFault.Loss, SimFault.SlowNetwork, SimFault.DelaySpikes, SimFault.Pause, SimFault.Suspend,
+            SimFault.StandStill, SimFault.ClockRate, SimFault.WallJump, SimFault.Kill, SimFault.KillBetweenEffects, SimFault.RestartElsewhere, SimFault.Leave, SimFault.LostReplies, SimFault.LateCopies, SimFault.SlowStore, SimFault.StoreErrors,
+        ],
+    };
+
     /// <summary>All of them, by name.</summary>
     public static ImmutableSortedDictionary<string, SimulationOptions> All { get; } = new Dictionary<string, SimulationOptions>
     {
@@ -39,6 +53,8 @@ public static class SimulationScenario
         ["types"] = new() { ShardsElsewhere = 4 },
         ["timers"] = new() { Timers = true },
         ["truncation"] = new() { Truncates = true, Clients = 8 },
+        ["failsafe"] = Failsafe,
+        ["sick"] = new() { NodesMin = 3, Sickens = true, ShardsElsewhere = 4, ElsewhereHosts = 2, Calls = 20 },
         ["many"] = Many,
         ["moves"] = new() { Faults = [SimFault.FullLinks, SimFault.Reset, SimFault.HalfOpen, SimFault.CutChannel, SimFault.Leave] },
     }.ToImmutableSortedDictionary(StringComparer.Ordinal);

@@ -107,7 +107,30 @@ public class ExplainVerbTests
     }
 
     [Theory]
-    [InlineData("--witness is 'http://router/'", "--witness", "http://router/")]
+    [InlineData("url")]
+    [InlineData("tcp")]
+    [InlineData("file")]
+    [InlineData("store")]
+    [InlineData("url,tcp")]
+    public async Task A_kind_of_witness_stands_for_one(string kind)
+    {
+        var (code, output, _) = await Run("explain", "--nodes", "2", "--resolver", "keep-referee", "--witness", kind);
+        Assert.Equal(0, code);
+        Assert.Contains("n1 | n2   store: all   witness: n2   lives: n2   stops: n1   2.0 s", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_strategy_that_asks_no_witness_says_so_and_shows_its_cuts()
+    {
+        var (code, output, _) = await Run("explain", "--nodes", "2", "--resolver", "keep-majority", "--witness", "url");
+        Assert.Equal(0, code);
+        Assert.StartsWith("keep-majority asks no witness: it decides alike, whoever sees one. --resolver keep-referee asks.\n\nn1 | n2   store: all   lives: n1   stops: n2   1.0 s\n", output, StringComparison.Ordinal);
+        Assert.Contains("keep-referee by witness", output, StringComparison.Ordinal); // Compared, since there is one to ask.
+        using var json = JsonDocument.Parse((await Run("explain", "--nodes", "2", "--witness", "url", "--json")).Output);
+        Assert.Equal(["cuts", "recommendation"], json.RootElement.EnumerateObject().Select(p => p.Name));
+    }
+
+    [Theory]
     [InlineData("Cluster:Downing:Witnesses has 'router'", "--resolver", "keep-referee", "--witness", "router")]
     [InlineData("Cluster:Downing:QuorumSize is 4", "--resolver", "static-quorum", "--quorum", "4")]
     [InlineData("--json and --html", "--json", "--html", "x.html")]

@@ -8,6 +8,8 @@ namespace ActorCluster.Tests.Entities;
 
 public class AckedBatchesTests
 {
+    private static readonly ClusterRow Cluster = new(Guid.NewGuid(), 3, 9, 1, "digest");
+
     private readonly AckedBatches _acked = new();
 
     [Fact]
@@ -30,7 +32,7 @@ public class AckedBatchesTests
         var folder = Directory.CreateTempSubdirectory("acked");
         try
         {
-            Assert.InRange(new FileInfo(AckedExport.Write(folder.FullName, new Incarnation(7), DateTimeOffset.UnixEpoch, kept)).Length, AckedBatches.BytesMax / 2, AckedBatches.BytesMax);
+            Assert.InRange(new FileInfo(AckedExport.Write(folder.FullName, Cluster, "n1", new Incarnation(7), DateTimeOffset.UnixEpoch, kept)).Length, AckedBatches.BytesMax / 2, AckedBatches.BytesMax);
         }
         finally
         {
@@ -46,12 +48,15 @@ public class AckedBatchesTests
         {
             var bare = new JournalRow("room/ü", 6, null, "said.v1", ReadOnlyMemory<byte>.Empty, null, 0);
             var batch = Batch(41) with { Rows = [Batch(41).Rows[0], bare] };
-            var path = AckedExport.Write(folder.FullName, new Incarnation(7), new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero), [batch]);
+            var path = AckedExport.Write(folder.FullName, Cluster, "n1", new Incarnation(7), new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero), [batch]);
             Assert.Equal(Path.Combine(folder.FullName, "acked-20260102T030405Z-7.jsonl"), path);
             Assert.Single(folder.GetFiles());
-            var lines = File.ReadAllLines(path).Select(l => JsonDocument.Parse(l).RootElement).ToArray();
-            Assert.Equal("""{"entity":"room/a","entitySeq":5,"kind":"said.v1","at":"1970-01-01T00:00:01+00:00","client":"0000000000000000000000000000002a","clientSeq":9,"shard":3,"shardSeq":41,"epoch":2,"payload":"AQ==","result":"Ag=="}""", lines[0].GetRawText());
-            Assert.Equal((42, "", false), (lines[1].GetProperty("shardSeq").GetInt64(), lines[1].GetProperty("payload").GetString(), lines[1].TryGetProperty("client", out _)));
+            var lines = File.ReadAllLines(path);
+            Assert.Equal(3, lines.Length);
+            Assert.StartsWith($$"""{"format":"actorcluster.acked","version":2,"cluster":"{{Cluster.Uuid}}","generation":3,"node":"n1","incarnation":7,"rows":2,"crc32c":""", lines[0], StringComparison.Ordinal);
+            Assert.StartsWith($$"""{"entity":"room/a","entitySeq":5,"kind":"said.v1","at":"1970-01-01T00:00:01+00:00","client":"0000000000000000000000000000002a","clientSeq":9,"shard":3,"shardSeq":41,"epoch":2,"batch":"{{batch.BatchId}}","payload":"AQ==","result":"Ag==","crc32c":""", lines[1], StringComparison.Ordinal);
+            var bareLine = JsonDocument.Parse(lines[2]).RootElement;
+            Assert.Equal((42, "", false), (bareLine.GetProperty("shardSeq").GetInt64(), bareLine.GetProperty("payload").GetString(), bareLine.TryGetProperty("client", out _)));
         }
         finally
         {

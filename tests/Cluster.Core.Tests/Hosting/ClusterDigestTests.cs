@@ -13,7 +13,7 @@ public class ClusterDigestTests
         Action<DowningOptions>[] changes =
         [
             _ => { }, d => d.Strategy = "lease-majority", d => d.Minority = "stop", d => d.Unstable = "down-all", d => d.Role = "server", d => d.QuorumSize = 2,
-            d => d.DownIfAlone = false, d => d.Referee = "n1", d => d.RefereeVoters = 2, d => d.Witnesses = "store", d => d.WitnessQuorum = 2, d => d.BrokenEdges = "relay", d => d.Strict = true,
+            d => d.DownIfAlone = false, d => d.Referee = "n1", d => d.RefereeVoters = 2, d => d.Witnesses = "store", d => d.WitnessQuorum = 2, d => d.BrokenEdges = "relay", d => d.Strict = true, d => d.Failsafe = TimeSpan.FromSeconds(30),
         ];
         var digests = changes.Select(change =>
         {

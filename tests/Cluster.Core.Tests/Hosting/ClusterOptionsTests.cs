@@ -10,9 +10,13 @@ public class ClusterOptionsTests
 
     [Theory] // What is wrong | the key and the value that the fault names | the mend
     [InlineData("name", "Cluster:Node:Name is 'no spaces'", "give 1 to 64")]
+    [InlineData("dots", "Cluster:Node:Name is '..'", "the first a letter or digit")]
+    [InlineData("hosts-twice", "Cluster:Hosts is 'n1,n1,n2', which has 'n1' 2 times", "name each node once")]
     [InlineData("link", "Cluster:Node:Link is '10.0.0.1'", "give host:port")]
     [InlineData("any", "Cluster:Node:Link is '0.0.0.0:8091'", "give one that reaches")]
     [InlineData("plain", "Cluster:Node:Link is '10.0.0.1:8091'", "AllowPlaintext")]
+    [InlineData("control", "Cluster:Node:ControlLink is '10.0.0.1;10.0.0.2:1'", "give host:port")]
+    [InlineData("control plain", "Cluster:Node:ControlLink is '10.0.0.2:8091'", "AllowPlaintext")]
     [InlineData("clients", "Cluster:Node:Clients is 'ftp://x'", "give an http or https URL")]
     [InlineData("capacity", "Cluster:Node:Capacity is 0", "give 0.01 to 100")]
     [InlineData("data", "Cluster:Data is empty", "give a folder")]
@@ -36,6 +40,17 @@ public class ClusterOptionsTests
     [InlineData("witness", "Cluster:Downing:Witnesses has 'router'", "give http://host/")]
     [InlineData("witness-password", "Cluster:Downing:Witnesses has 'http://me:secret@router/'", "without names and passwords")]
     [InlineData("witness-twice", "Cluster:Downing:Witnesses is 'store, store'", "give each witness once")]
+    [InlineData("witness-alike", "Cluster:Downing:Witnesses is 'http://a/, http://A:80'", "give each witness once")]
+    [InlineData("witness-same-port", "Cluster:Downing:Witnesses is 'tcp://a:1, tcp://A:1/'", "give each witness once")]
+    [InlineData("unused-witnesses", "Cluster:Downing:Witnesses is 'store', and keep-oldest does not use it", "give Cluster:Downing:Strategy keep-referee, or leave it at its default, ''")]
+    [InlineData("unused-referee", "Cluster:Downing:Referee is 'n1', and keep-majority does not use it", "keep-referee")]
+    [InlineData("unused-minority", "Cluster:Downing:Minority is 'stop', and keep-oldest does not use it", "keep-majority")]
+    [InlineData("unused-strict", "Cluster:Downing:Strict is 'true', and down-all does not use it", "keep-oldest or keep-referee")]
+    [InlineData("unused-quorum", "Cluster:Downing:QuorumSize is '3', and keep-majority does not use it", "static-quorum")]
+    [InlineData("negative", "Cluster:Times:Renew is -00:00:02; give 50 ms to 30 min", "for example 00:00:02")]
+    [InlineData("days", "Cluster:Times:LeaseTtl is 30.00:00:00; give 1 s to 1 h", "for example 00:00:08")]
+    [InlineData("endless", "Cluster:Times:Renew is 10675199.02:48:05", "give 50 ms to 30 min")]
+    [InlineData("phi", "Cluster:Times:PhiDown is NaN", "give 1 to 16")]
     [InlineData("witness-quorum", "Cluster:Downing:WitnessQuorum is 3", "give 1 to 2")]
     [InlineData("witness-times", "Cluster:Times:WitnessFresh is 00:00:02", "WitnessPeriod + WitnessTimeout (00:00:03)")]
     [InlineData("broken", "Cluster:Downing:BrokenEdges is 'ignore'", "give evict-min, relay or evict-all")]
@@ -59,6 +74,17 @@ public class ClusterOptionsTests
         Assert.Contains(mend, fault, StringComparison.Ordinal);
     }
 
+    [Fact] // Nobody knows whether they are still to come, so it is said and not refused.
+    public void A_quorum_and_a_referee_that_the_cluster_has_not_had_are_doubted()
+    {
+        Assert.Contains("Cluster:Downing:QuorumSize is 900, and the cluster has had 2 nodes so far (n1, n2)", Assert.Single(ResolverChoice.Doubts(new DowningOptions { Strategy = "static-quorum", QuorumSize = 900 }, ["n1", "n2"])), StringComparison.Ordinal);
+        Assert.Contains("Cluster:Downing:Referee is 'nobody', and the cluster has had no node of that name so far, but n1, n2", Assert.Single(ResolverChoice.Doubts(new DowningOptions { Strategy = "keep-referee", Referee = "nobody" }, ["n1", "n2"])), StringComparison.Ordinal);
+        Assert.Empty(ResolverChoice.Doubts(new DowningOptions { Strategy = "static-quorum", QuorumSize = 2 }, ["n1", "n2"]));
+        Assert.Empty(ResolverChoice.Doubts(new DowningOptions { Strategy = "keep-referee", Referee = "n2" }, ["n1", "n2"]));
+        Assert.Empty(ResolverChoice.Doubts(new DowningOptions { Strategy = "keep-referee", Witnesses = "store" }, ["n1", "n2"]));
+        Assert.Empty(ResolverChoice.Doubts(new DowningOptions(), ["n1"]));
+    }
+
     [Fact]
     public void All_faults_are_told_at_once() => Assert.Equal(3, Check(o =>
     {
@@ -77,8 +103,23 @@ public class ClusterOptionsTests
     private static void Spoil(ClusterOptions options, string wrong) => _ = wrong switch
     {
         "name" => options.Node.Name = "no spaces",
+        "dots" => options.Node.Name = "..",
+        "hosts-twice" => options.Hosts = "n1,n1,n2",
+        "witness-alike" => options.Downing = new DowningOptions { Strategy = "keep-referee", Witnesses = "http://a/, http://A:80" },
+        "witness-same-port" => options.Downing = new DowningOptions { Strategy = "keep-referee", Witnesses = "tcp://a:1, tcp://A:1/" },
+        "unused-witnesses" => options.Downing = new DowningOptions { Strategy = "keep-oldest", Witnesses = "store" },
+        "unused-referee" => options.Downing.Referee = "n1",
+        "unused-minority" => options.Downing = new DowningOptions { Strategy = "keep-oldest", Minority = "stop" },
+        "unused-strict" => options.Downing = new DowningOptions { Strategy = "down-all", Strict = true },
+        "unused-quorum" => options.Downing.QuorumSize = 3,
+        "negative" => options.Times = new ProtocolTimes { Renew = TimeSpan.FromSeconds(-2), ServeLimit = TimeSpan.FromSeconds(4) },
+        "days" => options.Times = new ProtocolTimes { LeaseTtl = TimeSpan.Parse("30", System.Globalization.CultureInfo.InvariantCulture) },
+        "endless" => options.Times = new ProtocolTimes { Renew = TimeSpan.Parse("10675199.02:48:05", System.Globalization.CultureInfo.InvariantCulture) },
+        "phi" => options.Times = new ProtocolTimes { PhiDown = double.NaN },
         "link" => options.Node.Link = "10.0.0.1",
         "any" => options.Node.Link = "0.0.0.0:8091",
+        "control" => options.Node.ControlLink = "10.0.0.1;10.0.0.2:1",
+        "control plain" => options.Node.ControlLink = "10.0.0.2:8091",
         "plain" => options.Node.Link = "10.0.0.1:8091",
         "clients" => options.Node.Clients = "ftp://x",
         "connections" => options.Limits.Connections = 0,
@@ -102,9 +143,9 @@ public class ClusterOptionsTests
         "budget" => options.Times = new ProtocolTimes { StopBudget = TimeSpan.FromSeconds(1.2) },
         "referee-url" => options.Downing = new DowningOptions { Strategy = "keep-referee", Referee = "http://router/" },
         "referee-both" => options.Downing = new DowningOptions { Strategy = "keep-referee", Referee = "n1", Witnesses = "store" },
-        "witness" => options.Downing.Witnesses = "router",
-        "witness-password" => options.Downing.Witnesses = "http://me:secret@router/",
-        "witness-twice" => options.Downing.Witnesses = "store, store",
+        "witness" => options.Downing = new DowningOptions { Strategy = "keep-referee", Witnesses = "router" },
+        "witness-password" => options.Downing = new DowningOptions { Strategy = "keep-referee", Witnesses = "http://me:secret@router/" },
+        "witness-twice" => options.Downing = new DowningOptions { Strategy = "keep-referee", Witnesses = "store, store" },
         "witness-quorum" => options.Downing = new DowningOptions { Strategy = "keep-referee", Witnesses = "store, tcp://router:53", WitnessQuorum = 3 },
         "witness-times" => options.Times = new ActorCluster.Primitives.ProtocolTimes { WitnessFresh = TimeSpan.FromSeconds(2) },
         "broken" => options.Downing.BrokenEdges = "ignore",

@@ -63,6 +63,18 @@ public class TestClusterTests
     }
 
     [Fact]
+    public async Task A_referee_that_the_cluster_has_not_had_is_said_and_the_node_serves()
+    {
+        var lines = new ConcurrentQueue<string>();
+        await using var cluster = await StartAsync(1, node =>
+        {
+            node.Services.AddLogging(l => l.AddProvider(new Lines(lines)));
+            node.Configure(o => (o.Downing.Strategy, o.Downing.Referee) = ("keep-referee", "nobody"));
+        });
+        Assert.Single(lines, line => line.StartsWith("Cluster:Downing:Referee is 'nobody', and the cluster has had no node of that name so far, but node1", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_way_that_stays_cut_breaks_the_connections_at_both_ends()
     {
         var lines = new ConcurrentQueue<string>();

@@ -20,14 +20,14 @@ internal sealed class LinkNode : ILinkHandler, ILogger, ILinkFilter, IAsyncDispo
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public LinkNode(long inc, string secret = "s1", string? second = null, Guid? cluster = null, long generation = 1,
-        (long, ulong)[]? views = null, string address = "127.0.0.1:0", Action<LinkOptions>? with = null)
+        (long, ulong)[]? views = null, string address = "127.0.0.1:0", Action<LinkOptions>? with = null, string? control = null)
     {
         RecentViews = [.. views ?? []];
         var options = new LinkOptions { Secrets = second is null ? [secret] : [secret, second], RedialInterval = TimeSpan.FromMilliseconds(50) };
         with?.Invoke(options);
-        var listener = LinkListener.Bind(address);
-        Peer = new LinkPeer(new Incarnation(inc), $"n{inc}", listener.Bound.ToString());
-        Transport = new LinkTransport(listener, new LinkIdentity(cluster ?? Cluster, generation, Peer.Inc, Peer.Name, 1, 1), options, this, this) { Filter = this };
+        LinkListener[] listeners = control is null ? [LinkListener.Bind(address)] : [LinkListener.Bind(address), LinkListener.Bind(control)];
+        Peer = new LinkPeer(new Incarnation(inc), $"n{inc}", string.Join(LinkPeer.Between, listeners.Select(l => l.Bound)));
+        Transport = new LinkTransport(listeners, new LinkIdentity(cluster ?? Cluster, generation, Peer.Inc, Peer.Name, 1, 1), options, this, this) { Filter = this };
     }
 
     public LinkPeer Peer { get; }

@@ -25,6 +25,16 @@ public class PhiAccrualTests
         Assert.True(phi.Phi(last + TimeSpan.FromSeconds(6.2), 1) >= Times.PhiDown);
     }
 
+    [Theory] // Many deviations before silence is suspect, the exponential overflows.
+    [InlineData(5000, 50)]
+    [InlineData(600, 1)]
+    public void A_peer_just_heard_is_not_suspected_however_patient_the_times_are(int pauseMs, int deviationMs)
+    {
+        var phi = new PhiAccrual(new ProtocolTimes { Pause = TimeSpan.FromMilliseconds(pauseMs), DeviationMin = TimeSpan.FromMilliseconds(deviationMs) });
+        phi.Arrived(TimeSpan.FromSeconds(1));
+        Assert.InRange(phi.Phi(TimeSpan.FromSeconds(1.1), 1), 0, 0.01);
+    }
+
     [Fact]
     public void A_healed_cut_does_not_make_it_patient()
     {

@@ -132,7 +132,7 @@ public class WatchTests
             {
                 foreach (var inc in Others.Where(inc => !Silent.Contains(inc) && (Watch.IsMesh || Plan.Contains(inc)))) Hear(inc, []);
                 Detector.Review(Now);
-                Watch.Review(withoutStore: false, Now);
+                Watch.Review(isTroubled: false, Now);
             }
         }
     }

@@ -236,7 +236,8 @@ public class OwnershipTests
     private void Tell(NodeInput input, Func<ControlCall, StoreVerdict?> fails)
     {
         var effects = _core.Handle(input, _now).ToArray();
-        _effects.AddRange(effects);
+        _effects.AddRange(effects.Where(e => e is not NodeEffect.AskPool));
+        foreach (var item in effects.OfType<NodeEffect.AskPool>()) Tell(new NodeInput.PoolRan(item.No), fails);
         foreach (var call in effects.OfType<NodeEffect.Call>())
         {
             var verdict = fails(call.What) ?? (IsAnswered(call.What) ? StoreVerdict.Ok : StoreVerdict.Conflict);

@@ -33,8 +33,8 @@ internal sealed class SampleCluster : IAsyncDisposable
 
     public SampleNode this[int index] => Nodes[index];
 
-    /// <summary>Another node, not started. Arguments given later win over the usual ones.</summary>
-    public SampleNode Add(string name, params string[] with)
+    /// <summary>Another node, not started. Arguments given later win over the usual ones; null leaves one out.</summary>
+    public SampleNode Add(string name, params string?[] with)
     {
         var (clients, link) = (Free(FirstClientPort), Free(FirstLinkPort));
         var log = string.Create(CultureInfo.InvariantCulture, $"{name}.{_all.Count + 1}.log");
@@ -112,7 +112,7 @@ internal sealed class SampleCluster : IAsyncDisposable
 
     private int Free(int first) => FreePorts.From(first, _all.Count + 1).First(p => _all.All(n => n.LinkPort != p && n.Clients.Port != p));
 
-    private IEnumerable<string> Arguments(string name, int clients, int link, string[] with)
+    private IEnumerable<string> Arguments(string name, int clients, int link, string?[] with)
     {
         string[] usual =
         [
@@ -127,6 +127,6 @@ internal sealed class SampleCluster : IAsyncDisposable
         ];
         for (var i = 0; i < usual.Length; i += 2)
             if (Array.IndexOf(with, usual[i]) < 0) yield return $"{usual[i]}={usual[i + 1]}";
-        for (var i = 0; i < with.Length; i += 2) yield return $"{with[i]}={with[i + 1]}";
+        for (var i = 0; i < with.Length; i += 2) if (with[i + 1] is { } value) yield return $"{with[i]}={value}";
     }
 }

@@ -43,8 +43,11 @@ public class SettingsVerbTests(PostgresServer server)
     [Theory] // The rules of a start, with the nodes that the store knows.
     [InlineData("Cluster:Times:ServeLimit 00:00:05", "Cluster:Times:ServeLimit is 00:00:05; give more than 2 × Renew + CallTimeout")]
     [InlineData("Cluster:Times:LeaseTtl 00:00:05", "with LeaseTtl 00:00:05 and StopBudget 00:00:01.4000000 give at most")]
-    [InlineData("Cluster:Downing:Strategy static-quorum Cluster:Downing:QuorumSize 2", "Cluster:Downing:QuorumSize is 2 and Cluster:Hosts names 1 nodes; give 1 to 1.")]
-    [InlineData("Cluster:Downing:Strategy keep-referee Cluster:Downing:Referee n9", "Cluster:Downing:Referee is 'n9'; give one of n1")]
+    [InlineData("Cluster:Downing:Strategy static-quorum Cluster:Downing:QuorumSize 2", "Cluster:Downing:QuorumSize is 2, and the store knows 1 node; give 1.")]
+    [InlineData("Cluster:Downing:Strategy keep-referee Cluster:Downing:Referee n9", "Cluster:Downing:Referee is 'n9'; give one of n1, which the store knows.")]
+    [InlineData("Cluster:Downing:Referee n1", "Cluster:Downing:Referee is 'n1', and keep-majority does not use it; give Cluster:Downing:Strategy keep-referee")]
+    [InlineData("Cluster:Times:Renew -00:00:05 Cluster:Times:ServeLimit 00:00:00", "Cluster:Times:Renew is -00:00:05; give 50 ms to 30 min as [days.]hours:minutes:seconds, for example 00:00:02.")]
+    [InlineData("Cluster:Times:Renew 10675199.02:48:05", "Cluster:Times:Renew is 10675199.02:48:05; give 50 ms to 30 min")]
     [InlineData("Cluster:Downing:Role jury", "Cluster:Downing:Role is 'jury', which no node that the store knows has; give one of backend, or nothing.")]
     [InlineData("Cluster:Downing:Strict mostly", "Cluster:Downing:Strict is 'mostly'; give true or false.")]
     [InlineData("Cluster:Limits:Mailbox 5", "Cluster:Limits:Mailbox is no setting that clusters share")]

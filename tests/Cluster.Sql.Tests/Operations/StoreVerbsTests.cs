@@ -122,7 +122,7 @@ public class StoreVerbsTests(PostgresServer server)
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        var code = await new CommandLine([new CheckVerb(), new MoveVerb(), new RecoverVerb(), new SettingsVerb(), new StatusVerb()]).RunAsync(words, output, error, CancellationToken.None);
+        var code = await new CommandLine([new CheckVerb(), new MoveVerb(), new ReappendVerb(), new RecoverVerb(), new SettingsVerb(), new StatusVerb()]).RunAsync(words, output, error, CancellationToken.None);
         return (code, output.ToString(), error.ToString());
     }
 

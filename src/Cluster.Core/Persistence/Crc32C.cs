@@ -1,9 +1,8 @@
 using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
-using ActorCluster.Persistence;
 
-namespace ActorCluster.Sql;
+namespace ActorCluster.Persistence;
 
 /// <summary>CRC-32C (Castagnoli, RFC 3720 appendix B.4), by the processor where it can.</summary>
 internal static class Crc32C
