@@ -19,7 +19,7 @@ public static class ClusterSwitchEndpoint
     /// there or it is certain why not (0.2 s as a rule, up to 13 s). The term is that of <c>singletons</c> in <c>/cluster/status</c>: it switches this term and no other, so a repeat does nothing.
     /// </summary>
     /// <param name="endpoints">The application.</param>
-    /// <param name="policy">Name of the authorization policy that lets somebody switch; null: whoever is signed in, by the application's default policy. There is no way without authorization.</param>
+    /// <param name="policy">Name of the authorization policy that lets somebody switch; null: whoever is signed in, by the application's default policy. Without either the call throws; what is added to the returned builder is the application's own doing.</param>
     /// <returns>For further conventions, such as rate limits.</returns>
     /// <exception cref="InvalidOperationException">The application has no authorization: nobody could be let in, or everybody would be.</exception>
     /// <remarks>

@@ -51,6 +51,8 @@ internal sealed class PostgresReappend : IReappendTarget
 
     public long Head(string entity) => _db.Scalar<long>("SELECT max(entity_seq) FROM journal WHERE entity=$1", entity) ?? 0;
 
+    public long First(string entity) => _db.Scalar<long>("SELECT min(entity_seq) FROM journal WHERE entity=$1", entity) ?? 0;
+
     public IReadOnlyDictionary<long, JournalRow> Stored(string entity, IReadOnlyCollection<long> seqs) => seqs.Count == 0 ? ImmutableDictionary<long, JournalRow>.Empty : _db.Read(
         r => PostgresJournal.ReadRow(r, entity),
         "SELECT entity_seq, client_id, client_seq, kind, payload, result, at FROM journal WHERE entity=$1 AND entity_seq=ANY($2)", entity, seqs.ToArray()).ToDictionary(r => r.EntitySeq);

@@ -21,6 +21,8 @@ internal static class PostgresRecovery
             UPDATE shard SET epoch=epoch+$1, prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, target_inc=NULL,
                 state=CASE state WHEN 'ended' THEN state ELSE 'free' END
             """, raise);
+        // An owner that had not noticed the loss has saved them; the numbers of their rows will be given again.
+        db.Run("DELETE FROM snapshot s WHERE s.entity_seq > coalesce((SELECT max(j.entity_seq) FROM journal j WHERE j.entity=s.entity), 0)");
         db.Run("UPDATE cluster SET store_gen=$1, view=view+1, next_inc=next_inc+$2 WHERE id=1", next, raise);
         db.Run(
             $"INSERT INTO view_log(view, op_id, by_inc, reason, change, members, at) VALUES($1, $2, 0, $3, $4, '', {PostgresControl.NowMs})",

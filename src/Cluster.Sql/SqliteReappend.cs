@@ -61,6 +61,8 @@ internal sealed class SqliteReappend : IReappendTarget
 
     public long Head(string entity) => _db.Get("SELECT max(entity_seq) FROM journal WHERE entity=?1").Bind(1, entity).Scalar() ?? 0;
 
+    public long First(string entity) => _db.Get("SELECT min(entity_seq) FROM journal WHERE entity=?1").Bind(1, entity).Scalar() ?? 0;
+
     public IReadOnlyDictionary<long, JournalRow> Stored(string entity, IReadOnlyCollection<long> seqs)
     {
         var found = new Dictionary<long, JournalRow>();

@@ -17,6 +17,8 @@ internal static class SqliteRecovery
             UPDATE shard SET epoch=epoch+?1, prev_inc=coalesce(owner_inc, prev_inc), owner_inc=NULL, target_inc=NULL,
                 state=CASE state WHEN 'ended' THEN state ELSE 'free' END
             """).Bind(1, raise).Run();
+        // An owner that had not noticed the loss has saved them; the numbers of their rows will be given again.
+        db.Get("DELETE FROM snapshot WHERE entity_seq > coalesce((SELECT max(j.entity_seq) FROM journal j WHERE j.entity=snapshot.entity), 0)").Run();
         db.Get("UPDATE cluster SET store_gen=?1, view=view+1, next_inc=next_inc+?2 WHERE id=1").Bind(1, next).Bind(2, raise).Run();
         db.Get("INSERT INTO view_log(view, op_id, by_inc, reason, change, members, at) VALUES(?1, ?2, 0, ?3, ?4, '', ?5)")
             .Bind(1, before.View + 1).Bind(2, opId).Bind(3, reason).Bind(4, $"recover to generation {next}").Bind(5, nowUnixMs).Run();

@@ -83,6 +83,16 @@ public sealed partial class ModelDatabase
         return StoreResult.Ok(kept.ContainsKey(snapshot.EntitySeq));
     }
 
+    // An owner that had not noticed the loss has saved them; the numbers of their rows will be given again.
+    private void ForgetSnapshotsOfLostRows()
+    {
+        foreach (var (entity, kept) in _snapshots)
+        {
+            var head = _rows.TryGetValue(entity, out var rows) && rows.Count > 0 ? rows.Keys.Last() : 0;
+            foreach (var seq in kept.Keys.Where(s => s > head).ToArray()) kept.Remove(seq);
+        }
+    }
+
     /// <summary>See <see cref="IJournalStore.FindOldRowsAsync"/>.</summary>
     public StoreResult<OldRows> FindOldRows(JournalLimits limits, string after, int limit, long nowUnixMs)
     {

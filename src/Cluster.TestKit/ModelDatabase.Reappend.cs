@@ -45,6 +45,8 @@ public sealed partial class ModelDatabase
 
         public long Head(string entity) => db._rows.TryGetValue(entity, out var rows) && rows.Count > 0 ? rows.Keys.Last() : 0;
 
+        public long First(string entity) => db._rows.TryGetValue(entity, out var rows) && rows.Count > 0 ? rows.Keys.First() : 0;
+
         public IReadOnlyDictionary<long, JournalRow> Stored(string entity, IReadOnlyCollection<long> seqs) =>
             db._rows.TryGetValue(entity, out var rows) ? seqs.Where(rows.ContainsKey).Distinct().ToDictionary(s => s, s => rows[s]) : [];
 

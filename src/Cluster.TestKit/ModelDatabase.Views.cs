@@ -75,6 +75,7 @@ public sealed partial class ModelDatabase
                 State = row.State == ShardState.Ended ? ShardState.Ended : ShardState.Free,
             };
         }
+        if (_mutation != ModelMutation.RecoverKeepsSnapshotsOfLostRows) ForgetSnapshotsOfLostRows();
         _lastIncarnation += raise;
         _cluster = Opened with { StoreGeneration = next, View = view };
         _viewLog.Add(new ModelViewLogEntry(view, opId, default, reason, [.. _members.Values]));

@@ -39,6 +39,9 @@ public enum ModelMutation
     /// <summary>A recovery does not raise epochs and incarnations, so that lost ones are given again.</summary>
     RecoverWithoutRaise,
 
+    /// <summary>A recovery leaves snapshots of rows that the journal has not.</summary>
+    RecoverKeepsSnapshotsOfLostRows,
+
     /// <summary>The sweep revokes nothing.</summary>
     SweepRevokesNothing,
 

@@ -75,6 +75,7 @@ internal static class ReappendConformance
             await b.AppendAsync(b.Batch(shard, owner, 1, A, 1)).ConfigureAwait(false);
             Ok(await b.Store.SaveSnapshotAsync(shard.No, shard.Epoch, owner, new EntitySnapshot(A, 2, "state.v1", new byte[] { 2 })).ConfigureAwait(false), "SaveSnapshotAsync");
             await b.RecoverAsync().ConfigureAwait(false);
+            Equal(null, Ok(await b.Store.ReadSnapshotAsync(A).ConfigureAwait(false), "ReadSnapshotAsync"), "The snapshot went with the rows that it stood for.");
             Sequence([ReappendFate.Appended, ReappendFate.Appended], await FatesAsync(b, [Lost(b, shard.Epoch, owner, 2, 2), Lost(b, shard.Epoch, owner, 3, 3)]).ConfigureAwait(false), "Rows 2 and 3 are lost.");
         })),
         ("Rows of before are not put behind what was written after the recovery", open => RunAsync(open, async b =>

@@ -79,6 +79,7 @@ public class StoreConformanceTests(PostgresServer server)
     [InlineData(ModelMutation.ReappendAmongTheLiving)]
     [InlineData(ModelMutation.ReappendIgnoresEpochs)]
     [InlineData(ModelMutation.ReappendRepeatsCommands)]
+    [InlineData(ModelMutation.RecoverKeepsSnapshotsOfLostRows)]
     [InlineData(ModelMutation.ReappendLeavesTimers)]
     [InlineData(ModelMutation.ReappendForgetsNextSeq)]
     public async Task A_bug_planted_in_the_re_append_is_found_by_its_cases(ModelMutation mutation)

@@ -30,7 +30,7 @@ internal sealed class ReappendVerb : Verb
 
     public override async Task<int> RunAsync(VerbArguments arguments, TextWriter output, CancellationToken stopping)
     {
-        if (arguments.Operands.Count == 0) throw new UsageException("name the files, or the folders that they lie in: actorcluster reappend FILE|FOLDER ...");
+        if (arguments.Operands.Count == 0 || arguments.Operands.Any(string.IsNullOrWhiteSpace)) throw new UsageException("name the files, or the folders that they lie in: actorcluster reappend FILE|FOLDER ...");
         var address = StoreOption.AddressOf(arguments);
         StoreStatus status;
         var reader = await address.ReadAsync(stopping).ConfigureAwait(false); // Refuses what is no store: opening one would make it.

@@ -219,6 +219,8 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
             faults.AddError($"Cluster:Node:Name is '{node.Name}'; give 1 to 64 letters, digits, '-', '_' or '.', the first a letter or digit.");
         foreach (var twice in options.HostList.GroupBy(h => h, StringComparer.Ordinal).Where(g => g.Count() > 1))
             faults.AddError($"Cluster:Hosts is '{options.Hosts}', which has '{twice.Key}' {twice.Count()} times; name each node once.");
+        if (node.ControlLink.Length > 0 && node.ControlLink == node.Link && !node.Link.EndsWith(":0", StringComparison.Ordinal))
+            faults.AddError($"Cluster:Node:ControlLink is '{node.ControlLink}', as Link is; give another address, or leave it out: then both channels use Link.");
         foreach (var (key, link) in node.ControlLink.Length > 0 ? new[] { (nameof(node.Link), node.Link), (nameof(node.ControlLink), node.ControlLink) } : [(nameof(node.Link), node.Link)])
         {
             if (!HasPort(link) || link.Contains(LinkPeer.Between, StringComparison.Ordinal))

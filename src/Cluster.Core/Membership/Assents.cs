@@ -81,11 +81,13 @@ internal sealed class Assents(FailsafeRules rules, ProtocolTimes times)
     public TimeSpan Until(IEnumerable<Incarnation> others, long view, TimeSpan renewed, TimeSpan now)
     {
         if (!IsOn) return TimeSpan.MinValue;
-        var until = renewed + Longest;
-        if (now + Counts < until) until = now + Counts; // Alone in the view, nobody else has to be asked.
+        var (until, isAlone) = (renewed + Longest, true);
         foreach (var inc in others)
+        {
+            isAlone = false;
             if (UntilOf(inc, view) is var word && word < until) until = word;
-        return until;
+        }
+        return isAlone ? TimeSpan.MinValue : until; // Nobody would tell it that its machine has stood still meanwhile.
     }
 
     private TimeSpan UntilOf(Incarnation inc, long view) => _given.TryGetValue(inc, out var given) && given.View == view && given.Asked > TimeSpan.Zero ? given.Asked + Counts : TimeSpan.MinValue;

@@ -274,7 +274,7 @@ internal sealed partial class Membership
             Heirs = losing.IsEmpty ? [] : Heirs(after, losing, this),
             Reason = reason,
         };
-        _pendingInDoubt = false;
+        (_pendingInDoubt, _pendingMayLand) = (false, false);
         DrivePending(effects);
     }
 
@@ -293,7 +293,11 @@ internal sealed partial class Membership
                 Committed(answer.As<long>(), now, effects);
                 break;
             case StoreVerdict.InDoubt:
-                _pendingInDoubt = true;
+                (_pendingInDoubt, _pendingMayLand) = (true, true);
+                break;
+            case StoreVerdict.NotSent when _pendingMayLand:
+                // This copy was not written; an earlier one may still be, where its transaction goes on.
+                (_pendingInDoubt, _refusedUntil) = (true, now + RefusedPause);
                 break;
             default:
                 if (answer.Verdict == StoreVerdict.NotSent) _refusedUntil = now + RefusedPause;

@@ -39,6 +39,7 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
     private long _announcedBefore;
     private ViewChange? _pending;
     private bool _pendingInDoubt;
+    private bool _pendingMayLand;
     private bool _pendingCallUnderWay;
     private TimeSpan _lastStoreOk;
     private bool _storeFailed;

@@ -18,8 +18,11 @@ internal sealed record AckedHeader(Guid Cluster, long Generation, string Node, I
 /// <summary>Acknowledged rows as text (protocol 4.6): a header, then a row, each a line of JSON that ends with its own check value, so that half a line, or a changed one, is known for it.</summary>
 internal sealed class AckedText
 {
-    /// <summary>Of a line: a row is made of one command, whose frame is a mebibyte, with at most 64 timers of 16 KiB each.</summary>
-    public const int LineBytesMax = 16 * 1024 * 1024;
+    /// <summary>Of a line: a node keeps 64 MiB of acknowledged rows at most, which in base 64 are a third more.</summary>
+    public const int LineBytesMax = 128 * 1024 * 1024;
+
+    // Epochs begin at 1, and each recovery raises them by 2^32.
+    private const long EpochMax = 1L << 56;
 
     private const string Format = "actorcluster.acked";
 
@@ -85,7 +88,7 @@ internal sealed class AckedText
         return Read(root, r =>
         {
             if (r.GetProperty("format").GetString() != Format || r.GetProperty("version").GetInt32() != Version) throw new FormatException("another format");
-            var header = new AckedHeader(r.GetProperty("cluster").GetGuid(), r.GetProperty("generation").GetInt64(), r.GetProperty("node").GetString()!, new Incarnation(r.GetProperty("incarnation").GetInt64()), r.GetProperty("rows").GetInt64());
+            var header = new AckedHeader(r.GetProperty("cluster").GetGuid(), r.GetProperty("generation").GetInt64(), TextOf(r, "node"), new Incarnation(r.GetProperty("incarnation").GetInt64()), r.GetProperty("rows").GetInt64());
             return header is { Generation: > 0, Rows: >= 0 } ? header : throw new FormatException("a number out of its range");
         });
     }
@@ -102,24 +105,34 @@ internal sealed class AckedText
             if (r.TryGetProperty("client", out var client))
                 command = ClientId.TryParse(client.GetString(), out var id) ? new CommandId(id, r.GetProperty("clientSeq").GetInt64()) : throw new FormatException("no client's id");
             var row = new JournalRow(
-                r.GetProperty("entity").GetString()!, r.GetProperty("entitySeq").GetInt64(), command, r.GetProperty("kind").GetString()!, r.GetProperty("payload").GetBytesFromBase64(),
+                TextOf(r, "entity"), r.GetProperty("entitySeq").GetInt64(), command, TextOf(r, "kind"), r.GetProperty("payload").GetBytesFromBase64(),
                 r.TryGetProperty("result", out var result) ? (ReadOnlyMemory<byte>?)result.GetBytesFromBase64() : null, r.GetProperty("at").GetDateTimeOffset().ToUnixTimeMilliseconds())
             {
                 Timers = r.TryGetProperty("timers", out var timers) ? [.. timers.EnumerateArray().Select(ReadTimer)] : [],
             };
             var slash = row.Entity.IndexOf('/', StringComparison.Ordinal);
             new EntityId(row.Entity[..Math.Max(slash, 0)], row.Entity[(slash + 1)..]).Check();
-            if (slash < 1 || row.Entity.Contains('\0', StringComparison.Ordinal) || row.Kind.Length is < 1 or > 64 || row.EntitySeq < 1) throw new FormatException("a value out of its range");
-            return new LostRow(new Epoch(r.GetProperty("epoch").GetInt64()), owner, r.GetProperty("shardSeq").GetInt64(), r.GetProperty("batch").GetGuid(), row);
+            if (slash < 1 || row.Kind.Length > 64 || row.EntitySeq < 1 || row.Timers.Length > DurableTimer.PerEntityMax) throw new FormatException("a value out of its range");
+            var epoch = r.GetProperty("epoch").GetInt64();
+            if (epoch is < 1 or > EpochMax) throw new FormatException("an epoch out of its range");
+            return new LostRow(new Epoch(epoch), owner, r.GetProperty("shardSeq").GetInt64(), r.GetProperty("batch").GetGuid(), row);
         });
     }
 
     private static TimerChange ReadTimer(JsonElement timer)
     {
-        var key = timer.GetProperty("key").GetString()!;
-        return new TimerChange(key, timer.TryGetProperty("no", out var no)
-            ? new DurableTimer(key, no.GetInt64(), timer.GetProperty("due").GetInt64(), timer.GetProperty("message").GetString()!, timer.GetProperty("payload").GetBytesFromBase64()) : null);
+        var key = TextOf(timer, "key");
+        if (key.Length > DurableTimer.KeyCharactersMax) throw new FormatException("a timer's key out of its range");
+        if (!timer.TryGetProperty("no", out var no)) return new TimerChange(key, null);
+        var payload = timer.GetProperty("payload").GetBytesFromBase64();
+        return payload.Length <= DurableTimer.PayloadBytesMax
+            ? new TimerChange(key, new DurableTimer(key, no.GetInt64(), timer.GetProperty("due").GetInt64(), TextOf(timer, "message"), payload))
+            : throw new FormatException("a timer's payload out of its range");
     }
+
+    /// <summary>A text that a store takes.</summary>
+    private static string TextOf(JsonElement parent, string name) =>
+        parent.GetProperty(name).GetString() is { Length: > 0 } text && !text.Contains('\0', StringComparison.Ordinal) ? text : throw new FormatException($"no {name}");
 
     private static JsonDocument Parse(ReadOnlyMemory<byte> line)
     {

@@ -30,6 +30,9 @@ internal interface IReappendTarget
     /// </summary>
     long Head(string entity);
 
+    /// <summary>The number of the oldest row that an entity's journal still has; 0 where it has none.</summary>
+    long First(string entity);
+
     /// <summary>Those of the rows that are there.</summary>
     IReadOnlyDictionary<long, JournalRow> Stored(string entity, IReadOnlyCollection<long> seqs);
 
@@ -147,11 +150,13 @@ internal static class ReappendRules
     {
         private readonly IReadOnlyDictionary<long, JournalRow> _stored;
         private readonly HashSet<CommandId> _commands;
+        private readonly long _first;
         private bool _conflicts;
 
         public Entity(IReappendTarget store, string key, IReadOnlyCollection<JournalRow> rows)
         {
             Head = store.Head(key);
+            _first = store.First(key);
             _stored = store.Stored(key, [.. rows.Select(r => r.EntitySeq).Where(s => s <= Head)]);
             _commands = [.. store.Commands(key, Head - WindowRows, [.. rows.Where(r => r.EntitySeq > Head).Select(r => r.Command).OfType<CommandId>()])];
         }
@@ -164,7 +169,8 @@ internal static class ReappendRules
             if (_conflicts) return ReappendFate.Conflicting;
             if (row.EntitySeq > Head + 1) return ReappendFate.Missing;
             if (row.EntitySeq < 1) return Conflict();
-            if (row.EntitySeq <= Head) return !_stored.TryGetValue(row.EntitySeq, out var there) || IsSame(there, row) ? ReappendFate.Present : Conflict(); // What is not there was truncated.
+            if (row.EntitySeq < _first) return ReappendFate.Present; // It was truncated.
+            if (row.EntitySeq <= Head) return _stored.TryGetValue(row.EntitySeq, out var there) && IsSame(there, row) ? ReappendFate.Present : Conflict();
             return row.Command is { } command && _commands.Contains(command) ? Conflict() : ReappendFate.Appended;
         }
 

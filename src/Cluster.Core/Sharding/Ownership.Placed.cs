@@ -27,7 +27,10 @@ internal sealed partial class Ownership
     private long _placedMarks;
     private long _changesWhenAsked;
     private bool _ownDiffers;
+    private readonly HashSet<Incarnation> _seenDown = [];
+    private TimeSpan _newestDown;
     private TimeSpan _ownAsked;
+    private TimeSpan _ownRead;
     private TimeSpan _nextPlacedSweep;
     private long _viewSwept = -1;
 
@@ -122,7 +125,12 @@ internal sealed partial class Ownership
             return;
         }
         if (!differs) RowsAskedAt = _readAsked;
-        else if (_ownDiffers) Call(new ControlCall.ReadOwn(self), now, () => _ownAsked = now, effects);
+        else if (_ownDiffers)
+        {
+            // Together with the picture they are all own rows, and no younger than it.
+            var asked = _readAsked;
+            Call(new ControlCall.ReadOwn(self), now, () => _ownAsked = asked, effects);
+        }
         _ownDiffers = differs;
     }
 
@@ -131,6 +139,7 @@ internal sealed partial class Ownership
 
     private void OwnRead(ImmutableArray<ShardRow> rows, TimeSpan now, List<NodeEffect> effects)
     {
+        _ownRead = _ownAsked; // What is read further of these rows belongs to them, whatever is asked meanwhile.
         var start = rows.Where(r => !_held.ContainsKey(r.No)).Select(r => new AcquiredShard(r.No, r.Type, r.Key, r.Epoch, r.NextSeq)).ToImmutableArray();
         if (!start.IsEmpty) Own(start, effects);
         var owned = rows.Select(r => r.No).ToHashSet();
@@ -144,7 +153,7 @@ internal sealed partial class Ownership
     {
         var lost = rows.Where(r => _held.TryGetValue(r.No, out var held) && r.Epoch >= held.Epoch && (r.Owner != self || r.Epoch != held.Epoch)).Select(r => (r.No, _held[r.No].Epoch)).ToImmutableArray();
         if (!lost.IsEmpty) Lose(lost, effects);
-        if (_ownAsked > RowsAskedAt) RowsAskedAt = _ownAsked;
+        if (_ownRead > RowsAskedAt) RowsAskedAt = _ownRead;
     }
 
     /// <summary>Like a release, it is final once it was sent, and repeated until the store has spoken.</summary>
@@ -204,7 +213,12 @@ internal sealed partial class Ownership
 
     private void RevokeOfDown(Membership.Membership membership, ImmutableArray<MemberRow> members, TimeSpan now, List<NodeEffect> effects)
     {
-        ImmutableArray<Incarnation> trusted = now - ViewSince(membership.View, now) < InheritWithin ? [.. members.Where(m => m.Status == MemberStatus.Up).Select(m => m.Inc)] : [];
+        var down = membership.Snapshot!.Members.Where(m => m.Status == MemberStatus.Down).Select(m => m.Inc).ToHashSet();
+        _seenDown.IntersectWith(down);
+        if (!_seenDown.IsSupersetOf(down)) _newestDown = now; // Not with every view: others may come and go all the time.
+        _seenDown.UnionWith(down);
+        ImmutableArray<Incarnation> trusted = now - _newestDown < InheritWithin
+            ? [.. members.Where(m => m.Status == MemberStatus.Up && !(_sickAreFew && _sick.Contains(m.Inc))).Select(m => m.Inc)] : [];
         Call(new ControlCall.RevokeOfDown(HeirsOf(members, [], membership), trusted), now, static () => { }, effects);
     }
 }

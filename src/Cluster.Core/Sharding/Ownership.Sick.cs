@@ -23,6 +23,7 @@ internal sealed partial class Ownership
     private TimeSpan _sickSince;
     private long _plans;
     private TimeSpan _nextReadOfSick;
+    private Incarnation _lastReadOfSick;
     private string _said = "";
 
     /// <summary>Which shards sick members are still to have.</summary>
@@ -82,8 +83,8 @@ internal sealed partial class Ownership
     {
         var room = HandoffsAtOnce - rows.Count(r => r.State == ShardState.Handoff);
         if (room <= 0 || types.Placed.IsEmpty) return [];
-        if (_placedOfSick.Count == 0 && now >= _nextReadOfSick && _sick.Where(inc => membership.PlacedAt(inc) > 0).Select(inc => (Incarnation?)inc).FirstOrDefault() is { } owner)
-            Call(new ControlCall.ReadOwn(owner), now, () => (_nextReadOfSick, _ownAsked) = (now + ReadSickEvery, owner == self ? now : _ownAsked), effects);
+        if (_placedOfSick.Count == 0 && now >= _nextReadOfSick && _sick.Where(inc => membership.PlacedAt(inc) > 0).OrderBy(inc => inc <= _lastReadOfSick).ThenBy(inc => inc).Select(inc => (Incarnation?)inc).FirstOrDefault() is { } owner)
+            Call(new ControlCall.ReadOwn(owner), now, () => (_nextReadOfSick, _lastReadOfSick) = (now + ReadSickEvery, owner), effects); // One after the other, so that one whose entities stay holds up nobody's.
         var moves = ImmutableArray.CreateBuilder<ShardRetarget>();
         while (moves.Count < room && _placedOfSick.TryDequeue(out var row))
         {

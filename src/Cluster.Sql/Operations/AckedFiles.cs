@@ -45,7 +45,7 @@ internal sealed record AckedFiles(long Generation, ImmutableArray<AckedFile> Fil
     public static AckedFiles Read(IReadOnlyList<string> paths, ClusterRow cluster)
     {
         if (paths.Sum(p => new FileInfo(p).Length) is > BytesMax and var bytes)
-            throw new IOException(string.Create(CultureInfo.InvariantCulture, $"The files have {bytes} bytes together; give at most {BytesMax}: the oldest first, then the others in another call."));
+            throw new IOException(string.Create(CultureInfo.InvariantCulture, $"The files have {bytes} bytes together; give at most {BytesMax}: leave out those of earlier generations, which are passed over."));
         var files = paths.Select(p => ReadFile(p, cluster)).ToArray();
         var generation = files.Select(f => f.File.Header?.Generation ?? 0).DefaultIfEmpty(0).Max();
         var (rows, contested) = (new Dictionary<(string, long), LostRow>(), ImmutableSortedDictionary.CreateBuilder<string, long>(StringComparer.Ordinal));

@@ -200,14 +200,14 @@ public sealed class SimulatedCluster
 
     /// <summary>Sends a message as <see cref="Send"/> does, and lets time pass until it is answered.</summary>
     /// <typeparam name="TReply">What the entity answers.</typeparam>
-    /// <exception cref="TestClusterException">It failed, or was open for 30 s. Or an invariant broke.</exception>
+    /// <exception cref="TestClusterException">It failed, was open for 30 s, or was answered with nothing where a value is expected. Or an invariant broke.</exception>
     /// <exception cref="InvalidCastException">The answer is something else.</exception>
     /// <inheritdoc cref="Send" path="/param" />
     public TReply Ask<TReply>(SimulatedNode at, string id, object message, CommandId? command = null)
     {
         var ask = Send(at, id, message, command);
         Until($"an answer to {ask.Message} of {at}", () => ask.IsDone);
-        return ask.IsAnswered ? (TReply)ask.Reply! : throw new TestClusterException($"{ask}.{Environment.NewLine}{this}");
+        return ask.IsAnswered && (ask.Reply is not null || default(TReply) is null) ? (TReply)ask.Reply! : throw new TestClusterException($"{ask}.{Environment.NewLine}{this}");
     }
 
     /// <summary>What an entity's journal has, in order, as its codec reads it; also what was truncated since.</summary>

@@ -88,7 +88,7 @@ public class ReappendVerbTests(PostgresServer server)
     [InlineData("of another cluster", 1, 0, "nothing of it is taken")]
     [InlineData("half a line", 1, 3, "line 5 is left out: half a line, the last one")]
     [InlineData("a changed byte", 1, 1, "line 3 is left out: a check value that does not fit")]
-    [InlineData("a huge line", 1, 1, "line 3 is left out: more than 16777216 bytes")]
+    [InlineData("a huge line", 1, 1, "line 3 is left out: more than 134217728 bytes")]
     [InlineData("another row of the same number", 1, 1, "conflicting")]
     [InlineData("a gap", 1, 2, "behind missing rows 3 to 3")]
     [InlineData("of an earlier generation beside it", 0, 4, "passed over")]
@@ -116,7 +116,7 @@ public class ReappendVerbTests(PostgresServer server)
             case "of an earlier release": bytes = Encoding.UTF8.GetBytes("""{"entity":"room/a","entitySeq":5,"kind":"said.v1","at":"1970-01-01T00:00:01+00:00","shard":3,"shardSeq":41,"epoch":2,"payload":"AQ=="}""" + "\n"); break;
             case "half a line": bytes = bytes[..^20]; break;
             case "a changed byte": bytes = Encoding.UTF8.GetBytes(string.Join('\n', lines.Select((l, i) => i == 2 ? l.Replace("said.v1", "sbid.v1", StringComparison.Ordinal) : l))); break;
-            case "a huge line": bytes = Encoding.UTF8.GetBytes(string.Join('\n', lines.Select((l, i) => i == 2 ? new string('x', 40_000_000) : l))); break;
+            case "a huge line": bytes = Encoding.UTF8.GetBytes(string.Join('\n', lines.Select((l, i) => i == 2 ? new string('x', 140_000_000) : l))); break;
             case "another row of the same number": AckedExport.Write(acked, cluster, "n2", owner.Inc, DateTimeOffset.UtcNow.AddSeconds(1), [batch with { Rows = [Row(entity, 2) with { Kind = "other.v1" }] }]); break;
             default: break;
         }
