@@ -178,6 +178,7 @@ internal sealed class NodeCore
         }
         if (Membership.View != view) Ownership.Hinted();
         (Membership.OwnPlaced, Membership.TakesNothing, Membership.OwnRowsAskedAt) = (Ownership.PlacedHere, Ownership.IsHelped, Ownership.RowsAskedAt);
+        Ownership.NoteSick(Membership, now); // A view change that is proposed now gives shards away.
         Membership.Tick(now, Ownership.OwnsNothing, Ownership.Awaited, _effects);
         if (Membership.StoreRegressed is not null) return _effects;
         Ownership.Tick(Membership, now, _effects);

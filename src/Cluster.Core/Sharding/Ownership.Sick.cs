@@ -20,6 +20,7 @@ internal sealed partial class Ownership
     private readonly Queue<ShardRow> _placedOfSick = new();
     private ImmutableSortedSet<Incarnation> _sick = [];
     private bool _sickAreFew;
+    private bool _mayRelieve;
     private TimeSpan _sickSince;
     private long _plans;
     private TimeSpan _nextReadOfSick;
@@ -29,12 +30,15 @@ internal sealed partial class Ownership
     /// <summary>Which shards sick members are still to have.</summary>
     public SickMembers SickRules { get; init; } = new();
 
-    private void NoteSick(Membership.Membership membership, TimeSpan now)
+    /// <summary>Takes in who says that it is sick.</summary>
+    public void NoteSick(Membership.Membership membership, TimeSpan now)
     {
+        if (membership.Snapshot is not { } snapshot) return;
         var sick = membership.Sick;
         if (!sick.SetEquals(_sick)) _sickSince = now;
         _sick = sick;
-        _sickAreFew = SickRules.AreFew(membership.Snapshot!.Members, membership.PerhapsSick);
+        _sickAreFew = SickRules.AreFew(snapshot.Members, _sick);
+        _mayRelieve = _sickAreFew && SickRules.AreFew(snapshot.Members, membership.PerhapsSick); // Who has just joined hears few, and is to give the sick nothing all the same.
     }
 
     /// <summary>The members as placement is to see them: all of them as they are where too many are sick.</summary>
@@ -56,7 +60,7 @@ internal sealed partial class Ownership
             _placedOfSick.Clear();
             return false;
         }
-        if (!_sickAreFew)
+        if (!_mayRelieve)
         {
             Say($"{string.Join(", ", _sick)} are sick, too many to be relieved with those that are not heard: nothing is moved", effects);
             return true;

@@ -75,7 +75,6 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
     {
         var me = membership.SelfRow;
         if (!me.IsLive || membership.Snapshot is null) return;
-        NoteSick(membership, now);
         if (_acquireWanted && me.Status == MemberStatus.Up && membership.Lease.IsLive(now)) Call(new ControlCall.Acquire(self, membership.StaleAmong(_rows.Where(r => r.Target == self && r.State == ShardState.Free).Select(r => r.Previous).OfType<Incarnation>(), now)), now, () => _acquireWanted = false, effects);
         var interval = membership.Missing.Length > 0 || me.Status != MemberStatus.Up ? times.PollUnsettled : times.PollCalm;
         if (now >= _readFrom && (_readWanted || now >= _nextRead || membership.Lease.AwaitsRowsAfter(_readAsked)))
