@@ -164,9 +164,9 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
         return snapshot.Members.Where(m => m.Status == MemberStatus.Up && m.Inc != Self && _detector.IsUp(m.Inc) && _detector.StoreOk(m.Inc, now, known)).MinBy(m => (m.UpView, m.Inc))?.Inc;
     }
 
-    /// <summary>Members that are up, heard, and reach the store, as far as this node knows.</summary>
+    /// <summary>Members that are up, heard, not sick, and reach the store, as far as this node knows.</summary>
     public ImmutableArray<Incarnation> Fit(TimeSpan now) =>
-        [.. (Snapshot?.Members ?? []).Where(m => m.Status == MemberStatus.Up && MayBeGivenShards(m.Inc, now) && (m.Inc == Self ? StoreOk(now) : _detector.IsWell(m.Inc, now))).Select(m => m.Inc)];
+        [.. (Snapshot?.Members ?? []).Where(m => m.Status == MemberStatus.Up && MayBeGivenShards(m.Inc, now) && !SaysSick(m.Inc) && (m.Inc == Self ? StoreOk(now) : _detector.IsWell(m.Inc, now))).Select(m => m.Inc)];
 
     /// <summary>Those of the given members whose lease this node watched for the whole TTL, as it last saw them.</summary>
     public ImmutableArray<LeaseSeen> StaleAmong(IEnumerable<Incarnation> members, TimeSpan now) =>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using ActorCluster.Placement;
 
 namespace ActorCluster.TestKit.Simulation;
 
@@ -103,6 +104,7 @@ internal static class PlantedBugs
         new("a word is broken", WithoutStore with { Mutation = SimMutation.BreaksItsWord }, 40, ["I6", "I8", "I12"]) { Faults = BackAtTheStoreForTheSecondTime },
         new("a sick node is given shards", Usual with { Mutation = SimMutation.GivesSickShards, Nodes = 4, SharedHost = false }, 5, ["2.4"]) { Faults = static seed => [Hangs(3), new() { Kind = SimFault.Kill, AtMs = 35_000 + (100 * (long)seed), ForMs = 15_000, Nodes = [1] }] },
         new("the last host of a type is drained", Usual with { Mutation = SimMutation.DrainsLastHosts, Nodes = 5, SharedHost = false, ShardsElsewhere = 4, ElsewhereHosts = 2 }, 5, ["2.4"]) { Faults = static seed => [Hangs(3, 4), new() { Kind = SimFault.Kill, AtMs = 35_000 + (100 * (long)seed), ForMs = 25_000, Nodes = [3] }] },
+        new("a singleton is switched to a sick node", Usual with { Mutation = SimMutation.SwitchesToTheSick, Nodes = 4, SharedHost = false, Singleton = SingletonMode.Sticky }, 5, ["2.4"]) { Faults = static seed => [Hangs(3), new() { Kind = SimFault.Switch, AtMs = 35_000 + (100 * (long)seed), ForMs = 1, Nodes = [3], Others = [0] }] },
         new("too many are relieved", Usual with { Mutation = SimMutation.RelievesHoweverMany, Nodes = 3 }, 5, ["2.4"]) { Faults = static _ => [Hangs(1, 2)] },
         new("a refused view change is asked for at once", Usual with { Mutation = SimMutation.AsksAgainAtOnce, Nodes = 3 }, 5, ["1"]) { Faults = static _ => [new() { Kind = SimFault.StoreErrors, AtMs = 0, ForMs = 20_000, Value = 0.5 }] },
         new("a policy by which every side claims", Usual with { Resolver = new PlantedUsers.EverySide(), Nodes = 3, Faults = [SimFault.Isolate, SimFault.Cut] }, 10, ["3.3"]),

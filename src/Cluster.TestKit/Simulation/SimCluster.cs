@@ -15,7 +15,7 @@ internal sealed class SimCluster
     private const string KeepMajorityName = "keep-majority";
     private const string ElsewhereType = "elsewhere";
     private const string MixerType = "mixer";
-    private const string ControllerType = "controller";
+    public const string ControllerType = "controller";
 
     public const string CallType = "call";
 

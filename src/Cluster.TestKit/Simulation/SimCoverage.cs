@@ -39,6 +39,7 @@ internal sealed class SimCoverage(SimCluster cluster)
         .. Pairs("5.3 Draining", "drained", "reopened"),
         .. Pairs("5.3 Drained", "reopened", "release sent"),
         .. Pairs("5.3 Releasing", "released", "in doubt", "help asked"),
+        .. Pairs("6.2 switch", "refused", "there already", "planned", "overtaken", "in doubt", "store away"),
     ];
 
     public IReadOnlyDictionary<string, long> Hits => _hits;

@@ -113,4 +113,7 @@ public enum SimFault
 
     /// <summary>The thread pool of a process is behind by the value in ms: what it is to run comes as late, answers of the store among it.</summary>
     PoolHang,
+
+    /// <summary>A user asks one node for the singleton to be given to another.</summary>
+    Switch,
 }

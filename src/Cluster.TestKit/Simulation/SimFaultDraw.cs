@@ -39,9 +39,24 @@ internal static class SimFaultDraw
         ];
     }
 
+    /// <summary>Up to four users who want the singleton elsewhere, some of them while the hand-off of another is under way. On a stream of its own.</summary>
+    public static ImmutableArray<PlannedFault> DrawSwitches(SimRandom random, int places, SimulationOptions options)
+    {
+        var phase = random.Chance(0.3) ? TimeSpan.FromSeconds(1) : options.FaultPhase;
+        var first = Begins + random.Between(TimeSpan.Zero, options.FaultPhase);
+        return [.. Enumerable.Range(0, random.Below(5)).Select(_ => new PlannedFault
+        {
+            Kind = SimFault.Switch,
+            AtMs = (long)(phase < options.FaultPhase ? first + random.Between(TimeSpan.Zero, phase) : Begins + random.Between(TimeSpan.Zero, phase)).TotalMilliseconds,
+            ForMs = 1,
+            Nodes = [random.Below(places)],
+            Others = [random.Below(places)],
+        })];
+    }
+
     private static ImmutableArray<PlannedFault> Draw(SimRandom random, int places, SimulationOptions options)
     {
-        var kinds = options.Faults.IsEmpty ? [.. Enum.GetValues<SimFault>().Except([SimFault.StoreLosesCommits, SimFault.PoolHang])] : options.Faults.ToArray();
+        var kinds = options.Faults.IsEmpty ? [.. Enum.GetValues<SimFault>().Except([SimFault.StoreLosesCommits, SimFault.PoolHang, SimFault.Switch])] : options.Faults.ToArray();
         var shape = random.Below(20);
         if (shape == 0 && options.Faults.IsEmpty) return [];
         if (options.Faults.IsEmpty && random.Chance(0.15)) return DuringMoves(random, places, options);

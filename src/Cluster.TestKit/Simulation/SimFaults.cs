@@ -129,6 +129,9 @@ internal sealed class SimFaults(SimCluster cluster)
                 ModelDatabase? kept = null;
                 Lasts(() => kept = cluster.Store.Database.Copy(), () => cluster.LoseCommits(kept!));
                 break;
+            case SimFault.Switch:
+                cluster.World.After(fault.Begins - cluster.World.Now, () => cluster.Nodes[others[0]].Life?.Switch(cluster.Nodes[nodes[0]].Name));
+                break;
             case SimFault.Leave or SimFault.LeaveTwo:
                 ToEach(Leave, n => n.StartWhenLeft());
                 break;

@@ -157,6 +157,25 @@ internal sealed class SimLife
         return _cluster.Network.Send(this, peer, LinkChannel.Data, frame) || _cluster.Network.Send(this, peer, LinkChannel.Control, frame);
     }
 
+    /// <summary>A user asks this node for the singleton's term, as it knows it, to go to another.</summary>
+    public void Switch(string toNode) => Node.Happen(this, () =>
+    {
+        var rows = Core.Ownership.Rows;
+        var (plan, _, ends) = SingletonSwitch.Decide(
+            SimCluster.ControllerType, _cluster.Types.SingletonOf(SimCluster.ControllerType)!, toNode, rows.FirstOrDefault(r => r.Type == SimCluster.ControllerType)?.Epoch ?? default,
+            rows, Core.Membership.Snapshot?.Members ?? [], _cluster.Plan.Mutation == SimMutation.SwitchesToTheSick ? [.. _cluster.Lives.Select(l => l.Inc)] : Core.Membership.Fit(Clock));
+        _cluster.World.Trace($"{Inc} is asked to give {SimCluster.ControllerType} to {toNode}: {ends?.Reason ?? "planned"}");
+        if (ends is not null) _cluster.Coverage.Hit("6.2 switch", ends.Done ? "there already" : "refused");
+        if (plan is not { } write) return;
+        _cluster.Store.Control(this, new ControlCall.PlanHandoff([write]), answer =>
+        {
+            _cluster.Coverage.Hit("6.2 switch", answer switch { { IsOk: true } => answer.As<ImmutableArray<ShardNo>>().IsEmpty ? "overtaken" : "planned", { Verdict: StoreVerdict.InDoubt } => "in doubt", _ => "store away" });
+            if (!answer.IsOk && answer.Verdict != StoreVerdict.InDoubt) return;
+            Tell(new NodeInput.Hinted());
+            Broadcast(new SimFrame.Hint());
+        });
+    });
+
     /// <summary>Hands one input to the core and carries out what it wants.</summary>
     public void Tell(NodeInput input)
     {

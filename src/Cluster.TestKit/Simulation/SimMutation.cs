@@ -129,6 +129,9 @@ public enum SimMutation
     /// <summary>Sick members are to have nothing, be they the only ones that host a type.</summary>
     DrainsLastHosts,
 
+    /// <summary>Users may switch a singleton to any node that lives.</summary>
+    SwitchesToTheSick,
+
     /// <summary>Sick members are relieved however many of them there are.</summary>
     RelievesHoweverMany,
 

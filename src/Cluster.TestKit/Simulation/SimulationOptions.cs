@@ -25,7 +25,10 @@ public sealed record SimulationOptions
     /// <summary>Shards of a type whose entities act outside the store; 0 for none.</summary>
     public int ShardsExclusive { get; init; } = 2;
 
-    /// <summary>Where the singleton lives; null: there is none. All places may hold it, in their order.</summary>
+    /// <summary>In what share of the runs the seed adds a singleton, which its users switch, and in what share individually placed entities; 0 to 1.</summary>
+    public double MoreTypes { get; init; }
+
+    /// <summary>Where the singleton lives; null: there is none, unless <see cref="MoreTypes"/> adds it. All places may hold it, in their order.</summary>
     public SingletonMode? Singleton { get; init; }
 
     /// <summary>The singleton's place is kept for a host that stops in good order.</summary>

@@ -126,6 +126,9 @@ public sealed record SimulationPlan
         var shared = random.Chance(0.5);
         var buggify = random.Chance(0.25);
         var strategy = random.Chance(0.2) ? random.Pick(OtherStrategies) : "keep-majority";
+        var types = new SimRandom(seed, "types");
+        var (hasSingleton, mode, keeps, calls) = (types.Chance(options.MoreTypes), types.Pick(Enum.GetValues<SingletonMode>()), types.Chance(0.5), types.Chance(options.MoreTypes) ? 1 + types.Below(12) : 0);
+        var singleton = options.Singleton ?? (hasSingleton ? mode : null);
         return new SimulationPlan
         {
             Seed = seed,
@@ -142,17 +145,18 @@ public sealed record SimulationPlan
             ElsewhereHosts = options.ElsewhereHosts,
             ShardsExclusive = options.ShardsExclusive,
             OnCrashEvidence = options.OnCrashEvidence ?? new SimRandom(seed, "on crash").Chance(0.25),
-            Singleton = options.Singleton,
-            KeepsVacancy = options.KeepsVacancy,
+            Singleton = singleton,
+            KeepsVacancy = options.KeepsVacancy || (hasSingleton && keeps),
             Timers = options.Entity is null && (options.Timers ?? new SimRandom(seed, "timers").Chance(0.25)),
             Truncates = options.Truncates ?? new SimRandom(seed, "truncation").Chance(0.25),
             Failsafe = (options.Failsafe ?? new SimRandom(seed, "failsafe").Chance(0.25)) && places <= WatchPlan.MeshMax,
-            Calls = options.Calls,
+            Calls = Math.Max(options.Calls, calls),
             Rooms = options.Rooms,
             Clients = options.Clients,
             Mutation = options.Mutation,
             StoreMutation = options.StoreMutation,
-            Faults = SimFaultDraw.Draw(random, places, options, new SimRandom(seed, "regress")).AddRange(SimFaultDraw.DrawSick(new SimRandom(seed, "sick"), places, options)),
+            Faults = SimFaultDraw.Draw(random, places, options, new SimRandom(seed, "regress"))
+                .AddRange(SimFaultDraw.DrawSick(new SimRandom(seed, "sick"), places, options)).AddRange(singleton is null ? [] : SimFaultDraw.DrawSwitches(new SimRandom(seed, "switches"), places, options)),
         };
     }
 

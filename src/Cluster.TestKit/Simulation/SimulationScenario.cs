@@ -39,7 +39,7 @@ public static class SimulationScenario
     /// <summary>All of them, by name.</summary>
     public static ImmutableSortedDictionary<string, SimulationOptions> All { get; } = new Dictionary<string, SimulationOptions>
     {
-        [Mixed] = new(),
+        [Mixed] = new() { MoreTypes = 0.25 },
         ["network"] = new() { Faults = [SimFault.Cut, SimFault.CutOneWay, SimFault.CutChannel, SimFault.SlowNetwork, SimFault.Reset, SimFault.HalfOpen, SimFault.FullLinks, SimFault.Loss, SimFault.DelaySpikes, SimFault.Duplicates, SimFault.Isolate, SimFault.Ring, SimFault.Bridge, SimFault.Flapping] },
         ["process"] = new() { Faults = [SimFault.Kill, SimFault.KillBetweenEffects, SimFault.Pause, SimFault.RestartElsewhere, SimFault.SlowNode] },
         ["paused-owner"] = new() { Faults = [SimFault.Pause], ShortestPause = TimeSpan.FromSeconds(8) }, // Each longer than a lease lasts.
@@ -55,6 +55,7 @@ public static class SimulationScenario
         ["truncation"] = new() { Truncates = true, Clients = 8 },
         ["failsafe"] = Failsafe,
         ["sick"] = new() { NodesMin = 3, Sickens = true, ShardsElsewhere = 4, ElsewhereHosts = 2, Calls = 20 },
+        ["placement"] = new() { MoreTypes = 1 },
         ["many"] = Many,
         ["moves"] = new() { Faults = [SimFault.FullLinks, SimFault.Reset, SimFault.HalfOpen, SimFault.CutChannel, SimFault.Leave] },
     }.ToImmutableSortedDictionary(StringComparer.Ordinal);
