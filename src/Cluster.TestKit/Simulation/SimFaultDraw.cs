@@ -8,12 +8,14 @@ internal static class SimFaultDraw
     /// <summary>No fault begins before the nodes have met.</summary>
     public static readonly TimeSpan Begins = TimeSpan.FromSeconds(5);
 
+    private const long RoundMs = 60_000;
+
     /// <summary>Up to 2 s until the delay shows, 10 s that it must last, and some time as a sick node.</summary>
     private static readonly TimeSpan SickAtLeast = TimeSpan.FromSeconds(20);
 
     public static ImmutableArray<PlannedFault> Draw(SimRandom random, int places, SimulationOptions options, SimRandom loss)
     {
-        var faults = options.DuringOutage ? DuringOutage(random, places, options) : Draw(random, places, options);
+        var faults = Enumerable.Range(0, options.Rounds).SelectMany(i => (options.DuringOutage ? DuringOutage(random, places, options) : Draw(random, places, options)).Select(f => f with { AtMs = f.AtMs + (i * RoundMs) })).ToImmutableArray();
         if (!loss.Chance(options.Regresses switch { true => 1, false => 0, null => 0.02 })) return faults;
         var at = Begins + loss.Between(TimeSpan.FromSeconds(3), options.FaultPhase);
         return faults.Add(new PlannedFault { Kind = SimFault.StoreLosesCommits, AtMs = (long)at.TotalMilliseconds, ForMs = (long)loss.Spread(TimeSpan.FromMilliseconds(20), TimeSpan.FromSeconds(3)).TotalMilliseconds });

@@ -14,6 +14,9 @@ namespace ActorCluster.TestKit.Simulation;
 /// <summary>One incarnation: the real cores, and a host that carries out their effects as the product's drivers do.</summary>
 internal sealed class SimLife
 {
+    /// <summary>What the store knows a user's switch by, in traces and for the checkers.</summary>
+    public const string SwitchCall = "Switch";
+
     private static readonly TimeSpan UsualTick = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan TickOfMany = TimeSpan.FromMilliseconds(100);
 
@@ -167,9 +170,9 @@ internal sealed class SimLife
         _cluster.World.Trace($"{Inc} is asked to give {SimCluster.ControllerType} to {toNode}: {ends?.Reason ?? "planned"}");
         if (ends is not null) _cluster.Coverage.Hit("6.2 switch", ends.Done ? "there already" : "refused");
         if (plan is not { } write) return;
-        _cluster.Store.Control(this, new ControlCall.PlanHandoff([write]), answer =>
+        _cluster.Store.Data(this, SwitchCall, writes: true, () => _cluster.Store.Database.PlanHandoff([write]), answer =>
         {
-            _cluster.Coverage.Hit("6.2 switch", answer switch { { IsOk: true } => answer.As<ImmutableArray<ShardNo>>().IsEmpty ? "overtaken" : "planned", { Verdict: StoreVerdict.InDoubt } => "in doubt", _ => "store away" });
+            _cluster.Coverage.Hit("6.2 switch", answer switch { { IsOk: true } => answer.Value.IsEmpty ? "overtaken" : "planned", { Verdict: StoreVerdict.InDoubt } => "in doubt", _ => "store away" });
             if (!answer.IsOk && answer.Verdict != StoreVerdict.InDoubt) return;
             Tell(new NodeInput.Hinted());
             Broadcast(new SimFrame.Hint());

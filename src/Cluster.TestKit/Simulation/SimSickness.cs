@@ -61,7 +61,7 @@ internal sealed class SimSickness(SimCluster cluster)
         if (MayBeDeaf) return;
         var sick = up.Count(m => _sickSince.ContainsKey(m.Inc));
         var certainly = up.Count(m => IsFor(_sickSince, m, Certain));
-        if (planned && row.Owner is { } owner && IsFor(_sickSince, owner, Certain) && 2 * certainly >= _up.Count)
+        if (planned && call != SimLife.SwitchCall && row.Owner is { } owner && IsFor(_sickSince, owner, Certain) && 2 * certainly >= _up.Count)
             cluster.World.Violated("2.4", $"{call}: shard {row.No} is taken from {owner}, which is sick, but so are {certainly} of {up.Count} members.");
         if (row.Target != before.Target && row.Target is { } target && up.Exists(m => m.Inc == target) && IsFor(_sickSince, target, Known) && 2 * sick < up.Count(m => Now - _up[m.Inc].First >= Known)
             && up.Find(m => m.Hosts(row.Type) && IsFor(_fitSince, m, Known)) is { } other)

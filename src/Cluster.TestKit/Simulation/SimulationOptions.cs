@@ -85,6 +85,9 @@ public sealed record SimulationOptions
     /// <summary>How long faults begin, in virtual time, from five seconds after the start on.</summary>
     public TimeSpan FaultPhase { get; init; } = TimeSpan.FromSeconds(25);
 
+    /// <summary>How many times faults are drawn, each time a minute later; 1 at least. The run is judged at the end of all.</summary>
+    public int Rounds { get; init; } = 1;
+
     /// <summary>No fault lasts less long.</summary>
     public TimeSpan ShortestFault { get; init; } = TimeSpan.Zero;
 

@@ -56,6 +56,7 @@ public static class SimulationScenario
         ["failsafe"] = Failsafe,
         ["sick"] = new() { NodesMin = 3, Sickens = true, ShardsElsewhere = 4, ElsewhereHosts = 2, Calls = 20 },
         ["placement"] = new() { MoreTypes = 1 },
+        ["long"] = new() { NodesMin = 5, NodesMax = 9, Rounds = 60, MoreTypes = 0.5, Regresses = false },
         ["many"] = Many,
         ["moves"] = new() { Faults = [SimFault.FullLinks, SimFault.Reset, SimFault.HalfOpen, SimFault.CutChannel, SimFault.Leave] },
     }.ToImmutableSortedDictionary(StringComparer.Ordinal);
