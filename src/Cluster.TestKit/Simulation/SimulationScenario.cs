@@ -54,6 +54,7 @@ public static class SimulationScenario
         ["timers"] = new() { Timers = true },
         ["truncation"] = new() { Truncates = true, Clients = 8 },
         ["failsafe"] = Failsafe,
+        ["frozen"] = Failsafe with { Failsafe = null, FrozenMax = true },
         ["sick"] = new() { NodesMin = 3, Sickens = true, ShardsElsewhere = 4, ElsewhereHosts = 2, Calls = 20 },
         ["many"] = Many,
         ["moves"] = new() { Faults = [SimFault.FullLinks, SimFault.Reset, SimFault.HalfOpen, SimFault.CutChannel, SimFault.Leave] },
