@@ -208,8 +208,8 @@ internal sealed class ClusterNode(
                     await GovernAsync().ConfigureAwait(false);
                     continue;
                 }
-                // Whoever was asked to stop and was evicted meanwhile is out, as asked: 75 would have it started again.
-                if (!_leaving || end.ExitCode is not (ExitCodes.Left or ExitCodes.Evicted)) Exit(end.ExitCode);
+                // Whoever was asked to stop and was evicted meanwhile is out, as asked: 75 or 76 would have it started again.
+                if (!_leaving || end.ExitCode is not (ExitCodes.Left or ExitCodes.Evicted or ExitCodes.Frozen)) Exit(end.ExitCode);
                 return;
             }
         }
@@ -293,7 +293,7 @@ internal sealed class ClusterNode(
         var stored = await RetryAsync(_store!.ReadSettingsAsync).ConfigureAwait(false);
         var governed = SharedSettings.Apply(_options, stored.Values, out var unreadable);
         // Whom the cluster's nodes are is the cluster's matter; what this node's other times make impossible is not.
-        if (unreadable.Concat(SharedSettings.Faults(governed, [])).ToList() is { Count: > 0 } faults)
+        if (unreadable.Concat(SharedSettings.Faults(governed, [])).Concat(governed.Node.FrozenMaxFault(governed.Times) is { } frozenMax ? [frozenMax] : []).ToList() is { Count: > 0 } faults)
             throw new ClusterStartException(ExitCodes.Refused, $"The cluster's settings (version {stored.Version}) cannot be obeyed here: {string.Join(' ', faults)} Give this node the release and the Cluster:Times that go with them, or see: actorcluster settings.");
         var differences = SharedSettings.Differences(_options, governed);
         foreach (var (key, here, there) in differences.Except(_governing.Differences)) log.SettingDiffers(key, here, there);

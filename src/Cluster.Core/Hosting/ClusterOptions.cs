@@ -98,6 +98,18 @@ public sealed class NodeOptions
 
     /// <summary>Capacity relative to other nodes: its share of shards and its weight in votes. 0.01 to 100.</summary>
     public double Capacity { get; set; } = 1;
+
+    /// <summary>
+    /// How long this node may be frozen on end before it stops its host with exit code 76, so that a supervisor starts it again: by then it may reach the store by another way. At least the lease's
+    /// <see cref="ProtocolTimes.LeaseTtl"/>, at most 30 days; 0, the default, for never. Time in which it goes on by the word of all (<see cref="DowningOptions.Failsafe"/>) does not count, nor does
+    /// that of a node that is not up yet.
+    /// </summary>
+    public TimeSpan FrozenMax { get; set; } = TimeSpan.Zero;
+
+    /// <summary>What is wrong with <see cref="FrozenMax"/> where the lease has these times; null for nothing.</summary>
+    internal string? FrozenMaxFault(ProtocolTimes times) =>
+        FrozenMax == TimeSpan.Zero || (FrozenMax >= times.LeaseTtl && FrozenMax <= TimeSpan.FromDays(30)) ? null
+        : $"Cluster:Node:FrozenMax is {FrozenMax}; give Cluster:Times:LeaseTtl ({times.LeaseTtl}) to 30 days, for example 00:05:00, or 0 to wait for the store for ever.";
 }
 
 /// <summary>Where the cluster's data is; one of the two.</summary>
@@ -234,6 +246,7 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
             faults.AddError($"Cluster:Node:Clients is '{node.Clients}'; give an http or https URL, for example http://camserver1:8080.");
         if (node.Capacity is not (>= 0.01 and <= 100))
             faults.AddError($"Cluster:Node:Capacity is {node.Capacity}; give 0.01 to 100.");
+        if (node.FrozenMaxFault(options.Times) is { } frozenMax) faults.AddError(frozenMax);
         foreach (var origin in options.OriginList.Where(o => !IsWebUrl(o)))
             faults.AddError($"Cluster:Origins has '{origin}'; give http or https origins, for example https://chat.example.com.");
         if (string.IsNullOrWhiteSpace(options.Data))

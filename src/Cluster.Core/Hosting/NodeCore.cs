@@ -78,10 +78,10 @@ internal sealed class NodeCore
     private readonly List<NodeEffect> _effects = [];
     private readonly Pruning _pruning;
 
-    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null, WitnessBoard? witnesses = null, Retention? retention = null, long settingsVersion = 0, WatchRules? watch = null, FailsafeRules? failsafe = null, SickMembers? sick = null)
+    public NodeCore(MemberRow draft, ProtocolTimes times, SplitBrainResolver resolver, Func<Guid> newId, TypeRules? types = null, WitnessBoard? witnesses = null, Retention? retention = null, long settingsVersion = 0, WatchRules? watch = null, FailsafeRules? failsafe = null, SickMembers? sick = null, FrozenRules? frozen = null)
     {
         Ownership = new Ownership(draft.Inc, times, types ?? TypeRules.None) { SickRules = sick ?? new SickMembers() };
-        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId, settingsVersion) { Heirs = Ownership.HeirsOf, Rules = watch ?? new WatchRules(), Failsafe = failsafe ?? FailsafeRules.Off };
+        Membership = new Membership.Membership(draft, times, resolver, Ownership.PlanFor, witnesses ?? new WitnessBoard([], 1, times), newId, settingsVersion) { Heirs = Ownership.HeirsOf, Rules = watch ?? new WatchRules(), Failsafe = failsafe ?? FailsafeRules.Off, Freezes = frozen ?? FrozenRules.Off };
         _pruning = new Pruning(retention ?? new Retention(), now => Membership.Missing.IsEmpty && Membership.IsCoordinator(now));
     }
 

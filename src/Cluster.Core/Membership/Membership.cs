@@ -185,6 +185,8 @@ internal sealed partial class Membership(MemberRow draft, ProtocolTimes times, S
             StopAsTold(effects); // A store whose answers come as late as that, to a pool that hangs for instance, says nothing.
             return;
         }
+        EndIfFrozenForLong(now, effects);
+        if (_stopped) return;
         _detector.Review(now);
         Pool.Tick(now, effects);
         Watch.Review(_storeFailed || StoreRegressed is not null || Pool.IsSick, now);

@@ -39,7 +39,7 @@ internal abstract record NodeEffect
     public sealed record Decided(string What) : NodeEffect;
 
     /// <summary>This life is over.</summary>
-    /// <param name="ExitCode">Protocol 3.6: 0 left, 64 refused, 70 broken invariant, 75 evicted, 77 superseded, 78 store mismatch.</param>
+    /// <param name="ExitCode">Protocol 3.6: 0 left, 64 refused, 70 broken invariant, 75 evicted, 76 frozen for too long, 77 superseded, 78 store mismatch.</param>
     /// <param name="Reason">One line for people.</param>
     public sealed record Stop(int ExitCode, string Reason) : NodeEffect;
 }

@@ -15,6 +15,9 @@ public static class ExitCodes
     /// <summary>Evicted or stopped by a resolver: start me again.</summary>
     public const int Evicted = 75;
 
+    /// <summary>Frozen for longer than <c>Cluster:Node:FrozenMax</c>: start me again.</summary>
+    public const int Frozen = 76;
+
     /// <summary>A newer start took this node's place: do not start me again.</summary>
     public const int Superseded = 77;
 

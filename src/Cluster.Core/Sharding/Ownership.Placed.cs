@@ -33,6 +33,8 @@ internal sealed partial class Ownership
     private TimeSpan _ownRead;
     private TimeSpan _nextPlacedSweep;
     private long _viewSwept = -1;
+    private TimeSpan _nextRevoke;
+    private long _viewRevoked = -1;
 
     /// <summary>How many individually placed entities have their shard here.</summary>
     public long PlacedHere { get; private set; }
@@ -206,7 +208,7 @@ internal sealed partial class Ownership
         if (count == 0) return;
         foreach (var heir in call.Heirs)
             if (_given.TryGetValue(heir, out var given)) _given[heir] = given with { Given = given.Given + Math.Max(1, count / Shares) };
-        _nextSweep = _nextPlacedSweep = default; // There may be more.
+        _nextSweep = _nextPlacedSweep = _nextRevoke = default; // There may be more.
         Hinted();
         effects.Add(new NodeEffect.Hint());
     }
@@ -219,6 +221,7 @@ internal sealed partial class Ownership
         _seenDown.UnionWith(down);
         ImmutableArray<Incarnation> trusted = now - _newestDown < InheritWithin
             ? [.. members.Where(m => m.Status == MemberStatus.Up && !(_sickAreFew && _sick.Contains(m.Inc))).Select(m => m.Inc)] : [];
-        Call(new ControlCall.RevokeOfDown(HeirsOf(members, [], membership), trusted), now, static () => { }, effects);
+        // What the store leaves now it leaves for a while: heirs take it, or somebody holds its lock.
+        Call(new ControlCall.RevokeOfDown(HeirsOf(members, [], membership), trusted), now, () => (_nextRevoke, _viewRevoked) = (now + times.PollCalm, membership.View), effects);
     }
 }

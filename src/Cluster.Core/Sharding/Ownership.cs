@@ -370,7 +370,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         NoteWell(members, membership, now);
         bool IsDown(Incarnation? inc) => inc is { } x && all.Any(m => m.Inc == x && !m.IsLive);
         SweepPlaced(membership, members, now, effects);
-        if (_rows.Any(r => IsDown(r.Owner))) RevokeOfDown(membership, members, now, effects);
+        if ((now >= _nextRevoke || membership.View != _viewRevoked) && _rows.Any(r => IsDown(r.Owner))) RevokeOfDown(membership, members, now, effects);
 
         // A type that nobody hosts now waits for a member that does; it must not hold up the others.
         var hosted = _rows.Select(r => r.Type).Distinct().Where(t => members.Any(m => MayServe(membership, m.Inc, t))).ToHashSet(StringComparer.Ordinal);

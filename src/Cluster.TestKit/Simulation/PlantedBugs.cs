@@ -32,7 +32,7 @@ internal sealed record PlantedBug(string Name, SimulationOptions Options, int Se
 /// <summary>The mutation list of protocol section 8, and one bug for every other checker.</summary>
 internal static class PlantedBugs
 {
-    private static SimulationOptions Usual { get; } = new() { Strategy = "keep-majority", Buggify = false, Timers = false, Truncates = false, Regresses = false, Sickens = false, OnCrashEvidence = false, Failsafe = false };
+    private static SimulationOptions Usual { get; } = new() { Strategy = "keep-majority", Buggify = false, Timers = false, Truncates = false, Regresses = false, Sickens = false, OnCrashEvidence = false, Failsafe = false, FrozenMax = false };
 
     private static SimulationOptions Pruning { get; } = Usual with { Buggify = true, Nodes = 3, SharedHost = false };
 
@@ -106,6 +106,10 @@ internal static class PlantedBugs
         new("the last host of a type is drained", Usual with { Mutation = SimMutation.DrainsLastHosts, Nodes = 5, SharedHost = false, ShardsElsewhere = 4, ElsewhereHosts = 2 }, 5, ["2.4"]) { Faults = static seed => [Hangs(3, 4), new() { Kind = SimFault.Kill, AtMs = 35_000 + (100 * (long)seed), ForMs = 25_000, Nodes = [3] }] },
         new("a singleton is switched to a sick node", Usual with { Mutation = SimMutation.SwitchesToTheSick, Nodes = 4, SharedHost = false, Singleton = SingletonMode.Sticky }, 5, ["2.4"]) { Faults = static seed => [Hangs(3), new() { Kind = SimFault.Switch, AtMs = 35_000 + (100 * (long)seed), ForMs = 1, Nodes = [3], Others = [0] }] },
         new("too many are relieved", Usual with { Mutation = SimMutation.RelievesHoweverMany, Nodes = 3 }, 5, ["2.4"]) { Faults = static _ => [Hangs(1, 2)] },
+        new("frozen time of earlier times counts", Usual with { Mutation = SimMutation.CountsFromTheFirstFreeze, FrozenMax = true, Nodes = 3 }, 3, ["Exit"])
+        {
+            Faults = static _ => [new() { Kind = SimFault.StoreCutOff, AtMs = 20_000, ForMs = 10_000, Nodes = [0] }, new() { Kind = SimFault.StoreCutOff, AtMs = 40_000, ForMs = 10_000, Nodes = [0] }],
+        },
         new("a refused view change is asked for at once", Usual with { Mutation = SimMutation.AsksAgainAtOnce, Nodes = 3 }, 5, ["1"]) { Faults = static _ => [new() { Kind = SimFault.StoreErrors, AtMs = 0, ForMs = 20_000, Value = 0.5 }] },
         new("a policy by which every side claims", Usual with { Resolver = new PlantedUsers.EverySide(), Nodes = 3, Faults = [SimFault.Isolate, SimFault.Cut] }, 10, ["3.3"]),
         new("a user's entity changes its state when it decides", Usual with { Entity = PlantedUsers.Hasty, Faults = [SimFault.Kill, SimFault.Isolate] }, 10, ["Replay"]),

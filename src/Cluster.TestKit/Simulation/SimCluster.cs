@@ -21,6 +21,9 @@ internal sealed class SimCluster
 
     private static readonly TimeSpan FailsafeLongest = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long a node may be frozen where the plan says so: as short as a node takes it.</summary>
+    public static readonly TimeSpan FrozenLongest = new ProtocolTimes().LeaseTtl;
+
     private readonly SortedDictionary<Incarnation, SimLife> _lives = [];
 
     /// <summary>A cluster without faults whose clients never end, for tests that say themselves what happens to it.</summary>
@@ -207,6 +210,7 @@ internal sealed class SimCluster
     {
         Stops[exitCode] = Stops.GetValueOrDefault(exitCode) + 1;
         if (exitCode == ExitCodes.StoreMismatch && LostAt is not null) return; // Not up yet: it ends instead of standing still.
+        if (exitCode == ExitCodes.Frozen && Plan.FrozenMax && life.FrozenFor > FrozenLongest) return;
         if (exitCode is not (ExitCodes.Left or ExitCodes.Evicted)) World.Violated("Exit", $"{life.Inc} stopped with {exitCode}: {reason}");
     }
 

@@ -38,7 +38,7 @@ internal static class SimInvariants
         ["5.3"] = "A release that was sent is final.",
         ["7.6"] = "A snapshot holds committed state only; what is truncated is not young, and the older snapshot holds it.",
         ["Checker"] = "What a user's own checker asks of a history of the user's entity.",
-        ["Exit"] = "No node stops but for having left or been evicted; no core throws.",
+        ["Exit"] = "No node stops but for having left, been evicted, or been frozen for too long on end; no core throws.",
         ["Replay"] = "What a user's entity recorded and replied, a fresh one that has read its journal records and replies.",
         ["Trace"] = "Equal seed and build give the equal trace; judged by the campaign, one run in a hundred.",
     }.ToImmutableSortedDictionary(StringComparer.Ordinal);

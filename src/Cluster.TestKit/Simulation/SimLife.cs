@@ -31,6 +31,7 @@ internal sealed class SimLife
     private long _viewSeen;
     private NodeMode _mode = NodeMode.Joining;
     private ClusterSnapshot? _shown;
+    private TimeSpan? _frozenSince;
     private bool _released;
     private bool _assented;
     private TimeSpan _wallAhead;
@@ -43,7 +44,7 @@ internal sealed class SimLife
         (_cluster, Node, _draft) = (cluster, node, draft);
         var stored = cluster.Store.Database.ReadSettings().Value!;
         var times = TimesOf(cluster.Plan, node, stored);
-        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times), RetentionOf(cluster.Plan), stored.Version, WatchRulesOf(cluster.Plan), FailsafeOf(cluster.Plan, stored), new SickMembers(SparesLastHosts: cluster.Plan.Mutation != SimMutation.DrainsLastHosts, AreAlwaysFew: cluster.Plan.Mutation == SimMutation.RelievesHoweverMany));
+        Core = new NodeCore(draft, times, cluster.Plan.Mutation == SimMutation.NobodyClaims ? new Undecided() : cluster.Resolver, node.Ids.Id, cluster.Types, new WitnessBoard(cluster.Witnesses, 1, times), RetentionOf(cluster.Plan), stored.Version, WatchRulesOf(cluster.Plan), FailsafeOf(cluster.Plan, stored), new SickMembers(SparesLastHosts: cluster.Plan.Mutation != SimMutation.DrainsLastHosts, AreAlwaysFew: cluster.Plan.Mutation == SimMutation.RelievesHoweverMany), FrozenOf(cluster.Plan));
         Gateway = new SimGateway(cluster, this);
         Rooms = new SimRooms(cluster, this);
         Mixers = new SimMixers(cluster, this);
@@ -73,6 +74,9 @@ internal sealed class SimLife
     public bool IsEnded { get; private set; }
 
     public TimeSpan Clock => Node.Clock;
+
+    /// <summary>For how long it has been frozen on end, without the word of all, as seen after all that it was told but beats.</summary>
+    public TimeSpan FrozenFor => _frozenSince is { } since ? Clock - since : TimeSpan.Zero;
 
     public NodeMode Mode => IsEnded ? NodeMode.Fenced : Core.Membership.Mode(Clock);
 
@@ -199,6 +203,8 @@ internal sealed class SimLife
         if (IsEnded) return;
         if (Mode is var mode && mode != _mode) _cluster.Coverage.ModeChanged(_mode, mode);
         _mode = mode;
+        if (mode != NodeMode.Frozen || AssentedUntil is not null || Core.Membership.StoreRegressed is not null) _frozenSince = null;
+        else if (input is not NodeInput.Heard) _frozenSince ??= Clock;
         if (AssentedUntil is not null != _assented) NoteAssent(mode);
         CheckView();
         Rooms.Review();
@@ -503,6 +509,9 @@ internal sealed class SimLife
             Binds = plan.Mutation != SimMutation.BreaksItsWord,
         };
     }
+
+    private static FrozenRules FrozenOf(SimulationPlan plan) =>
+        new(plan.FrozenMax ? SimCluster.FrozenLongest : TimeSpan.Zero) { CountsOnEnd = plan.Mutation != SimMutation.CountsFromTheFirstFreeze };
 
     /// <summary>As the cluster says, whatever this node's own configuration says: the younger ones' is out of date.</summary>
     private static ProtocolTimes TimesOf(SimulationPlan plan, SimNode node, StoredSettings stored)

@@ -138,6 +138,9 @@ public enum SimMutation
     /// <summary>A view change that the store refused is asked for again at once.</summary>
     AsksAgainAtOnce,
 
+    /// <summary>A node counts from when it was first frozen, whatever it was since.</summary>
+    CountsFromTheFirstFreeze,
+
     /// <summary>A draw that the seed does not decide.</summary>
     DrawsOutsideTheSeed,
 }

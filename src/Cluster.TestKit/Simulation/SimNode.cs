@@ -202,6 +202,12 @@ internal sealed class SimNode(SimCluster cluster, int index)
             if (_startsWhenLeft) Start();
             return;
         }
+        if (exitCode == ExitCodes.Frozen)
+        {
+            IsAlive = false;
+            cluster.World.After(RejoinAfter, Start);
+            return;
+        }
         var process = _process;
         cluster.World.After(RejoinAfter, () => Live(process));
     }

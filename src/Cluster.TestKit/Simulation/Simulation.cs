@@ -113,6 +113,7 @@ public static class Simulation
             ["views"] = database.ViewLog.Count,
             ["evictions"] = cluster.Stops.GetValueOrDefault(ExitCodes.Evicted),
             ["left"] = cluster.Stops.GetValueOrDefault(ExitCodes.Left),
+            ["ended frozen"] = cluster.Stops.GetValueOrDefault(ExitCodes.Frozen),
             ["effects"] = cluster.Checkers.Effects,
             ["late effects"] = cluster.Checkers.LateEffects,
             ["timers fired"] = cluster.Checkers.Fired,

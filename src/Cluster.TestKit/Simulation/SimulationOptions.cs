@@ -46,6 +46,9 @@ public sealed record SimulationOptions
     /// <summary>Members that all miss the store go on by each other's word; null lets the seed choose, on in a quarter of the runs of at most 25 nodes.</summary>
     public bool? Failsafe { get; init; }
 
+    /// <summary>A node that was frozen for more than 8 s on end ends with 76 and is started again; null lets the seed choose, on in a quarter of the runs.</summary>
+    public bool? FrozenMax { get; init; }
+
     /// <summary>The store is away for 8 to 40 s, for all nodes or all but one, and the other faults begin meanwhile.</summary>
     public bool DuringOutage { get; init; }
 

@@ -72,6 +72,10 @@ public sealed record SimulationPlan
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Failsafe { get; init; }
 
+    /// <summary>A node that was frozen for more than 8 s on end ends with 76 and is started again.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool FrozenMax { get; init; }
+
     /// <summary>Individually placed entities that nodes want to reach, each made when it is first wanted.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int Calls { get; init; }
@@ -150,6 +154,7 @@ public sealed record SimulationPlan
             Timers = options.Entity is null && (options.Timers ?? new SimRandom(seed, "timers").Chance(0.25)),
             Truncates = options.Truncates ?? new SimRandom(seed, "truncation").Chance(0.25),
             Failsafe = (options.Failsafe ?? new SimRandom(seed, "failsafe").Chance(0.25)) && places <= WatchPlan.MeshMax,
+            FrozenMax = options.FrozenMax ?? new SimRandom(seed, "frozen max").Chance(0.25),
             Calls = Math.Max(options.Calls, calls),
             Rooms = options.Rooms,
             Clients = options.Clients,

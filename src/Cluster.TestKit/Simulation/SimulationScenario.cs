@@ -54,6 +54,7 @@ public static class SimulationScenario
         ["timers"] = new() { Timers = true },
         ["truncation"] = new() { Truncates = true, Clients = 8 },
         ["failsafe"] = Failsafe,
+        ["frozen"] = Failsafe with { Failsafe = null, FrozenMax = true },
         ["sick"] = new() { NodesMin = 3, Sickens = true, ShardsElsewhere = 4, ElsewhereHosts = 2, Calls = 20 },
         ["placement"] = new() { MoreTypes = 1 },
         ["long"] = new() { NodesMin = 5, NodesMax = 9, Rounds = 60, MoreTypes = 0.5, Regresses = false },

@@ -15,6 +15,7 @@ public class ServiceUnitTests
         [ExitCodes.Refused] = false,
         [ExitCodes.Invariant] = true,
         [ExitCodes.Evicted] = true,
+        [ExitCodes.Frozen] = true,
         [ExitCodes.Superseded] = false,
         [ExitCodes.StoreMismatch] = false,
     };

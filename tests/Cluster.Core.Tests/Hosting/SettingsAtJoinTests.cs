@@ -40,11 +40,12 @@ public sealed class SettingsAtJoinTests : IDisposable
     [Theory]
     [InlineData("Cluster:Downing:Jury", "12", "Cluster:Downing:Jury is no setting that clusters share")]
     [InlineData("Cluster:Times:ServeLimit", "00:00:05.6000000", "Cluster:Times:ServeLimit is 00:00:05.6000000; give more than 2 × Renew + CallTimeout (00:00:05.7000000)")]
+    [InlineData("Cluster:Times:LeaseTtl", "00:00:12", "Cluster:Node:FrozenMax is 00:00:10; give Cluster:Times:LeaseTtl (00:00:12) to 30 days")]
     public async Task A_node_that_cannot_obey_does_not_join(string key, string value, string why)
     {
         var settings = SharedSettings.Of(new ClusterOptions()).SetItem(key, value);
         _database.Open(new StoreSeed("another", settings));
-        await RefusesAsync(o => o.Times = new ProtocolTimes { CallTimeout = TimeSpan.FromSeconds(1.7) }, "The cluster's settings (version 1) cannot be obeyed here", why);
+        await RefusesAsync(o => (o.Times, o.Node.FrozenMax) = (new ProtocolTimes { CallTimeout = TimeSpan.FromSeconds(1.7) }, TimeSpan.FromSeconds(10)), "The cluster's settings (version 1) cannot be obeyed here", why);
     }
 
     [Fact]

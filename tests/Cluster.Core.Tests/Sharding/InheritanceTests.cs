@@ -12,12 +12,16 @@ namespace ActorCluster.Tests.Sharding;
 public class InheritanceTests
 {
     private static readonly Incarnation Me = new(1);
+    private static readonly Incarnation Dead = new(2);
     private readonly NodeCore _core = new(Member(Me), new ProtocolTimes(), new KeepMajority(), Guid.NewGuid, TypeRules.None with { Placed = ["call"] });
     private readonly List<ControlAnswer> _answers = [];
     private readonly List<(TimeSpan At, ControlCall Call)> _calls = [];
     private TimeSpan _now = TimeSpan.FromSeconds(1);
     private StoreVerdict _acquires = StoreVerdict.Ok;
     private int _inherits;
+    private int _revokes;
+    private long _view = 5;
+    private ImmutableArray<ShardRow> _rows = [];
 
     [Fact]
     public void The_sweep_leaves_it_to_heirs_that_are_well_for_five_seconds_of_a_view()
@@ -50,6 +54,29 @@ public class InheritanceTests
         Assert.Equal(0, _inherits);
     }
 
+    [Fact]
+    public void Rows_of_the_dead_that_the_store_leaves_are_asked_about_once_a_second_and_at_once_in_a_new_view()
+    {
+        _rows = [new(new ShardNo(1), "room", "0", new Epoch(1), Dead, null, null, ShardState.Owned, 1)];
+        Run(TimeSpan.FromSeconds(10));
+        Assert.InRange(Sweeps, 8, 12);
+        var before = Sweeps;
+        _view++;
+        Run(TimeSpan.FromSeconds(2));
+        Assert.InRange(Sweeps - before, 2, 4);
+    }
+
+    [Fact]
+    public void Where_the_store_revoked_some_it_is_asked_for_more_at_once()
+    {
+        _rows = [new(new ShardNo(1), "room", "0", new Epoch(1), Dead, null, null, ShardState.Owned, 1)];
+        _revokes = 5;
+        Run(TimeSpan.FromSeconds(1.5));
+        Assert.Equal(0, _revokes);
+    }
+
+    private int Sweeps => _calls.Count(c => c.Call is ControlCall.RevokeOfDown);
+
     private void Run(TimeSpan time)
     {
         for (var until = _now + time; _now < until; _now += TimeSpan.FromMilliseconds(50))
@@ -73,11 +100,12 @@ public class InheritanceTests
 
     private object? ValueOf(ControlCall call) => call switch
     {
-        ControlCall.ReadCluster => new ClusterSnapshot(new ClusterRow(Guid.Empty, 1, 5, 1, ""), [Member(Me) with { LeaseSeq = (long)_now.TotalSeconds }]),
-        ControlCall.ReadPicture => new ShardPicture([], 0, 0),
-        ControlCall.Renew => new Renewal(1, 5),
+        ControlCall.ReadCluster => new ClusterSnapshot(new ClusterRow(Guid.Empty, 1, _view, 1, ""), [Member(Me) with { LeaseSeq = (long)_now.TotalSeconds }, .. _rows.IsEmpty ? [] : new[] { Member(Dead) with { Status = MemberStatus.Down } }]),
+        ControlCall.ReadPicture => new ShardPicture(_rows, 0, 0),
+        ControlCall.Renew => new Renewal(1, _view),
         ControlCall.Acquire when _inherits > 0 => ImmutableArray.Create(new AcquiredShard(new ShardNo(_inherits), "call", $"{_inherits--}", new Epoch(2), 1)),
         ControlCall.Acquire => ImmutableArray<AcquiredShard>.Empty,
+        ControlCall.RevokeOfDown when _revokes > 0 => _revokes-- > 0 ? 1 : 0,
         ControlCall.RevokeOfDown or ControlCall.PruneEnded => 0,
         ControlCall.ReadOwn or ControlCall.ReadRows => ImmutableArray<ShardRow>.Empty,
         _ => null,
