@@ -10,22 +10,22 @@ internal sealed class PostgresReappend : IReappendTarget
 {
     private readonly PostgresSession _db;
     private readonly long _view;
-    private readonly bool _apply;
+    private readonly bool _isTrial;
 
-    private PostgresReappend(PostgresSession db, long view, bool apply)
+    private PostgresReappend(PostgresSession db, long view, bool isTrial)
     {
-        (_db, _view, _apply) = (db, view, apply);
+        (_db, _view, _isTrial) = (db, view, isTrial);
         NextIncarnation = db.Scalar<long>("SELECT next_inc FROM cluster WHERE id=1") ?? 0;
     }
 
-    public static StoreResult<ImmutableArray<Reappended>> Run(PostgresSession db, long generation, IReadOnlyList<LostRow> rows, bool apply)
+    public static StoreResult<ImmutableArray<Reappended>> Run(PostgresSession db, long generation, IReadOnlyList<LostRow> rows, ReappendTrial? trial)
     {
-        if (apply) db.Run("SELECT 1 FROM cluster WHERE id=1 FOR UPDATE"); // Nobody joins until the commit.
+        if (trial is null) db.Run("SELECT 1 FROM cluster WHERE id=1 FOR UPDATE"); // Nobody joins until the commit.
         var cluster = PostgresControl.ReadClusterRow(db);
         var live = db.Read(r => r.GetString(0), "SELECT name FROM member WHERE status<>'down' LIMIT 1").FirstOrDefault();
-        return RecoveryRules.Refusal(cluster.StoreGeneration, generation, live) is { } refusal
-            ? StoreResult.Not<ImmutableArray<Reappended>>(StoreVerdict.Conflict, refusal)
-            : ReappendRules.Run(new PostgresReappend(db, cluster.View, apply), rows, RecoveryRules.RaiseSince(cluster.StoreGeneration, generation), apply);
+        if (RecoveryRules.Refusal(cluster.StoreGeneration, generation, live) is { } refusal) return StoreResult.Not<ImmutableArray<Reappended>>(StoreVerdict.Conflict, refusal);
+        var target = new PostgresReappend(db, cluster.View, trial is not null);
+        return ReappendRules.Run(trial?.Over(target) ?? target, rows, RecoveryRules.RaiseSince(cluster.StoreGeneration, generation));
     }
 
     public long NextIncarnation { get; }
@@ -33,7 +33,7 @@ internal sealed class PostgresReappend : IReappendTarget
     public int? ShardCount(string type) => (int?)_db.Scalar<long>("SELECT shard_count FROM shard_type WHERE type=$1", type);
 
     public ShardRow? FindShard(string type, string key) => _db.Read(
-        PostgresControl.ReadShard, $"SELECT {PostgresControl.ShardColumns} FROM shard WHERE type=$1 AND key=$2{(_apply ? " FOR UPDATE" : "")}", type, key).FirstOrDefault();
+        PostgresControl.ReadShard, $"SELECT {PostgresControl.ShardColumns} FROM shard WHERE type=$1 AND key=$2{(_isTrial ? "" : " FOR UPDATE")}", type, key).FirstOrDefault();
 
     public ShardRow MakeShard(string type, string key, Epoch epoch)
     {

@@ -104,10 +104,10 @@ public sealed class PostgresStore : IClusterStore, IStoreRecovery
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(long generation, IReadOnlyList<LostRow> rows, bool apply)
+    public ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(long generation, IReadOnlyList<LostRow> rows, ReappendTrial? trial)
     {
-        RecoveryRules.Check(rows, apply);
-        return WriteManyAsync(rows.Count * ReappendTrips, db => PostgresReappend.Run(db, generation, rows, apply));
+        RecoveryRules.Check(rows);
+        return WriteManyAsync(rows.Count * ReappendTrips, db => PostgresReappend.Run(db, generation, rows, trial));
     }
 
     /// <inheritdoc />

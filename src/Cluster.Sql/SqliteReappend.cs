@@ -17,15 +17,15 @@ internal sealed class SqliteReappend : IReappendTarget
         NextIncarnation = db.Get("SELECT next_inc FROM cluster WHERE id=1").Scalar() ?? 0;
     }
 
-    public static StoreResult<ImmutableArray<Reappended>> Run(SqliteSession db, long generation, IReadOnlyList<LostRow> rows, bool apply, long nowUnixMs)
+    public static StoreResult<ImmutableArray<Reappended>> Run(SqliteSession db, long generation, IReadOnlyList<LostRow> rows, ReappendTrial? trial, long nowUnixMs)
     {
         var cluster = SqliteControl.ReadClusterRow(db);
         var members = db.Get("SELECT name FROM member WHERE status<>'down' LIMIT 1");
         var live = members.Step() ? members.GetText(0) : null;
         members.Reset();
-        return RecoveryRules.Refusal(cluster.StoreGeneration, generation, live) is { } refusal
-            ? StoreResult.Not<ImmutableArray<Reappended>>(StoreVerdict.Conflict, refusal)
-            : ReappendRules.Run(new SqliteReappend(db, cluster.View, nowUnixMs), rows, RecoveryRules.RaiseSince(cluster.StoreGeneration, generation), apply);
+        if (RecoveryRules.Refusal(cluster.StoreGeneration, generation, live) is { } refusal) return StoreResult.Not<ImmutableArray<Reappended>>(StoreVerdict.Conflict, refusal);
+        var target = new SqliteReappend(db, cluster.View, nowUnixMs);
+        return ReappendRules.Run(trial?.Over(target) ?? target, rows, RecoveryRules.RaiseSince(cluster.StoreGeneration, generation));
     }
 
     public long NextIncarnation { get; }

@@ -93,10 +93,11 @@ public sealed class SqliteStore : IClusterStore, IStoreRecovery
     }
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(long generation, IReadOnlyList<LostRow> rows, bool apply)
+    public ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(long generation, IReadOnlyList<LostRow> rows, ReappendTrial? trial)
     {
-        RecoveryRules.Check(rows, apply);
-        return apply ? WriteAsync(db => SqliteReappend.Run(db, generation, rows, true, NowUnixMs)) : ReadAsync(db => SqliteReappend.Run(db, generation, rows, false, 0), urgent: false);
+        RecoveryRules.Check(rows);
+        return trial is null
+            ? WriteAsync(db => SqliteReappend.Run(db, generation, rows, null, NowUnixMs)) : ReadAsync(db => SqliteReappend.Run(db, generation, rows, trial, NowUnixMs), urgent: false);
     }
 
     /// <inheritdoc />

@@ -9,15 +9,15 @@ public sealed partial class ModelDatabase
     /// <summary>See <see cref="IStoreRecovery.ReappendAsync"/>.</summary>
     /// <param name="generation">The generation in which the rows were lost.</param>
     /// <param name="rows">The rows.</param>
-    /// <param name="apply">False writes nothing.</param>
+    /// <param name="trial">Null writes.</param>
     /// <param name="atUnixMs">The store's time, for the age of the rows.</param>
-    public StoreResult<ImmutableArray<Reappended>> Reappend(long generation, IReadOnlyList<LostRow> rows, bool apply, long atUnixMs)
+    public StoreResult<ImmutableArray<Reappended>> Reappend(long generation, IReadOnlyList<LostRow> rows, ReappendTrial? trial, long atUnixMs)
     {
-        RecoveryRules.Check(rows, apply);
+        RecoveryRules.Check(rows);
         var live = _mutation == ModelMutation.ReappendAmongTheLiving ? null : _members.Values.FirstOrDefault(m => m.IsLive);
-        return RecoveryRules.Refusal(Opened.StoreGeneration, generation, live?.Name) is { } refusal
-            ? StoreResult.Not<ImmutableArray<Reappended>>(StoreVerdict.Conflict, refusal)
-            : ReappendRules.Run(new ReappendTarget(this, atUnixMs), rows, RecoveryRules.RaiseSince(Opened.StoreGeneration, generation), apply);
+        if (RecoveryRules.Refusal(Opened.StoreGeneration, generation, live?.Name) is { } refusal) return StoreResult.Not<ImmutableArray<Reappended>>(StoreVerdict.Conflict, refusal);
+        var target = new ReappendTarget(this, atUnixMs);
+        return ReappendRules.Run(trial?.Over(target) ?? target, rows, RecoveryRules.RaiseSince(Opened.StoreGeneration, generation));
     }
 
     private sealed class ReappendTarget(ModelDatabase db, long atUnixMs) : IReappendTarget

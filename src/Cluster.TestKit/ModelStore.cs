@@ -59,7 +59,7 @@ public sealed class ModelStore : IClusterStore, IStoreRecovery
     public ValueTask<StoreResult<ClusterRow>> RecoverAsync(Guid opId, long generation, string reason) => Do(d => d.Recover(opId, generation, reason, NowUnixMs));
 
     /// <inheritdoc />
-    public ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(long generation, IReadOnlyList<LostRow> rows, bool apply) => Do(d => d.Reappend(generation, rows, apply, NowUnixMs));
+    public ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(long generation, IReadOnlyList<LostRow> rows, ReappendTrial? trial) => Do(d => d.Reappend(generation, rows, trial, NowUnixMs));
 
     /// <inheritdoc />
     public ValueTask<StoreResult<long>> FindViewAsync(Guid opId) => Do(d => d.FindView(opId));

@@ -29,7 +29,7 @@ internal static class ReappendConformance
             Verdict(StoreVerdict.Conflict, await b.ReappendAsync(lost).ConfigureAwait(false), "In the generation of then nothing is given back.");
             await b.RecoverAsync().ConfigureAwait(false);
             ReappendFate[] would = [ReappendFate.Present, ReappendFate.Appended, ReappendFate.Appended, ReappendFate.Appended];
-            Sequence(would, await FatesAsync(b, lost, apply: false).ConfigureAwait(false), "It is said what would be done.");
+            Sequence(would, await FatesAsync(b, lost, new ReappendTrial()).ConfigureAwait(false), "It is said what would be done.");
             Equal(3L, (await b.ShardAsync(shard.No).ConfigureAwait(false)).NextSeq, "Nothing was written.");
             Sequence(would, await FatesAsync(b, lost).ConfigureAwait(false), "It is done.");
             Sequence(lost.Select(_ => ReappendFate.Present), await FatesAsync(b, lost).ConfigureAwait(false), "A second time nothing is left to do.");
@@ -46,6 +46,36 @@ internal static class ReappendConformance
             var acquired = (await b.AcquireAllAsync(next).ConfigureAwait(false)).First(s => s.No == shard.No);
             Equal(6L, acquired.NextSeq, "Whoever acquires goes on there.");
             Equal(AppendOutcome.Committed, await b.AppendAsync(b.Batch(acquired, next, 6, A, 6)).ConfigureAwait(false), "And writes on.");
+        })),
+        ("A trial in slices says what giving back in slices does then", open => RunAsync(open, async b =>
+        {
+            var (owner, shard) = await OwnerOfAsync(b, A).ConfigureAwait(false);
+            await b.AppendAsync(b.Batch(shard, owner, 1, A, 1)).ConfigureAwait(false);
+            Ok(await b.Store.RegisterTypeAsync("rooms", 0).ConfigureAwait(false), "RegisterTypeAsync");
+            await b.RecoverAsync().ConfigureAwait(false);
+            var (second, later) = (new Incarnation(owner.Value + 1), new Epoch(shard.Epoch.Value + 1));
+            LostRow Of(long seq) => Lost(b, later, second, seq, seq);
+            LostRow Placed(long seq, long epoch, Incarnation by) => Lost(b, new Epoch(epoch), by, seq, seq) with { Row = JournalRowOf("rooms/x", seq) };
+            (LostRow[] Rows, ReappendFate[] Fates)[] slices =
+            [
+                ([Lost(b, shard.Epoch, owner, 2, 2), Placed(1, 3, owner)], [ReappendFate.Appended, ReappendFate.Appended]),
+                ([Of(3), Of(5)], [ReappendFate.Appended, ReappendFate.Missing]),
+                ([Of(2), Of(4)], [ReappendFate.Present, ReappendFate.Appended]), // A row of a slice before.
+                ([Placed(2, 3, second)], [ReappendFate.Conflicting]), // Another's under that epoch.
+                ([Placed(2, 5, owner), Placed(3, 1L << 40, owner)], [ReappendFate.Appended, ReappendFate.Conflicting]), // Not below the epoch that its row was made with.
+                ([Lost(b, shard.Epoch, owner, 5, 5)], [ReappendFate.Conflicting]), // Below that of the last row.
+                ([Of(5) with { Row = JournalRowOf(A, 5, JournalRowOf(A, 3).Command) }], [ReappendFate.Conflicting]), // Its command took effect.
+                ([Of(4) with { Row = JournalRowOf(A, 4) with { Payload = new byte[] { 7 } } }], [ReappendFate.Conflicting]),
+            ];
+            var trial = new ReappendTrial();
+            for (var i = 0; i < slices.Length; i++)
+            {
+                var given = new ReappendTrial(trial);
+                Verdict(StoreVerdict.Ok, await b.ReappendAsync([Of(3), Of(4)], given).ConfigureAwait(false), "A call that was given up is tried again with what was there before it.");
+                Sequence(slices[i].Fates, await FatesAsync(b, slices[i].Rows, trial).ConfigureAwait(false), $"Slice {i + 1} is tried.");
+            }
+            Equal(2L, (await b.ShardAsync(shard.No).ConfigureAwait(false)).NextSeq, "Nothing was written.");
+            for (var i = 0; i < slices.Length; i++) Sequence(slices[i].Fates, await FatesAsync(b, slices[i].Rows).ConfigureAwait(false), $"Slice {i + 1} is given back.");
         })),
         ("What does not continue the journal is left out, with what is behind it", open => RunAsync(open, async b =>
         {
@@ -109,7 +139,7 @@ internal static class ReappendConformance
             Ok(await b.Store.RegisterTypeAsync("rooms", 0).ConfigureAwait(false), "RegisterTypeAsync");
             await b.RecoverAsync().ConfigureAwait(false);
             var lost = Lost(b, new Epoch(3), new Incarnation(1), 1, 1) with { Row = JournalRowOf("rooms/x", 1) };
-            Sequence([ReappendFate.Appended], await FatesAsync(b, [lost], apply: false).ConfigureAwait(false), "It would have a place.");
+            Sequence([ReappendFate.Appended], await FatesAsync(b, [lost], new ReappendTrial()).ConfigureAwait(false), "It would have a place.");
             Sequence([ReappendFate.Appended], await FatesAsync(b, [lost]).ConfigureAwait(false), "It has a place.");
             Sequence([ReappendFate.Present], await FatesAsync(b, [lost]).ConfigureAwait(false), "It is there.");
             var next = await b.MemberAsync().ConfigureAwait(false);
@@ -128,8 +158,8 @@ internal static class ReappendConformance
         return (owner, shards.First(s => s.Key == key));
     }
 
-    private static async Task<IEnumerable<ReappendFate>> FatesAsync(StoreBench bench, LostRow[] rows, bool apply = true) =>
-        Ok(await bench.ReappendAsync(rows, apply).ConfigureAwait(false), "ReappendAsync").Select(r => r.Fate);
+    private static async Task<IEnumerable<ReappendFate>> FatesAsync(StoreBench bench, LostRow[] rows, ReappendTrial? trial = null) =>
+        Ok(await bench.ReappendAsync(rows, trial).ConfigureAwait(false), "ReappendAsync").Select(r => r.Fate);
 
     extension(StoreBench bench)
     {
@@ -137,6 +167,6 @@ internal static class ReappendConformance
 
         public async Task RecoverAsync() => Ok(await bench.Recovery.RecoverAsync(bench.NewId(), 0, "restored").ConfigureAwait(false), "RecoverAsync");
 
-        public ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(LostRow[] rows, bool apply = true) => bench.Recovery.ReappendAsync(1, rows, apply);
+        public ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(LostRow[] rows, ReappendTrial? trial = null) => bench.Recovery.ReappendAsync(1, rows, trial);
     }
 }

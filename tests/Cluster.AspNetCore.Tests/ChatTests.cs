@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using ActorCluster.ChatRooms;
 using ActorCluster.Client;
@@ -232,8 +233,9 @@ public class ChatTests(SharedNode shared)
             Assert.True(wave < 10, $"{head} rows and no two snapshots that leave a thousand rows to cut.");
             await Task.WhenAll(Enumerable.Range(0, 1_200).Select(i => ada.Client.SayAsync(_room, $"{i}")));
             head += 1_200;
-            // The snapshot is saved beside the turns: a moment later it counts.
-            await Task.Delay(100);
+            // Of each thousand rows a snapshot is saved, beside the turns. The next wave makes up for one that failed.
+            for (var since = Stopwatch.GetTimestamp(); ((await store.ReadSnapshotAsync(room)).Value?.EntitySeq ?? 0) <= head - 1_000 && Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(5);)
+                await Task.Delay(10);
             while ((await store.FindOldRowsAsync(few, "", 10_000)).Value!.Entities.FirstOrDefault(e => e.Entity == room) is { Entity: not null } old)
             {
                 var row = (await store.ReadShardsAsync([old.Shard])).Value[0];

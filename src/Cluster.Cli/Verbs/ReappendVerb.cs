@@ -10,6 +10,7 @@ namespace ActorCluster.Cli.Verbs;
 /// <summary>Gives a recovered store back what its nodes had acknowledged last and it has lost, from the files that they wrote.</summary>
 internal sealed class ReappendVerb : Verb
 {
+    private const string WithoutUnusable = "without-unusable";
     private const int FilesMax = 1_000;
     private const int ShownMax = 50;
 
@@ -25,6 +26,7 @@ internal sealed class ReappendVerb : Verb
     [
         StoreOption.Store,
         new("dry-run", null, "Tells what would be done and changes nothing."),
+        new(WithoutUnusable, null, "Goes on without files of which nothing can be used; else one such file, which may be the newest, ends it before anything is written."),
         new("json", null, "As one JSON object."),
     ];
 
@@ -41,6 +43,7 @@ internal sealed class ReappendVerb : Verb
         if (!opened.IsOk) throw new StoreUnusableException($"{store.Description} cannot be written: {opened.Reason} Nothing was changed.");
 
         var files = Read(arguments.Operands, opened.Value!);
+        if (!arguments.Has(WithoutUnusable)) RefuseUnusable(files.Files);
         var apply = !arguments.Has("dry-run");
         var entities = await new StoreReappend(store, files).RunAsync(apply, stopping).ConfigureAwait(false);
         var report = new ReappendReport(
@@ -63,6 +66,16 @@ internal sealed class ReappendVerb : Verb
         {
             throw new UsageException($"{e.Message} Nothing was changed.");
         }
+    }
+
+    /// <summary>Of which generation such a file is nobody knows: if it is the newest, older ones, which were decided with an earlier recovery, would be given back in its place.</summary>
+    private static void RefuseUnusable(ImmutableArray<AckedFile> files)
+    {
+        var unusable = files.Where(f => f.Header is null).ToList();
+        if (unusable.Count == 0) return;
+        var named = string.Join("\n", unusable.Take(ShownMax).Select(f => $"  {f.Path}: {string.Join("; ", f.Faults)}"));
+        throw new UsageException(string.Create(
+            CultureInfo.InvariantCulture, $"{unusable.Count} of {files.Length} files cannot be used:\n{named}\nNothing was changed. Give whole copies of them, or --{WithoutUnusable} to go on without them: their rows stay out then."));
     }
 
     private static string InWords(ReappendReport report)

@@ -24,8 +24,8 @@ public interface IStoreRecovery
     /// shard's next places, dated by the store's clock; with what they did to timers. Rows that it has are passed over, so a repeat appends nothing. Snapshots stay as they are.
     /// </summary>
     /// <param name="generation">The generation in which the rows were lost. The store's must be above it.</param>
-    /// <param name="rows">1 to 1,000 rows (any number where <paramref name="apply"/> is false), those of a shard by epoch, then shard sequence.</param>
-    /// <param name="apply">False writes nothing and tells what would be done.</param>
+    /// <param name="rows">1 to 1,000 rows, those of a shard by epoch, then shard sequence.</param>
+    /// <param name="trial">Null gives them back. Else nothing is written: told, and noted in it, is what would be done after what was tried with it before.</param>
     /// <returns>One fate for each row, in order. Conflict while a member is live, a shard of the rows has an owner, or the store is not above the generation; nothing was written.</returns>
-    ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(long generation, IReadOnlyList<LostRow> rows, bool apply);
+    ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(long generation, IReadOnlyList<LostRow> rows, ReappendTrial? trial);
 }

@@ -50,12 +50,11 @@ internal static class ReappendRules
     public const long WindowRows = 65_536;
 
     /// <summary>Judges rows, and appends those that continue their entity's journal.</summary>
-    /// <param name="store">The store.</param>
+    /// <param name="store">The store, or what it would be (<see cref="ReappendTrial"/>).</param>
     /// <param name="rows">Rows of one shard by epoch, then shard sequence; shards in any order.</param>
     /// <param name="raise">How much a recovery has raised epochs: the first epoch of a placed entity whose row is made anew lies so far above its lost ones.</param>
-    /// <param name="apply">False only judges.</param>
     /// <returns>One fate for each row, in order; Conflict where a shard is owned.</returns>
-    public static StoreResult<ImmutableArray<Reappended>> Run(IReappendTarget store, IReadOnlyList<LostRow> rows, long raise, bool apply)
+    public static StoreResult<ImmutableArray<Reappended>> Run(IReappendTarget store, IReadOnlyList<LostRow> rows, long raise)
     {
         var fates = new Reappended[rows.Count];
         var shards = new Dictionary<(string Type, string Key), List<int>>();
@@ -75,7 +74,7 @@ internal static class ReappendRules
             its.Add(i);
         }
         foreach (var place in order)
-            if (RunShard(store, place, shards[place], rows, fates, raise, apply) is { } refusal) return StoreResult.Not<ImmutableArray<Reappended>>(StoreVerdict.Conflict, refusal);
+            if (RunShard(store, place, shards[place], rows, fates, raise) is { } refusal) return StoreResult.Not<ImmutableArray<Reappended>>(StoreVerdict.Conflict, refusal);
         return StoreResult.Ok(ImmutableArray.Create(fates));
     }
 
@@ -97,8 +96,7 @@ internal static class ReappendRules
         };
     }
 
-    private static string? RunShard(
-        IReappendTarget store, (string Type, string Key) place, List<int> its, IReadOnlyList<LostRow> rows, Reappended[] fates, long raise, bool apply)
+    private static string? RunShard(IReappendTarget store, (string Type, string Key) place, List<int> its, IReadOnlyList<LostRow> rows, Reappended[] fates, long raise)
     {
         var shard = store.FindShard(place.Type, place.Key);
         if (shard is { Owner: { } owner }) return $"Shard {shard.No} ({place.Type} {place.Key}) is owned by {owner}. Stop all nodes, then recover once more.";
@@ -131,8 +129,7 @@ internal static class ReappendRules
             }
             fates[i] = new Reappended(fate, head);
         }
-        if (!apply || taken.Count == 0) return null;
-        store.Append(isNew ? store.MakeShard(place.Type, place.Key, shard.Epoch) : shard, taken);
+        if (taken.Count > 0) store.Append(isNew ? store.MakeShard(place.Type, place.Key, shard.Epoch) : shard, taken);
         return null;
     }
 

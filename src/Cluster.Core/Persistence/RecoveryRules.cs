@@ -17,7 +17,7 @@ internal static class RecoveryRules
         return (next, (next - generation) * PerGeneration);
     }
 
-    /// <summary>Most rows that one call gives back.</summary>
+    /// <summary>Most rows that one call gives back or tries.</summary>
     public const int ReappendRowsMax = 1_000;
 
     /// <summary>Why lost rows cannot be given back now; null when they can.</summary>
@@ -33,9 +33,9 @@ internal static class RecoveryRules
     public static long RaiseSince(long generation, long lostIn) => (generation - lostIn) * PerGeneration;
 
     /// <exception cref="ArgumentException">No rows, or more than one call takes.</exception>
-    public static void Check(IReadOnlyList<LostRow> rows, bool apply)
+    public static void Check(IReadOnlyList<LostRow> rows)
     {
         ArgumentNullException.ThrowIfNull(rows);
-        if (rows.Count == 0 || (apply && rows.Count > ReappendRowsMax)) throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{rows.Count} rows are given; give 1 to {ReappendRowsMax}."), nameof(rows));
+        if (rows.Count is 0 or > ReappendRowsMax) throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{rows.Count} rows are given; give 1 to {ReappendRowsMax}."), nameof(rows));
     }
 }

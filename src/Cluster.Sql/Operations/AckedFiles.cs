@@ -6,7 +6,7 @@ namespace ActorCluster.Sql.Operations;
 
 /// <summary>One file of acknowledged rows, as far as it could be read.</summary>
 /// <param name="Path">Full path.</param>
-/// <param name="Header">Null where it has none that can be read; then nothing of the file is taken.</param>
+/// <param name="Header">Null where it has none that can be read, or another store's or one of its present generation; then nothing of the file is taken.</param>
 /// <param name="Read">Rows that were read and whose check values fit.</param>
 /// <param name="IsPassedOver">It is of an earlier generation than the newest file: what it held was decided with an earlier recovery.</param>
 /// <param name="Faults">What was left out, and why, at most <see cref="AckedFiles.FaultsMax"/> sentences.</param>

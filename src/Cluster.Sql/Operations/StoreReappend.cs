@@ -28,13 +28,15 @@ internal sealed class StoreReappend(IClusterStore store, AckedFiles files)
 
     private readonly SortedDictionary<string, EntityReappended> _entities = new(StringComparer.Ordinal);
     private readonly HashSet<string> _conflicting = new(StringComparer.Ordinal);
+    private ReappendTrial? _trial;
 
     /// <summary>By entity. Rows that are contested between files are not asked about.</summary>
-    /// <param name="apply">False only tells what would be done.</param>
+    /// <param name="apply">False only tells what would be done, in the same slices.</param>
     /// <param name="stopping">Between slices.</param>
     /// <exception cref="StoreUnusableException">The store refuses, or did not answer; one line says why and what was done.</exception>
     public async Task<ImmutableArray<EntityReappended>> RunAsync(bool apply, CancellationToken stopping)
     {
+        if (!apply) _trial = new ReappendTrial();
         var slice = new List<LostRow>();
         var bytes = 0L;
         foreach (var row in files.Rows)
@@ -45,9 +47,9 @@ internal sealed class StoreReappend(IClusterStore store, AckedFiles files)
                 continue;
             }
             var size = row.Row.Payload.Length + (row.Row.Result?.Length ?? 0) + row.Row.Timers.Sum(t => t.Timer?.Payload.Length ?? 0);
-            if (apply && slice.Count > 0 && (slice.Count == RecoveryRules.ReappendRowsMax || bytes + size > SliceBytes))
+            if (slice.Count > 0 && (slice.Count == RecoveryRules.ReappendRowsMax || bytes + size > SliceBytes))
             {
-                await RunSliceAsync(slice, apply).ConfigureAwait(false);
+                await RunSliceAsync(slice).ConfigureAwait(false);
                 stopping.ThrowIfCancellationRequested();
                 slice.Clear();
                 bytes = 0;
@@ -55,21 +57,21 @@ internal sealed class StoreReappend(IClusterStore store, AckedFiles files)
             slice.Add(row);
             bytes += size;
         }
-        if (slice.Count > 0) await RunSliceAsync(slice, apply).ConfigureAwait(false);
+        if (slice.Count > 0) await RunSliceAsync(slice).ConfigureAwait(false);
         return [.. _entities.Values];
     }
 
-    private async Task RunSliceAsync(List<LostRow> slice, bool apply)
+    private async Task RunSliceAsync(List<LostRow> slice)
     {
         // Behind a row that conflicts nothing of its entity is given back, whatever its number fits.
         foreach (var behind in slice.Where(r => _conflicting.Contains(r.Row.Entity))) Count(behind, new Reappended(ReappendFate.Conflicting, 0));
         LostRow[] rows = [.. slice.Where(r => !_conflicting.Contains(r.Row.Entity))];
         if (rows.Length == 0) return;
-        var done = await ReappendAsync(rows, apply).ConfigureAwait(false);
+        var done = await ReappendAsync(rows).ConfigureAwait(false);
         for (var attempt = 1; attempt < Attempts && done.Verdict is (StoreVerdict.NotSent or StoreVerdict.InDoubt); attempt++)
-            done = await ReappendAsync(rows, apply).ConfigureAwait(false); // What was written although its answer was lost is found to be there.
+            done = await ReappendAsync(rows).ConfigureAwait(false); // What was written although its answer was lost is found to be there.
         if (!done.IsOk)
-            throw new StoreUnusableException(string.Create(CultureInfo.InvariantCulture, $"{done.Reason} {(apply ? $"{_entities.Values.Sum(e => e.Appended)} rows were given back before; run it again, it goes on there." : "Nothing was changed.")}"));
+            throw new StoreUnusableException(string.Create(CultureInfo.InvariantCulture, $"{done.Reason} {(_trial is null ? $"{_entities.Values.Sum(e => e.Appended)} rows were given back before; run it again, it goes on there." : "Nothing was changed.")}"));
         for (var i = 0; i < rows.Length; i++)
         {
             if (done.Value[i].Fate == ReappendFate.Conflicting) _conflicting.Add(rows[i].Row.Entity);
@@ -77,7 +79,13 @@ internal sealed class StoreReappend(IClusterStore store, AckedFiles files)
         }
     }
 
-    private ValueTask<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(LostRow[] rows, bool apply) => ((IStoreRecovery)store).ReappendAsync(files.Generation, rows, apply);
+    private async Task<StoreResult<ImmutableArray<Reappended>>> ReappendAsync(LostRow[] rows)
+    {
+        var trial = _trial is null ? null : new ReappendTrial(_trial);
+        var done = await ((IStoreRecovery)store).ReappendAsync(files.Generation, rows, trial).ConfigureAwait(false);
+        if (done.IsOk) _trial = trial;
+        return done;
+    }
 
     private void Count(LostRow row, Reappended done)
     {

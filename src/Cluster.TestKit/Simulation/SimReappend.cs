@@ -46,7 +46,7 @@ internal sealed class SimReappend
         {
             LostRow[] rows = [.. slice.Where(r => !conflicting.Contains(r.Row.Entity))];
             if (rows.Length == 0) continue;
-            var fates = database.Reappend(1, rows, apply: true, 0).Value;
+            var fates = database.Reappend(1, rows, null, 0).Value;
             for (var i = 0; i < rows.Length; i++)
             {
                 if (fates[i].Fate == ReappendFate.Appended) appended++;

@@ -2,8 +2,10 @@ using System.Diagnostics;
 using ActorCluster.Entities;
 using ActorCluster.Hosting;
 using ActorCluster.Persistence;
+using ActorCluster.Primitives;
 using ActorCluster.TestKit;
 using Bank;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace ActorCluster.Tests.Kit;
 
@@ -79,7 +81,8 @@ public class FailsafeTests
         var (node1, node2, node3) = (cluster["node1"], cluster["node2"], cluster["node3"]);
         await cluster.KillAsync(node3);
         await cluster.UntilSettled();
-        await Task.Delay(TimeSpan.FromSeconds(1.5)); // Both have read their rows in the view without node3; else they would not go on by it.
+        var settled = MonotonicClock.Now;
+        await cluster.Until("both have read their rows in the view without node3; else they would not go on by it", () => RowsAt(node1) > settled && RowsAt(node2) > settled);
         cluster.CutStore(node1);
         cluster.CutStore(node2);
         await cluster.Until("both go on", () => node1.Status().Mode == "failsafe" && node2.Status().Mode == "failsafe");
@@ -92,5 +95,7 @@ public class FailsafeTests
 
     [Fact]
     public void A_type_without_external_effects_cannot_go_on_acting() =>
-        Assert.Throws<ArgumentException>(() => new ActorClusterBuilder(new Microsoft.Extensions.DependencyInjection.ServiceCollection()).WithEntity<Account>("account", Account.Register).WithFailsafeEffects<Account>());
+        Assert.Throws<ArgumentException>(() => new ActorClusterBuilder(new ServiceCollection()).WithEntity<Account>("account", Account.Register).WithFailsafeEffects<Account>());
+
+    private static TimeSpan RowsAt(TestNode node) => node.Services.GetRequiredService<ClusterNode>().Life!.Latest.RowsAt;
 }

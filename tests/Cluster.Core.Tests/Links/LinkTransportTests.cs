@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using ActorCluster.Links;
 using ActorCluster.Primitives;
+using ActorCluster.Tests.Entities;
 
 namespace ActorCluster.Tests.Links;
 
@@ -160,8 +161,10 @@ public class LinkTransportTests
         await using var a = older;
         await using var b = younger;
         using var gate = new ManualResetEventSlim();
+        Thread? stood = null;
         younger.OnFrame = (_, type, _) => TurnQueue.Add(new Turn(() =>
         {
+            if (type == 100 && !Thread.CurrentThread.IsThreadPoolThread) Volatile.Write(ref stood, Thread.CurrentThread); // One of the pool has never dialled.
             younger.Note($"turn {type}");
             if (type == 100) Assert.True(gate.Wait(Limit));
         }));
@@ -179,7 +182,7 @@ public class LinkTransportTests
         gate.Set();
         older.Transport.Send(younger.Inc, LinkChannel.Data, 102, []);
         await younger.SeesAsync("turn 102");
-        await Task.Delay(200); // The thread that stood must not dial as well.
+        await Waiting.Until(() => stood is not { IsAlive: true }, () => $"thread {stood?.Name} ends"); // It must not dial as well.
         Assert.Equal(2, younger.Events.Count(e => e == $"up {older.Inc} Data"));
     }
 

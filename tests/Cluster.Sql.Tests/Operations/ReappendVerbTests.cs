@@ -36,7 +36,8 @@ public class ReappendVerbTests(PostgresServer server)
             AckedExport.Write(acked, cluster, "n1", owner.Inc, DateTimeOffset.UtcNow, [.. batches]);
 
             var (early, _, refusal) = await StoreVerbsTests.Run("reappend", "--store", address, acked);
-            Assert.Equal((1, true), (early, refusal.Length == 0)); // Of the store's own generation: the file is not used.
+            Assert.Equal(ExitCodes.Refused, early);
+            Assert.Contains("run actorcluster recover first", refusal, StringComparison.Ordinal); // Of the store's own generation: the file is not used.
             Assert.Equal(0, (await StoreVerbsTests.Run("recover", "--yes", "--store", address)).Code);
             var (dry, said, error) = await StoreVerbsTests.Run("reappend", "--dry-run", "--store", address, acked);
             Assert.Equal((0, ""), (dry, error));
@@ -76,6 +77,7 @@ public class ReappendVerbTests(PostgresServer server)
         AckedExport.Write(acked, cluster, "n2", second.Owner, DateTimeOffset.UtcNow, [second]);
         AckedExport.Write(acked, cluster, "n2", second.Owner, DateTimeOffset.UtcNow.AddSeconds(1), [second]); // Twice the same.
         await StoreVerbsTests.Run("recover", "--yes", "--store", $"sqlite:{folder.File()}");
+        Assert.Equal((0, 2_405, 0), await RunAsync($"sqlite:{folder.File()}", acked, "--dry-run"));
         Assert.Equal((0, 2_405, 0), await RunAsync($"sqlite:{folder.File()}", acked));
         Assert.Equal((0, 0, 2_405), await RunAsync($"sqlite:{folder.File()}", acked));
         Assert.Contains("clean", (await StoreVerbsTests.Run("check", "--store", $"sqlite:{folder.File()}")).Output, StringComparison.Ordinal);
@@ -122,11 +124,45 @@ public class ReappendVerbTests(PostgresServer server)
         }
         await File.WriteAllBytesAsync(path, bytes);
 
-        var (found, output, error) = await StoreVerbsTests.Run("reappend", "--store", $"sqlite:{folder.File()}", acked);
+        if (appended == 0)
+        {
+            var (early, _, refusal) = await StoreVerbsTests.Run("reappend", "--store", $"sqlite:{folder.File()}", acked);
+            Assert.Equal(ExitCodes.Refused, early);
+            Assert.Contains(told, refusal, StringComparison.Ordinal);
+        }
+        var (found, output, error) = await StoreVerbsTests.Run(["reappend", "--store", $"sqlite:{folder.File()}", acked, .. appended == 0 ? ["--without-unusable"] : Array.Empty<string>()]);
         Assert.Equal((code, ""), (found, error));
         Assert.Contains(told, output, StringComparison.Ordinal);
         Assert.Equal(appended, ClusterHistory.Ok(await store.ReadJournalAsync(entity, 1, 100)).Length);
         Assert.Contains("clean", (await StoreVerbsTests.Run("check", "--store", $"sqlite:{folder.File()}")).Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("the header's generation is another byte")]
+    [InlineData("empty")]
+    public async Task A_newest_file_whose_header_is_damaged_stops_it_before_an_older_one_is_given_back(string what)
+    {
+        using var folder = new TempFolder();
+        await using var store = folder.Store();
+        var (owner, cluster) = await ServeAsync(store);
+        var (entity, address) = (Entities(1, owner)[0], $"sqlite:{folder.File()}");
+        var acked = Directory.CreateDirectory(folder.File("acked")).FullName;
+        AckedExport.Write(acked, cluster, "n1", owner.Inc, DateTimeOffset.UtcNow, [Batch(owner, entity, 1, 2)]);
+        for (var i = 0; i < 2; i++) Assert.Equal(0, (await StoreVerbsTests.Run("recover", "--yes", "--store", address)).Code);
+        var newest = AckedExport.Write(acked, cluster with { StoreGeneration = 2 }, "n2", owner.Inc, DateTimeOffset.UtcNow.AddSeconds(1), [Batch(owner, entity, 1, 4)]);
+        var text = await File.ReadAllTextAsync(newest);
+        await File.WriteAllTextAsync(newest, what == "empty" ? "" : text.Replace("\"generation\":2", "\"generation\":3", StringComparison.Ordinal));
+        foreach (var option in new[] { "--dry-run", "--json" })
+        {
+            var (code, output, error) = await StoreVerbsTests.Run("reappend", option, "--store", address, acked);
+            Assert.Equal((ExitCodes.Refused, ""), (code, output));
+            Assert.Contains($"1 of 2 files cannot be used:\n  {newest}: ", error, StringComparison.Ordinal);
+            Assert.Contains("--without-unusable", error, StringComparison.Ordinal);
+            Assert.Empty(ClusterHistory.Ok(await store.ReadJournalAsync(entity, 1, 100)));
+        }
+        Assert.Equal((1, 2, 0), await RunAsync(address, acked, "--without-unusable"));
+        await File.WriteAllTextAsync(newest, text);
+        Assert.Equal((0, 2, 2), await RunAsync(address, acked)); // A whole copy turned up.
     }
 
     [Fact]
@@ -143,9 +179,9 @@ public class ReappendVerbTests(PostgresServer server)
         Assert.False(File.Exists(folder.File("missing.db")));
     }
 
-    private static async Task<(int Code, long Appended, long Present)> RunAsync(string address, string acked)
+    private static async Task<(int Code, long Appended, long Present)> RunAsync(string address, string acked, params string[] options)
     {
-        var (code, output, _) = await StoreVerbsTests.Run("reappend", "--json", "--store", address, acked);
+        var (code, output, _) = await StoreVerbsTests.Run(["reappend", "--json", "--store", address, acked, .. options]);
         using var report = JsonDocument.Parse(output);
         return (code, report.RootElement.GetProperty("appended").GetInt64(), report.RootElement.GetProperty("present").GetInt64());
     }
