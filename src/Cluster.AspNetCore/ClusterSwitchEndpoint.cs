@@ -14,6 +14,12 @@ public static class ClusterSwitchEndpoint
 {
     private const int BodyBytesMax = 4_096;
 
+    /// <summary>Each looks at the rows 20 times a second for up to 13 s, whether or not somebody still waits for the answer.</summary>
+    private const int AtOnceMax = 16;
+
+    /// <summary>What a hand-off that does not end takes until it is reverted.</summary>
+    private const string RetryAfterSeconds = "10";
+
     /// <summary>
     /// Maps <c>POST /cluster/singletons/{name}/switch</c> with the body <c>{"to":"camserver2","term":7}</c>: moves a singleton, planned, and answers when it is
     /// there or it is certain why not (0.2 s as a rule, up to 13 s). The term is that of <c>singletons</c> in <c>/cluster/status</c>: it switches this term and no other, so a repeat does nothing.
@@ -24,18 +30,19 @@ public static class ClusterSwitchEndpoint
     /// <exception cref="InvalidOperationException">The application has no authorization: nobody could be let in, or everybody would be.</exception>
     /// <remarks>
     /// 200 <c>{"done":true,"term":8,"reason":""}</c>: it is there. 409 with the same members: it is not, and the reason says what to do; nothing was changed, or it was reverted. 404: this node has no singleton of that name.
-    /// 400: the body is not as above. 415: it is not <c>application/json</c>, which a foreign web page cannot send with its visitor's cookies. 401 and 403 are the application's own.
+    /// 503 with <c>Retry-After</c>: 16 others wait at this node; nothing was begun. 400: the body is not as above. 415: it is not <c>application/json</c>, which a foreign web page cannot send with its visitor's cookies. 401 and 403 are the application's own.
     /// </remarks>
     public static IEndpointConventionBuilder MapClusterSwitch(this IEndpointRouteBuilder endpoints, string? policy = null)
     {
         if (endpoints.ServiceProvider.GetService<IAuthorizationService>() is null)
             throw new InvalidOperationException("MapClusterSwitch changes the cluster, so it needs authorization: call services.AddAuthorization(...) and app.UseAuthorization(), and give MapClusterSwitch the policy of your operators.");
         var node = endpoints.ServiceProvider.GetRequiredService<ClusterNode>();
-        var route = endpoints.MapPost("/cluster/singletons/{name}/switch", context => SwitchAsync(node, context));
+        var places = new SemaphoreSlim(AtOnceMax);
+        var route = endpoints.MapPost("/cluster/singletons/{name}/switch", context => SwitchAsync(node, places, context));
         return policy is null ? route.RequireAuthorization() : route.RequireAuthorization(policy);
     }
 
-    private static async Task SwitchAsync(ClusterNode node, HttpContext context)
+    private static async Task SwitchAsync(ClusterNode node, SemaphoreSlim places, HttpContext context)
     {
         var name = (string)context.Request.RouteValues["name"]!;
         if (!context.Request.HasJsonContentType())
@@ -53,8 +60,16 @@ public static class ClusterSwitchEndpoint
             await AnswerAsync(context, StatusCodes.Status404NotFound, new SwitchResult(false, 0, $"This node has no singleton '{name}'; 'singletons' of /cluster/status names those that it has.")).ConfigureAwait(false);
             return;
         }
+        if (!places.Wait(0, CancellationToken.None))
+        {
+            context.Response.Headers.RetryAfter = RetryAfterSeconds;
+            await AnswerAsync(context, StatusCodes.Status503ServiceUnavailable, new SwitchResult(false, 0, $"{AtOnceMax} switches wait at this node already; nothing was begun. Ask again in {RetryAfterSeconds} s, or another node.")).ConfigureAwait(false);
+            return;
+        }
+        SwitchResult result;
         // Not ended with the request: whoever hangs up would leave a switch under way that nobody looks at.
-        var result = await node.SwitchAsync(name, to, term, CancellationToken.None).ConfigureAwait(false);
+        try { result = await node.SwitchAsync(name, to, term, CancellationToken.None).ConfigureAwait(false); }
+        finally { places.Release(); }
         await AnswerAsync(context, result.Done ? StatusCodes.Status200OK : StatusCodes.Status409Conflict, result).ConfigureAwait(false);
     }
 

@@ -59,25 +59,30 @@ internal static class PostgresRights
             $"The user {missing[0].User} lacks {missing.Count} of the rights that a node needs. Run as an administrator: {string.Join(' ', grants)}"));
     }
 
-    /// <summary>Only an owner may change a table, whatever else is granted.</summary>
+    /// <summary>Only an owner may change a table, whatever else is granted; and an owner too makes tables and indexes only where the schema lets it.</summary>
     /// <param name="db">In the transaction that is going to change them.</param>
     /// <param name="schema">Where they lie.</param>
     /// <param name="what">What is to be done, as the end of "... takes the owner of the tables".</param>
-    /// <exception cref="StoreUnusableException">The user owns not all; the message names who does and ends with the statements that make it the owner.</exception>
-    public static void RequireOwner(PostgresSession db, string schema, string what)
+    /// <param name="creates">It makes tables or indexes, so that the owner must be allowed to create in the schema.</param>
+    /// <exception cref="StoreUnusableException">The user owns not all, or may not create; the message ends with the statements that mend it.</exception>
+    public static void RequireOwner(PostgresSession db, string schema, string what, bool creates)
     {
+        var (name, user, mayCreate) = db.Read(
+            r => (r.GetString(0), r.GetString(1), r.GetBoolean(2)), "SELECT quote_ident(nspname), quote_ident(current_user), has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname=$1", schema)[0];
         var others = db.Read(
-            r => (Table: r.GetString(0), Owner: r.GetString(1), User: r.GetString(2), MayCreate: r.GetBoolean(3)),
+            r => (Table: r.GetString(0), Owner: r.GetString(1)),
             """
-            SELECT quote_ident(nspname) || '.' || quote_ident(relname), pg_get_userbyid(relowner), quote_ident(current_user), has_schema_privilege(n.oid, 'CREATE')
+            SELECT quote_ident(nspname) || '.' || quote_ident(relname), pg_get_userbyid(relowner)
             FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace
             WHERE nspname=$1 AND relkind IN ('r', 'p') AND NOT pg_has_role(relowner, 'USAGE') ORDER BY relname
             """,
             schema);
-        if (others.Count == 0) return;
-        var user = others[0].User;
-        var create = others[0].MayCreate ? "" : $" GRANT USAGE, CREATE ON SCHEMA \"{schema}\" TO {user};";
-        throw new StoreUnusableException(
-            $"{what} takes the owner of the tables of schema {schema}, which {user} is not. Start one node of this release once as {string.Join(" or ", others.Select(o => o.Owner).Distinct())}; or run as an administrator: {string.Join(' ', others.Select(o => $"ALTER TABLE {o.Table} OWNER TO {user};"))}{create}");
+        // Before the tables change hands: their new owner must be allowed to create where they lie.
+        var grant = mayCreate ? "" : $"GRANT CREATE ON SCHEMA {name} TO {user};";
+        if (others.Count > 0)
+            throw new StoreUnusableException(
+                $"{what} takes the owner of the tables of schema {schema}, which {user} is not. Start one node of this release once as {string.Join(" or ", others.Select(o => o.Owner).Distinct())}; or run as an administrator: {$"{grant} {string.Join(' ', others.Select(o => $"ALTER TABLE {o.Table} OWNER TO {user};"))}".TrimStart()}");
+        if (creates && !mayCreate)
+            throw new StoreUnusableException($"{what} makes tables or indexes, and {user} owns the tables of schema {schema} but may not create in it. Run as an administrator: {grant}");
     }
 }

@@ -91,7 +91,7 @@ internal static class PostgresSchema
         // Looked up first: even IF NOT EXISTS asks for the right to create and locks the table.
         if (options.ClientIndex && !Exists(db, options.Schema, "journal_client"))
         {
-            PostgresRights.RequireOwner(db, options.Schema, "The index that refuses a second row of one command");
+            PostgresRights.RequireOwner(db, options.Schema, "The index that refuses a second row of one command", creates: true);
             db.Run("CREATE UNIQUE INDEX journal_client ON journal(entity, client_id, client_seq) WHERE client_id IS NOT NULL");
         }
         db.Run("INSERT INTO cluster(id, uuid, store_gen, view, hash_ver, cfg_digest, next_inc, next_shard) VALUES(1, $1, 1, 0, $2, $3, 1, 1) ON CONFLICT DO NOTHING", Guid.NewGuid(), StableHash.Version, seed.ConfigDigest);
@@ -133,7 +133,7 @@ internal static class PostgresSchema
         if (version > Version)
             throw new StoreUnusableException($"The schema {schema} has version {version}; this build knows up to {Version}. Start the newer release, or restore a backup made by this one.");
         if (version == Version) return;
-        if (isOurs) PostgresRights.RequireOwner(db, schema, string.Create(CultureInfo.InvariantCulture, $"To bring version {version} to {Version}"));
+        if (isOurs) PostgresRights.RequireOwner(db, schema, string.Create(CultureInfo.InvariantCulture, $"To bring version {version} to {Version}"), creates: Steps[version..].Any(s => s.Contains("CREATE ", StringComparison.Ordinal)));
         // A number and not an expression, so that no row is written anew.
         var now = (db.Scalar<long>($"SELECT {PostgresControl.NowMs}") ?? 0).ToString(CultureInfo.InvariantCulture);
         foreach (var step in Steps[version..]) db.Run(step.Replace("{now}", now, StringComparison.Ordinal));

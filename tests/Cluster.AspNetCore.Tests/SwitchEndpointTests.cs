@@ -5,6 +5,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json.Nodes;
 using ActorCluster.Entities;
 using ActorCluster.Hosting;
+using ActorCluster.Persistence;
 using ActorCluster.TestKit;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
@@ -15,6 +16,8 @@ using Microsoft.Extensions.Options;
 
 namespace ActorCluster.AspNetCore.Tests;
 
+public sealed record Hold;
+
 /// <summary>The user switch of a singleton over HTTP (protocol 6.2).</summary>
 public sealed class SwitchEndpointTests : IAsyncLifetime
 {
@@ -22,6 +25,7 @@ public sealed class SwitchEndpointTests : IAsyncLifetime
     private readonly DirectoryInfo _data = Directory.CreateTempSubdirectory("actorcluster-switch-");
     private readonly List<TestNode> _nodes = [];
     private readonly HttpClient _http = new();
+    private volatile string _retryAfter = "";
 
     public async ValueTask InitializeAsync()
     {
@@ -75,6 +79,26 @@ public sealed class SwitchEndpointTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Of_more_than_sixteen_at_once_the_others_are_told_to_come_again()
+    {
+        await Eventually.IsAsync("node1 hears node2", () => _nodes[0].Node.Life!.Latest.Fit.Length == 2, () => Now().ToString());
+        _nodes[0].Node.Singleton<Controller>().Tell(new Hold());
+        await Controller.Held.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        var term = Now().Term;
+        // The first writes the plan; the others find it, and wait for the same hand-off.
+        var waiting = new List<Task<(int, bool, long, string)>> { SwitchAsync("operator", "controller", Order("node2", term)) };
+        await Eventually.IsAsync("the plan is seen", () => _nodes[0].Node.Life!.Latest.Rows.Any(r => r is { Type: "controller", State: ShardState.Handoff }), () => Now().ToString());
+        waiting.AddRange(Enumerable.Range(0, 15).Select(_ => SwitchAsync("operator", "controller", Order("node2", term))));
+        (int Status, bool Done, long Term, string Reason) more = default;
+        await Eventually.IsAsync("all places are taken", async () => (more = await SwitchAsync("operator", "controller", Order("node3", term))).Status == 503, () => more.ToString());
+        Assert.Contains("16 switches wait at this node already; nothing was begun. Ask again in 10 s", more.Reason, StringComparison.Ordinal);
+        Assert.Equal("10", _retryAfter);
+        Controller.Go.SetResult();
+        Assert.All(await Task.WhenAll(waiting), w => Assert.Equal((200, true, term + 1, ""), w));
+        Assert.Equal(409, (await SwitchAsync("operator", "controller", Order("node3", term + 1))).Status); // The places are free again.
+    }
+
+    [Fact]
     public async Task Without_authorization_the_route_is_not_mapped()
     {
         await using var app = Build("node9", "http://127.0.0.1:1", withAuthorization: false);
@@ -90,6 +114,7 @@ public sealed class SwitchEndpointTests : IAsyncLifetime
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(_nodes[node].Url, $"/cluster/singletons/{name}/switch")) { Content = new StringContent(body, Encoding.UTF8, type) };
         if (user.Length > 0) request.Headers.Authorization = new AuthenticationHeaderValue("Test", user);
         using var answer = await _http.SendAsync(request);
+        _retryAfter = answer.Headers.RetryAfter?.ToString() ?? _retryAfter;
         var text = await answer.Content.ReadAsStringAsync();
         if (text.Length == 0) return ((int)answer.StatusCode, false, 0, "");
         var json = JsonNode.Parse(text)!;
@@ -121,13 +146,22 @@ public sealed class SwitchEndpointTests : IAsyncLifetime
             .WithNode(name, "127.0.0.1:0", url)
             .WithStore((_, _) => new ModelStore(_database))
             .Configure(o => (o.Data, o.Secret) = (Path.Combine(_data.FullName, name), TestCluster.Secret))
-            .WithSingleton<Controller>("controller", static _ => { }, new SingletonOptions { ExternalEffects = false }));
+            .WithSingleton<Controller>("controller", static m => m.Add<Hold>("hold.v1"), new SingletonOptions { ExternalEffects = false }));
         return builder.Build();
     }
 
+    /// <summary>Keeps its turn once it is told to hold, until it may go.</summary>
     private sealed class Controller : Entity
     {
-        protected internal override ValueTask ReceiveAsync(object message) => ValueTask.CompletedTask;
+        public static readonly TaskCompletionSource Held = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public static readonly TaskCompletionSource Go = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        protected internal override async ValueTask ReceiveAsync(object message)
+        {
+            Held.TrySetResult();
+            await Go.Task;
+        }
     }
 
     /// <summary>Whoever names a role has it.</summary>

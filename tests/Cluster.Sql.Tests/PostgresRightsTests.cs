@@ -91,6 +91,37 @@ public class PostgresRightsTests(PostgresServer server)
         await OpensAsync(schema, user);
     }
 
+    [Theory] // Of whose tables a newer release only adds columns, and which it does not change at all.
+    [InlineData(6)]
+    [InlineData(7)]
+    public async Task An_owner_of_the_tables_who_may_not_create_starts_where_nothing_is_made(int version)
+    {
+        var (schema, user) = OwnedWithoutCreate(version);
+        await OpensAsync(schema, user);
+        Assert.Equal((long)PostgresSchema.Version, server.Execute($"SELECT version FROM {schema}.schema_version"));
+    }
+
+    [Fact]
+    public async Task An_owner_of_the_tables_who_may_not_create_is_told_so_where_something_is_made()
+    {
+        var (schema, user) = OwnedWithoutCreate(version: 2);
+        var refusal = await RefusalOf(schema, user);
+        Assert.Equal(
+            $"To bring version 2 to {PostgresSchema.Version} makes tables or indexes, and {NameOf(user)} owns the tables of schema {schema} but may not create in it. Run as an administrator: GRANT CREATE ON SCHEMA {schema} TO {NameOf(user)};",
+            refusal);
+        server.Execute(Statements(refusal));
+        await OpensAsync(schema, user);
+    }
+
+    [Fact]
+    public async Task An_owner_who_may_not_create_is_told_so_before_the_index_of_command_ids()
+    {
+        var (schema, user) = OwnedWithoutCreate(PostgresSchema.Version);
+        await using var store = new PostgresStore(new PostgresStoreOptions { ConnectionString = $"{server.ConnectionString};{user}", Schema = schema, ClientIndex = true });
+        var refused = await Assert.ThrowsAsync<StoreUnusableException>(() => store.OpenAsync(Seed, CancellationToken.None).AsTask());
+        Assert.EndsWith($"may not create in it. Run as an administrator: GRANT CREATE ON SCHEMA {schema} TO {NameOf(user)};", refused.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task An_older_schema_that_its_owner_has_brought_up_to_date_serves_a_user_with_rights()
     {
@@ -121,6 +152,16 @@ public class PostgresRightsTests(PostgresServer server)
         await using (var store = server.Store(schema)) Assert.True((await store.OpenAsync(Seed, CancellationToken.None)).IsOk);
         server.Execute($"DELETE FROM {schema}.cluster"); // The first who opens it names the cluster.
         return (schema, NewUser(server));
+    }
+
+    /// <summary>The tables of a release, given to a user who may look into their schema and make nothing there.</summary>
+    private (string Schema, string User) OwnedWithoutCreate(int version)
+    {
+        var (schema, user) = (PostgresServer.NewSchema(), NewUser(server));
+        PostgresMigrationTests.Make(server, schema, version);
+        server.Execute((string)server.Execute($"SELECT string_agg(format('ALTER TABLE %I.%I OWNER TO {NameOf(user)};', schemaname, tablename), ' ') FROM pg_tables WHERE schemaname='{schema}'")!);
+        server.Execute($"GRANT USAGE ON SCHEMA {schema} TO {NameOf(user)}");
+        return (schema, user);
     }
 
     private static string NewUser(PostgresServer server)

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
 using System.Text;
+using ActorCluster.Downing;
 
 namespace ActorCluster.Cli.Explain;
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using ActorCluster.Cli.Explain;
+using ActorCluster.Downing;
 using ActorCluster.Hosting;
 
 namespace ActorCluster.Cli.Verbs;
@@ -45,9 +46,11 @@ internal sealed class ExplainVerb : Verb
         var hasWitness = options.Witnesses.Length > 0;
         var asksWitness = hasWitness && options.Strategy == "keep-referee";
         options.Referee = arguments.Text("referee") ?? (asksWitness ? "" : "n1");
-        if (ResolverChoice.Faults(options, [.. CutTable.Members(nodes).Select(m => m.Name)]).FirstOrDefault() is { } fault) throw new UsageException(fault);
+        if (ResolverChoice.IsOwn(options.Strategy) || !ResolverChoice.Knows(options.Strategy))
+            throw new UsageException($"--resolver is '{options.Strategy}', which is none of keep-majority, static-quorum, keep-oldest, keep-referee, lease-majority and down-all. A policy that a program brings itself is in that program, not in this one: walk its cuts from a test, CutWalk.All(policy, nodes: {nodes}), see docs/testing.md.");
+        if (ResolverChoice.Faults(options, CutWalk.Names(nodes)).FirstOrDefault() is { } fault) throw new UsageException(fault);
         if (arguments.Has("json") && arguments.Has("html")) throw new UsageException("--json and --html are given; give one of them.");
-        var cuts = CutTable.All(ResolverChoice.Make(options), nodes, arguments.Has("stores"));
+        var cuts = CutWalk.All(ResolverChoice.Make(options), nodes, arguments.Has("stores"), asksWitness);
         var scores = CutTable.Compare(nodes, hasWitness);
         var unasked = hasWitness && !asksWitness ? $"{options.Strategy} asks no witness: it decides alike, whoever sees one. --resolver keep-referee asks." : "";
         if (arguments.Text("html") is { } file) await Write(file, CutPage.Of(Described(options) + (unasked.Length > 0 ? ", which asks no witness" : ""), nodes, cuts, scores), stopping).ConfigureAwait(false);

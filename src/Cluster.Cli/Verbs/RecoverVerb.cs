@@ -9,6 +9,9 @@ internal sealed class RecoverVerb : Verb
 {
     private const int Attempts = 5;
 
+    /// <summary>Nodes wait for those that they cannot reach as long as these may act, but for members alone, and a recovery puts all of them down.</summary>
+    private const string GoOn = "nodes that miss the store may go on by each other's word, acting outside it, for that long since they last reached one, and whoever joins anew does not wait for them.";
+
     public override string Name => "recover";
 
     public override string Summary => "Decides for a store that was restored or has lost commits: a new generation, in which nodes join anew.";
@@ -30,7 +33,7 @@ internal sealed class RecoverVerb : Verb
         if (generation > 0 && generation <= before.Cluster.StoreGeneration)
             throw new UsageException($"--generation is {generation}, but the store is at generation {before.Cluster.StoreGeneration}; give a larger one.");
         if (!arguments.Has("yes"))
-            throw new UsageException($"{before.Store} is at generation {before.Cluster.StoreGeneration}, view {before.Cluster.View}. What was acknowledged and is not in it is lost, but for what nodes have in acked-*.jsonl (stop all nodes first, and see actorcluster reappend), and every node and client would begin anew. Nothing was changed; to do it, give --yes.");
+            throw new UsageException($"{before.Store} is at generation {before.Cluster.StoreGeneration}, view {before.Cluster.View}. What was acknowledged and is not in it is lost, but for what nodes have in acked-*.jsonl (stop all nodes first, and see actorcluster reappend), and every node and client would begin anew.{(before.AllowsFailsafe ? $" Cluster:Downing:Failsafe is {before.Failsafe}: {GoOn} Stop all nodes first; of a machine that you cannot reach, wait {before.Failsafe} since its node was last at any copy of the store." : "")} Nothing was changed; to do it, give --yes.");
 
         var after = await RecoverAsync(address, generation, stopping).ConfigureAwait(false);
         await output.WriteLineAsync(string.Create(
@@ -40,7 +43,7 @@ internal sealed class RecoverVerb : Verb
             generation {before.Cluster.StoreGeneration} to {after.StoreGeneration}, view {before.Cluster.View} to {after.View}
             {before.Members.Count(m => m.Status != "down")} members are down, {before.Shards.Sum(s => s.Count)} shards are free; every epoch and the next incarnation are raised by {after.StoreGeneration - before.Cluster.StoreGeneration} * 2^32.
             Nodes that run join again by themselves within seconds; start the others. Have every client begin anew: reload pages, start programs again.
-            What nodes had acknowledged last, and may be missing, they have written to acked-*.jsonl in their data folders (nodes/NAME). To give it back, while no node runs: actorcluster reappend FOLDER; see docs/operations.md.{string.Concat(FilesBeside(address).Select(f => $"\n{f}"))}
+            What nodes had acknowledged last, and may be missing, they have written to acked-*.jsonl in their data folders (nodes/NAME). To give it back, while no node runs: actorcluster reappend FOLDER; see docs/operations.md.{(before.AllowsFailsafe ? $"\nCluster:Downing:Failsafe is {before.Failsafe}: {GoOn} Stop those that do not join anew now." : "")}{string.Concat(FilesBeside(address).Select(f => $"\n{f}"))}
             """)).ConfigureAwait(false);
         return 0;
     }

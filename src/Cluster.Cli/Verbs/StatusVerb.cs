@@ -37,7 +37,7 @@ internal sealed class StatusVerb : Verb
             lines.Add(Invariant($"{$"{member.Name}#{member.Inc}",-24} {member.Status,-8} {(member.UpView > 0 ? Invariant($"view {member.UpView}") : "-"),9} {Age(member.LeaseAgeMs),9}  {member.Link,-22} {member.Clients}"));
             if (member.DownReason.Length > 0) lines.Add(Invariant($"  down in view {member.DownView}: {member.DownReason}"));
         }
-        if (status.Failsafe != "00:00:00") lines.Add(Invariant($"members that all miss the store go on by each other's word for up to {status.Failsafe}; which mode a node is in, its own status page says"));
+        if (status.AllowsFailsafe) lines.Add(Invariant($"members that all miss the store go on by each other's word for up to {status.Failsafe}; which mode a node is in, its own status page says"));
         lines.Add("");
         lines.Add(Invariant($"{"shards of",-24} {"owner",-24} {"state",-8} {"count",7}"));
         foreach (var shards in status.Shards)

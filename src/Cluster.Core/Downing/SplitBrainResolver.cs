@@ -32,11 +32,16 @@ public enum DowningClass
 public readonly record struct Voter(Incarnation Inc, double Weight, long UpView, bool Here, string Name = "", bool Witness = false);
 
 /// <summary>What every resolver answers: a division of the voters in, how soon the asking side may claim out.</summary>
-/// <remarks>Without state, so thread-safe.</remarks>
+/// <remarks>Without state, so thread-safe. One of your own is given to nodes by <see cref="Hosting.ActorClusterBuilder.WithResolver"/>, tried on every cut by <see cref="CutWalk"/> and under hostile
+/// schedules by the simulator of the test kit. It runs on the node's control thread: it must not block, ask a clock or draw a number, since all nodes of a side must get the same answer.</remarks>
 public abstract class SplitBrainResolver
 {
-    /// <summary>Name in configuration, for example <c>keep-majority</c>.</summary>
+    /// <summary>Name in configuration, for example <c>keep-majority</c>; of a policy of your own 1 to 64 of a-z, 0-9, '-' and '.'.</summary>
     public abstract string Name { get; }
+
+    /// <summary>Of a policy of your own: everything that its answers depend on beside the voters, as text, at most 200 printable ASCII characters without parentheses and semicolons; empty by default.
+    /// A node whose policy has another name or other parameters than the cluster's is refused.</summary>
+    public virtual string Parameters => "";
 
     /// <summary>Only members with this role vote; empty: all do.</summary>
     public string Role { get; init; } = "";

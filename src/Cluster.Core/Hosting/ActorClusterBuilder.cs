@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using ActorCluster.ChatRooms;
+using ActorCluster.Downing;
 using ActorCluster.Entities;
 using ActorCluster.Persistence;
 using ActorCluster.Placement;
@@ -13,6 +14,7 @@ namespace ActorCluster.Hosting;
 public sealed class ActorClusterBuilder
 {
     private readonly List<EntityType> _types = [];
+    private bool _hasPolicy;
 
     internal ActorClusterBuilder(IServiceCollection services) => Services = services;
 
@@ -65,6 +67,25 @@ public sealed class ActorClusterBuilder
     public ActorClusterBuilder WithStore(Func<IServiceProvider, ClusterOptions, IClusterStore?> factory)
     {
         Store = factory;
+        return this;
+    }
+
+    /// <summary>Decides partitions by a policy of your own, instead of one of those that <c>Cluster:Downing:Strategy</c> names.</summary>
+    /// <param name="policy">Its <see cref="SplitBrainResolver.Role"/>, <see cref="SplitBrainResolver.DownAllWhenUnstable"/> and <see cref="SplitBrainResolver.BrokenEdges"/> are the defaults of
+    /// <c>Role</c>, <c>Unstable</c> and <c>BrokenEdges</c> in <c>Cluster:Downing</c>.</param>
+    /// <remarks>The same on all nodes: the setting <c>Cluster:Downing:Strategy</c> becomes <c>own:name(parameters)</c>, and whoever has another policy, other parameters or none is refused (64), with
+    /// both values. It says how soon a side may claim; when that is asked, who carries it out and that only one side wins stays the node's and the store's. A policy that throws, or answers what is
+    /// no <see cref="DowningClass"/>, counts as <see cref="DowningClass.Late"/>; the log says so once and <see cref="ClusterStatus.PolicyFault"/> for the rest of that life.</remarks>
+    /// <exception cref="ArgumentException">Its name or parameters are outside their bounds, the name is that of a strategy that is there already, or a policy was given before.</exception>
+    public ActorClusterBuilder WithResolver(SplitBrainResolver policy)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        if (OwnPolicy.FaultOf(policy) is { } fault) throw new ArgumentException(fault, nameof(policy));
+        if (ResolverChoice.Knows(policy.Name)) throw new ArgumentException($"{policy.Name} is there already: choose it by Cluster:Downing:Strategy, or give your policy another name.", nameof(policy));
+        if (_hasPolicy) throw new ArgumentException($"A policy was given before {policy.Name}; a node decides by one.", nameof(policy));
+        _hasPolicy = true;
+        Defaults.Add(o => ResolverChoice.Adopt(o.Downing, policy));
+        Services.PostConfigure<ClusterOptions>(o => o.Downing.Strategy = o.Downing.Strategy == policy.Name ? OwnPolicy.TextOf(policy) : o.Downing.Strategy);
         return this;
     }
 

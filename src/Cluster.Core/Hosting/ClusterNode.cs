@@ -124,7 +124,7 @@ internal sealed class ClusterNode(
             [.. (latest?.Witnesses ?? []).Select(w => new WitnessStatusLine(w.Witness.Text, w.IsFresh, w.Answer, w.AskedAt is { } at ? Math.Round((MonotonicClock.Now - at).TotalSeconds, 1) : null))],
             [.. (latest?.BrokenEdges ?? []).Select(e => new BrokenLinkLine(NameOf(e.A), NameOf(e.B), Math.Round((MonotonicClock.Now - e.Since).TotalSeconds, 1), RelayOf(e)))],
             new SettingsStatus(_governing.Version, [.. _governing.Differences.Select(d => new SettingDifferenceLine(d.Key, d.Here, d.There))]), _life?.Entities.DurableTimers.Failing ?? 0,
-            [.. (latest?.AssentsMissing ?? []).Select(NameOf)], Math.Round(latest?.PoolDelay.TotalSeconds ?? 0, 3));
+            [.. (latest?.AssentsMissing ?? []).Select(NameOf)], Math.Round(latest?.PoolDelay.TotalSeconds ?? 0, 3), _life?.PolicyFault);
 
         string NameOf(Incarnation inc) => names.GetValueOrDefault(inc, inc.ToString());
 
@@ -292,6 +292,7 @@ internal sealed class ClusterNode(
     {
         var stored = await RetryAsync(_store!.ReadSettingsAsync).ConfigureAwait(false);
         var governed = SharedSettings.Apply(_options, stored.Values, out var unreadable);
+        if (ResolverChoice.CannotObey(_options.Downing, governed.Downing.Strategy) is { } foreign) throw new ClusterStartException(ExitCodes.Refused, foreign);
         // Whom the cluster's nodes are is the cluster's matter; what this node's other times make impossible is not.
         if (unreadable.Concat(SharedSettings.Faults(governed, [])).Concat(governed.Node.FrozenMaxFault(governed.Times) is { } frozenMax ? [frozenMax] : []).ToList() is { Count: > 0 } faults)
             throw new ClusterStartException(ExitCodes.Refused, $"The cluster's settings (version {stored.Version}) cannot be obeyed here: {string.Join(' ', faults)} Give this node the release and the Cluster:Times that go with them, or see: actorcluster settings.");

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using ActorCluster.Downing;
 using ActorCluster.Links;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
@@ -125,7 +126,8 @@ public sealed class StoreOptions
 /// <summary>Who survives a partition; those of the node that makes the cluster count for all (decision 18). A parameter of another strategy than the chosen one is refused.</summary>
 public sealed class DowningOptions
 {
-    /// <summary>Name of the split-brain resolver: <c>keep-majority</c>, <c>static-quorum</c>, <c>keep-oldest</c>, <c>keep-referee</c>, <c>lease-majority</c> or <c>down-all</c>.</summary>
+    /// <summary>Name of the split-brain resolver: <c>keep-majority</c>, <c>static-quorum</c>, <c>keep-oldest</c>, <c>keep-referee</c>, <c>lease-majority</c> or <c>down-all</c>; or that of the
+    /// policy that the program brings (<see cref="ActorClusterBuilder.WithResolver"/>), which is then the default and the only one that is not refused.</summary>
     public string Strategy { get; set; } = "keep-majority";
 
     /// <summary>keep-majority: what the smaller side does, <c>late</c> (takes over when the leases of the others went stale) or <c>stop</c>.</summary>
@@ -166,6 +168,9 @@ public sealed class DowningOptions
     /// <summary>For how long since its last renewal a node that misses the store may go on serving reads from memory, and acting for types that are registered so, while every member of the view says that it
     /// misses the store too; 15 s to 1 day, 0 for never. A node that starts waits as long for a member that it neither reaches nor can prove dead.</summary>
     public TimeSpan Failsafe { get; set; } = TimeSpan.Zero;
+
+    /// <summary>The policy that the program brings.</summary>
+    internal SplitBrainResolver? Policy { get; set; }
 
     internal ImmutableArray<string> WitnessList => [.. Witnesses.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
 }
@@ -257,6 +262,7 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
             faults.AddError($"Cluster:Secret has {options.Secrets.Length} values; give one, or two separated by a comma while rotating. Any long random text, the same on every node.");
         if (options.Secrets.Any(s => s.Length < 8))
             faults.AddError("Cluster:Secret is shorter than 8 characters; give a long random text, for example the output of: openssl rand -hex 32");
+        if (ResolverChoice.FaultOfPolicy(options.Downing) is { } unbrought) faults.AddError(unbrought);
         foreach (var fault in ResolverChoice.Faults(options.Downing, [.. options.HostList.Distinct(StringComparer.Ordinal)]).Concat(ResolverChoice.Unused(options.Downing))) faults.AddError(fault);
         // With other hosts one of them may have it; a node that comes up alone then says so and waits.
         if (options.Downing.Role.Length > 0 && options.HostList is [var only] && only == node.Name && !node.RoleList.Contains(options.Downing.Role, StringComparer.Ordinal))

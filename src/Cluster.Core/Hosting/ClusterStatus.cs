@@ -23,11 +23,12 @@ namespace ActorCluster.Hosting;
 /// <param name="FailingTimers">Durable timers here whose last firing failed; each is fired again every minute, and the log says why it fails.</param>
 /// <param name="LacksAssentOf">While this node misses the store and <c>Cluster:Downing:Failsafe</c> is on: names of the members that have not said that they miss it too.</param>
 /// <param name="PoolDelaySeconds">How long the newest item waited for a thread of this node's pool, or waits: above 5 s for 10 s the node is sick.</param>
+/// <param name="PolicyFault">An alarm: what the program's own policy (<see cref="ActorClusterBuilder.WithResolver"/>) threw first in this life, instead of deciding; null while it never did.</param>
 public sealed record ClusterStatus(
     string Node, long Incarnation, string Mode, string Store, string? StoreFault, long View, ImmutableArray<MemberStatusLine> Members, ImmutableArray<ShardStatusLine> Shards,
     ImmutableArray<SingletonStatus> Singletons,
     ImmutableArray<string> JoinBlockedBy, ImmutableArray<string> LastDecisions, string? LastEnd, int ActiveEntities, int UncommittedRows, ImmutableArray<WitnessStatusLine> Witnesses,
-    ImmutableArray<BrokenLinkLine> BrokenLinks, SettingsStatus Settings, int FailingTimers, ImmutableArray<string> LacksAssentOf, double PoolDelaySeconds);
+    ImmutableArray<BrokenLinkLine> BrokenLinks, SettingsStatus Settings, int FailingTimers, ImmutableArray<string> LacksAssentOf, double PoolDelaySeconds, string? PolicyFault = null);
 
 /// <summary>One member.</summary>
 /// <param name="Name">Node name.</param>

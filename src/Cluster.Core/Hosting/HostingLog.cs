@@ -98,6 +98,9 @@ internal static partial class HostingLog
     [LoggerMessage(1041, LogLevel.Warning, "The store does not answer here, but elsewhere: {Shards} shards were stopped, and {Helper} is asked to release them")]
     public static partial void AsksForRelease(this ILogger log, int shards, Incarnation helper);
 
+    [LoggerMessage(1043, LogLevel.Error, "The policy {Policy} failed instead of deciding: this side waits, and evicts only members whose leases are stale. It is told once in a life; mend the policy")]
+    public static partial void PolicyFailed(this ILogger log, string policy, Exception cause);
+
     [LoggerMessage(1034, LogLevel.Warning, "This node is sick: its thread pool is {Delay} behind. While fewer than half of the members are, its shards are handed off to others; it goes on as a gateway. Look for turns and handlers that block their thread")]
     public static partial void IsSick(this ILogger log, TimeSpan delay);
 

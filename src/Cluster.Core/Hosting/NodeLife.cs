@@ -48,6 +48,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     private readonly ConcurrentQueue<EntityId> _wanted = new(); // Bounded by the outboxes: each asks at most once in its retry interval.
     private int _entitiesWanted;
     private bool _isSick;
+    private bool _policyFailed;
     private long _viewShown = -1;
     private ImmutableArray<(long View, ulong Hash)> _recentViews = [];
     private ImmutableArray<Incarnation> _peers = [];
@@ -87,6 +88,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
 
     /// <summary>Why the store did not answer the last control call that ended, or what it has forgotten; null while it answers and remembers.</summary>
     public string? StoreFault => _published.StoreRegressed is { } lost ? lost + _exported : _storeFault;
+
+    /// <summary>What the program's own policy threw instead of deciding; null while it never did.</summary>
+    public string? PolicyFault => _setup.Resolver is OwnPolicy { Fault: { } fault } policy ? $"{policy.Name}: {fault.GetType().Name}: {fault.Message}" : null;
 
     /// <summary>The latest state, for status pages and gateways.</summary>
     public Published Latest => _published;
@@ -277,6 +281,11 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         if (membership.Pool.IsSick && !_isSick) _log.IsSick(_published.PoolDelay);
         if (!membership.Pool.IsSick && _isSick) _log.IsWell();
         _isSick = membership.Pool.IsSick;
+        if (!_policyFailed && _setup.Resolver is OwnPolicy { Fault: { } fault } policy)
+        {
+            _policyFailed = true;
+            _log.PolicyFailed(policy.Name, fault);
+        }
         var (was, isNow) = (before.AssentedUntil is not null, _published.AssentedUntil is not null);
         if (was != isNow) SayAssents(isNow, mode);
         if (membership.StoreRegressed is { } lost && before.StoreRegressed is null)

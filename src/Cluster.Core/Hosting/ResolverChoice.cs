@@ -34,15 +34,46 @@ internal static class ResolverChoice
         (nameof(DowningOptions.DownIfAlone), o => o.DownIfAlone ? "true" : "false", ["keep-oldest"]),
         (nameof(DowningOptions.Referee), o => o.Referee, ["keep-referee"]),
         (nameof(DowningOptions.RefereeVoters), o => o.RefereeVoters, ["keep-referee"]),
-        (nameof(DowningOptions.Witnesses), o => o.Witnesses, ["keep-referee"]),
-        (nameof(DowningOptions.WitnessQuorum), o => o.WitnessQuorum, ["keep-referee"]),
+        (nameof(DowningOptions.Witnesses), o => o.Witnesses, ["keep-referee", OwnPolicy.Prefix]),
+        (nameof(DowningOptions.WitnessQuorum), o => o.WitnessQuorum, ["keep-referee", OwnPolicy.Prefix]),
         (nameof(DowningOptions.Strict), o => o.Strict ? "true" : "false", ["keep-oldest", "keep-referee"]),
     ];
 
     /// <summary>There is a strategy of that name.</summary>
     public static bool Knows(string strategy) => Strategies.ContainsKey(strategy);
 
-    public static SplitBrainResolver Make(DowningOptions options) => Strategies[options.Strategy](options);
+    /// <summary>It stands for a policy that a program brings itself.</summary>
+    public static bool IsOwn(string strategy) => strategy.StartsWith(OwnPolicy.Prefix, StringComparison.Ordinal) && strategy.Length > OwnPolicy.Prefix.Length;
+
+    /// <summary>The resolver of options without faults, which are a node's where they name a policy of the program's own.</summary>
+    public static SplitBrainResolver Make(DowningOptions options) => !IsOwn(options.Strategy) ? Strategies[options.Strategy](options)
+        : new OwnPolicy(options.Policy ?? throw new InvalidOperationException($"Nobody brought {options.Strategy}.")) { Role = options.Role, DownAllWhenUnstable = options.Unstable == "down-all", BrokenEdges = Rules[options.BrokenEdges] };
+
+    /// <summary>Takes a program's policy as the default, with what it says of all strategies' settings.</summary>
+    public static void Adopt(DowningOptions options, SplitBrainResolver policy)
+    {
+        options.Policy = policy;
+        if (options.Strategy == new DowningOptions().Strategy) options.Strategy = OwnPolicy.TextOf(policy);
+        if (policy.Role.Length > 0) options.Role = policy.Role;
+        if (policy.DownAllWhenUnstable) options.Unstable = "down-all";
+        if (policy.BrokenEdges != default) options.BrokenEdges = Rules.First(r => r.Value == policy.BrokenEdges).Key;
+    }
+
+    /// <summary>Why a node's strategy does not go with the policy that its program brings, or does not bring; null where it does.</summary>
+    public static string? FaultOfPolicy(DowningOptions options) =>
+        options.Policy is { } policy
+            ? options.Strategy == OwnPolicy.TextOf(policy) ? null
+                : $"Cluster:Downing:Strategy is '{options.Strategy}', and this program brings a policy of its own (WithResolver); give '{policy.Name}' or leave it out, or take WithResolver out of the program."
+            : !IsOwn(options.Strategy) ? null
+                : $"Cluster:Downing:Strategy is '{options.Strategy}', which stands for a policy that the program brings, and this one brings none; give one of the others, or register it with WithResolver.";
+
+    /// <summary>Why a node cannot go by the cluster's strategy; null where it can. A policy of a program's own is known to those alone that bring it.</summary>
+    /// <param name="own">The node's, without faults.</param>
+    /// <param name="cluster">The cluster's strategy.</param>
+    public static string? CannotObey(DowningOptions own, string cluster) =>
+        own.Strategy == cluster || (!IsOwn(own.Strategy) && !IsOwn(cluster)) ? null
+            : $"Cluster:Downing:Strategy is '{own.Strategy}' here, but '{cluster}' in the cluster, and a policy that a program brings itself ({OwnPolicy.Prefix}) is obeyed by nodes that have it and by no others: "
+                + $"start this node with the program of the others, or stop all and change it: actorcluster settings set Cluster:Downing:Strategy '{own.Strategy}'";
 
     /// <summary>The witnesses that a node of these options asks.</summary>
     public static WitnessBoard WitnessesOf(ClusterOptions options) => new([.. options.Downing.WitnessList.Select(w => Witness.Parse(w)!)], options.Downing.WitnessQuorum, options.Times);
@@ -53,7 +84,7 @@ internal static class ResolverChoice
     /// <param name="namedBy">Who does, with the verb.</param>
     public static IEnumerable<string> Faults(DowningOptions options, ImmutableArray<string> hosts, string namedBy = "Cluster:Hosts names")
     {
-        if (!Strategies.ContainsKey(options.Strategy))
+        if (!Strategies.ContainsKey(options.Strategy) && !IsOwn(options.Strategy))
             yield return $"Cluster:Downing:Strategy is '{options.Strategy}'; give keep-majority, static-quorum, keep-oldest, keep-referee, lease-majority or down-all.";
         if (options.Minority is not ("late" or "stop"))
             yield return $"Cluster:Downing:Minority is '{options.Minority}'; give late or stop.";
@@ -97,13 +128,13 @@ internal static class ResolverChoice
     /// <summary>Parameters that were given to a strategy which does not look at them: whoever gave them expects what will not happen.</summary>
     public static IEnumerable<string> Unused(DowningOptions options)
     {
-        if (!Strategies.ContainsKey(options.Strategy)) return [];
-        var shipped = new DowningOptions();
+        if (!Strategies.ContainsKey(options.Strategy) && !IsOwn(options.Strategy)) return [];
+        var (shipped, user) = (new DowningOptions(), IsOwn(options.Strategy) ? OwnPolicy.Prefix : options.Strategy);
         return from p in Particular
-               where !p.UsedBy.Contains(options.Strategy, StringComparer.Ordinal) && !p.Value(options).Equals(p.Value(shipped))
+               where !p.UsedBy.Contains(user, StringComparer.Ordinal) && !p.Value(options).Equals(p.Value(shipped))
                select string.Create(
                    CultureInfo.InvariantCulture,
-                   $"Cluster:Downing:{p.Key} is '{p.Value(options)}', and {options.Strategy} does not use it; give Cluster:Downing:Strategy {string.Join(" or ", p.UsedBy)}, or leave it at its default, '{p.Value(shipped)}'.");
+                   $"Cluster:Downing:{p.Key} is '{p.Value(options)}', and {options.Strategy} does not use it; give Cluster:Downing:Strategy {string.Join(" or ", p.UsedBy.Where(Knows))}, or leave it at its default, '{p.Value(shipped)}'.");
     }
 
     /// <summary>What these nodes alone cannot do: a reason to say so, none to refuse, since others may be still to come.</summary>

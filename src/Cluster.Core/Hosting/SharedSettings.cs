@@ -32,7 +32,7 @@ internal static class SharedSettings
     public static ClusterOptions Apply(ClusterOptions own, IReadOnlyDictionary<string, string> stored, out ImmutableArray<string> faults)
     {
         var shipped = new ProtocolTimes();
-        var result = own.With(new DowningOptions(), own.Times with { LeaseTtl = shipped.LeaseTtl, Renew = shipped.Renew, ServeLimit = shipped.ServeLimit, StopBudget = shipped.StopBudget });
+        var result = own.With(new DowningOptions { Policy = own.Downing.Policy }, own.Times with { LeaseTtl = shipped.LeaseTtl, Renew = shipped.Renew, ServeLimit = shipped.ServeLimit, StopBudget = shipped.StopBudget });
         var found = ImmutableArray.CreateBuilder<string>();
         foreach (var (key, text) in stored)
         {

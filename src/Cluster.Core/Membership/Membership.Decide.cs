@@ -137,7 +137,7 @@ internal sealed partial class Membership
         if (!Votes(draft) && others.Count == 0)
             blocked.Add($"Cluster:Downing:Role is '{resolver.Role}' and no member has that role, so nobody would vote; give Cluster:Node:Roles of a node that role, start that node, or empty the key on all nodes");
         else if (Votes(draft) && staying >= resolver.VotersMax)
-            blocked.Add($"{resolver.Name} allows {resolver.VotersMax} voters and there are {staying}; stop one, or raise Cluster:Downing:QuorumSize on all nodes");
+            blocked.Add($"{resolver.Name} allows {resolver.VotersMax} voters and there are {staying}; stop one{(resolver is StaticQuorum ? ", or raise Cluster:Downing:QuorumSize on all nodes" : "")}");
         else if (reached < resolver.VotersMin)
             blocked.Add($"{resolver.Name} needs {resolver.VotersMin} voters that reach each other and there are {reached}, this node counted; start or connect the others");
         JoinBlockedBy = blocked.ToImmutable();

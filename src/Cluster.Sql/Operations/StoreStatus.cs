@@ -13,6 +13,9 @@ internal sealed record StoreStatus(string Store, ClusterRow Cluster, ImmutableAr
 {
     private const long DownMembersShownMs = 7L * 24 * 60 * 60 * 1000;
 
+    /// <summary>Members that all miss the store may go on.</summary>
+    public bool AllowsFailsafe => Failsafe != "00:00:00";
+
     public static async Task<StoreStatus> ReadAsync(StoreReader store)
     {
         var now = await store.NowUnixMsAsync().ConfigureAwait(false);

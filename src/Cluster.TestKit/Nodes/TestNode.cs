@@ -132,6 +132,7 @@ public sealed class TestNode : IActorCluster
         text.Add($"owns {List(status.Shards.Where(s => s.Owner == Name).Select(s => $"{s.Count} of {s.Type}"))}");
         if (status.Shards.Where(s => s.Owner.Length == 0).ToList() is { Count: > 0 } free) text.Add($"knows no owner of {List(free.Select(s => $"{s.Count} of {s.Type}"))}");
         if (status.StoreFault is { } fault) text.Add($"store: {fault}");
+        if (status.PolicyFault is { } thrown) text.Add($"policy {thrown}");
         if (status.JoinBlockedBy.Length > 0) text.Add($"joining waits: {List(status.JoinBlockedBy)}");
         if (status.LastEnd is { } last) text.Add($"last life: {last}");
         return string.Join("; ", text);

@@ -85,7 +85,7 @@ public class ExplainVerbTests
             Assert.Equal((0, ""), (code, output));
             Assert.StartsWith("<!doctype html>", page, StringComparison.Ordinal);
             foreach (var foreign in new[] { "http", "src=", "url(", "@import", "<script", "<link" }) Assert.DoesNotContain(foreign, page, StringComparison.OrdinalIgnoreCase);
-            Assert.Equal(CutTable.All(new KeepMajority(), 3, varyStore: true).Length, page.Split("<span class=\"cut\">|</span>").Length - 1 - 8); // Eight of them are cut in three.
+            Assert.Equal(CutWalk.All(new KeepMajority(), 3, varyStore: true).Length, page.Split("<span class=\"cut\">|</span>").Length - 1 - 8); // Eight of them are cut in three.
             Assert.Contains("Recommended", page, StringComparison.Ordinal);
         }
         finally
@@ -133,6 +133,8 @@ public class ExplainVerbTests
     [Theory]
     [InlineData("Cluster:Downing:Witnesses has 'router'", "--resolver", "keep-referee", "--witness", "router")]
     [InlineData("Cluster:Downing:QuorumSize is 4", "--resolver", "static-quorum", "--quorum", "4")]
+    [InlineData("--resolver is 'keep-all', which is none of keep-majority", "--resolver", "keep-all")]
+    [InlineData("A policy that a program brings itself is in that program, not in this one: walk its cuts from a test, CutWalk.All(policy, nodes: 3)", "--resolver", "own:zone-first")]
     [InlineData("--json and --html", "--json", "--html", "x.html")]
     [InlineData("--html is '/no/such/folder/x.html'", "--html", "/no/such/folder/x.html")]
     public async Task What_cannot_be_is_refused_in_one_line(string named, params string[] options)

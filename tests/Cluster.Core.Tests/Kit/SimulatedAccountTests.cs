@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using ActorCluster.Downing;
 using ActorCluster.Entities;
 using ActorCluster.Persistence;
+using ActorCluster.TestKit;
 using ActorCluster.TestKit.Simulation;
 
 namespace Bank;
@@ -76,6 +77,33 @@ public class SimulatedAccountTests
     [Fact]
     public void The_side_with_the_first_name_stays_and_every_invariant_holds() =>
         Assert.Empty(SimulationCampaign.Run(from: 1, seeds: 40, new SimulationOptions { Resolver = new KeepFirstName() }).Failing);
+
+    [Fact]
+    public void After_every_cut_the_side_with_the_first_name_serves_alone()
+    {
+        var cuts = CutWalk.All(new KeepFirstName(), ["east1", "east2", "west1", "west2", "west3"]);
+        Assert.Equal(51, cuts.Length);
+        Assert.All(cuts, cut => Assert.Equal(cut.Groups.First(g => g.Contains("east1")), string.Join(' ', cut.Lives)));
+    }
+
+    [Fact]
+    public void Where_that_side_lost_the_store_another_takes_over()
+    {
+        var cuts = CutWalk.All(new KeepFirstName(), nodes: 3, varyStore: true);
+        Assert.DoesNotContain(cuts, cut => cut.Flag is Cut.NobodyServes or Cut.TwoSidesServe);
+    }
+
+    [Fact]
+    public async Task The_side_with_the_first_name_stays_on_real_nodes()
+    {
+        await using var cluster = await TestCluster.StartAsync(3, node => node
+            .WithResolver(new KeepFirstName())
+            .WithEntity<Account>("account", Account.Register, shards: 16));
+        cluster.Isolate(cluster["node1"]);
+        await cluster.Until("node1 serves alone", () => cluster["node1"].Status().Members.Count(m => m.Status == "up") == 1 && cluster["node1"].Mode == NodeMode.Serving);
+        cluster.Heal();
+        await cluster.UntilSettled();
+    }
 
     [Fact]
     public void No_deposit_is_lost_or_made_twice_whatever_happens()

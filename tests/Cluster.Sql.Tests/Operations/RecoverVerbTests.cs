@@ -1,3 +1,4 @@
+using ActorCluster.Hosting;
 using ActorCluster.Persistence;
 using ActorCluster.Primitives;
 using ActorCluster.Tests.Shared;
@@ -41,6 +42,24 @@ public class RecoverVerbTests(PostgresServer server)
             Assert.Contains("give a larger one", (await StoreVerbsTests.Run("recover", "--yes", "--generation", "2", "--store", address)).Error, StringComparison.Ordinal);
             Assert.Contains("generation 2 to 5", (await StoreVerbsTests.Run("recover", "--yes", "--generation", "5", "--store", address)).Output, StringComparison.Ordinal);
         }
+    }
+
+    [Theory] // Whoever joins a recovered cluster waits for nobody, so the operator must.
+    [InlineData(90, true)]
+    [InlineData(0, false)]
+    public async Task Where_members_may_go_on_without_the_store_it_says_for_how_long_and_what_to_stop(int seconds, bool warns)
+    {
+        using var folder = new TempFolder();
+        await using (var store = folder.Store())
+            ClusterHistory.Ok(await store.OpenAsync(new StoreSeed("digest", SharedSettings.Of(new ClusterOptions { Downing = new DowningOptions { Failsafe = TimeSpan.FromSeconds(seconds) } })), CancellationToken.None));
+        var question = (await StoreVerbsTests.Run("recover", "--store", $"sqlite:{folder.File()}")).Error;
+        Assert.Equal(warns, question.Contains("Cluster:Downing:Failsafe is 00:01:30: nodes that miss the store may go on", StringComparison.Ordinal));
+        Assert.Equal(warns, question.Contains("Stop all nodes first; of a machine that you cannot reach, wait 00:01:30 since", StringComparison.Ordinal));
+        Assert.Single(question.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        var (code, said, _) = await StoreVerbsTests.Run("recover", "--yes", "--store", $"sqlite:{folder.File()}");
+        Assert.Equal(0, code);
+        Assert.Equal(warns, said.Contains("Cluster:Downing:Failsafe is 00:01:30: nodes that miss the store may go on", StringComparison.Ordinal));
+        Assert.Equal(warns, said.Contains("Stop those that do not join anew now.", StringComparison.Ordinal));
     }
 
     [Fact]

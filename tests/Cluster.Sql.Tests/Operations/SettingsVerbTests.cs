@@ -49,6 +49,8 @@ public class SettingsVerbTests(PostgresServer server)
     [InlineData("Cluster:Times:Renew -00:00:05 Cluster:Times:ServeLimit 00:00:00", "Cluster:Times:Renew is -00:00:05; give 50 ms to 30 min as [days.]hours:minutes:seconds, for example 00:00:02.")]
     [InlineData("Cluster:Times:Renew 10675199.02:48:05", "Cluster:Times:Renew is 10675199.02:48:05; give 50 ms to 30 min")]
     [InlineData("Cluster:Downing:Role jury", "Cluster:Downing:Role is 'jury', which no node that the store knows has; give one of backend, or nothing.")]
+    [InlineData("Cluster:Downing:Strategy keep-everybody", "Cluster:Downing:Strategy is 'keep-everybody'; give keep-majority,")]
+    [InlineData("Cluster:Downing:Strategy own:zone-first Cluster:Downing:QuorumSize 1", "Cluster:Downing:QuorumSize is '1', and own:zone-first does not use it; give Cluster:Downing:Strategy static-quorum")]
     [InlineData("Cluster:Downing:Strict mostly", "Cluster:Downing:Strict is 'mostly'; give true or false.")]
     [InlineData("Cluster:Limits:Mailbox 5", "Cluster:Limits:Mailbox is no setting that clusters share")]
     [InlineData("Cluster:Downing:Strategy keep-majority", "that is what the cluster's settings (version 1) say already")]
