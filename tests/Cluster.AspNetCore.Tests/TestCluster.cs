@@ -23,15 +23,18 @@ internal sealed class TestCluster : IAsyncDisposable
 
     private TestCluster(Func<IClusterStore, IClusterStore>? wrap, Action<ClusterOptions>? configure) => (_wrap, _configure) = (wrap ?? (store => store), configure ?? (_ => { }));
 
+    /// <summary>What more the nodes that are added from here on have.</summary>
+    public Action<IServiceCollection> Services { get; init; } = static _ => { };
+
     public ModelDatabase Database { get; } = new(Guid.NewGuid());
 
     public List<TestNode> Nodes { get; } = [];
 
     public IReadOnlyList<Uri> Hosts => [.. Nodes.Select(n => n.Url)];
 
-    public static async Task<TestCluster> StartAsync(int nodes, Func<IClusterStore, IClusterStore>? wrap = null, Action<ClusterOptions>? configure = null)
+    public static async Task<TestCluster> StartAsync(int nodes, Func<IClusterStore, IClusterStore>? wrap = null, Action<ClusterOptions>? configure = null, Action<IServiceCollection>? services = null)
     {
-        var cluster = new TestCluster(wrap, configure);
+        var cluster = new TestCluster(wrap, configure) { Services = services ?? (static _ => { }) };
         try
         {
             for (var i = 1; i <= nodes; i++) await cluster.AddAsync($"node{i}");
@@ -52,6 +55,7 @@ internal sealed class TestCluster : IAsyncDisposable
         builder.WebHost.UseUrls(url);
         builder.Logging.ClearProviders();
         builder.Services.AddClusterGateway();
+        Services(builder.Services);
         builder.Services.AddActorCluster(cluster =>
         {
             cluster

@@ -35,6 +35,7 @@ internal sealed class ClusterNode(
     private volatile bool _leaving;
     private bool _disposed;
     private readonly NodeFaults? _faults = services.GetService<NodeFaults>();
+    private readonly ProcessEnd _end = new(host, settings.Options.Node.ExitWithin, log, services.GetService<ProcessExit>()?.Exit ?? Environment.Exit);
     private ImmutableArray<INodeParticipant> _participants = [];
 
     /// <summary>The own options with the cluster's shared settings in them, which later lives may read anew.</summary>
@@ -197,7 +198,7 @@ internal sealed class ClusterNode(
                 var end = await OneLifeAsync(cluster).ConfigureAwait(false);
                 _lastEnd = end.Reason;
                 log.LifeEnds(end.ExitCode, end.Reason);
-                if (end.ExitCode == ExitCodes.Evicted && _options.OnDown == OnDown.Rejoin && !_leaving)
+                if (Rejoins(end))
                 {
                     var wait = _backoff.Next(MonotonicClock.Now);
                     log.Rejoining(wait);
@@ -230,9 +231,16 @@ internal sealed class ClusterNode(
         }
     }
 
+    private bool Rejoins(NodeEffect.Stop end) => end.ExitCode == ExitCodes.Evicted && _options.OnDown == OnDown.Rejoin && !_leaving;
+
     private void Exit(int code)
     {
-        if (_faults is null) Environment.ExitCode = code; // The process of a test is not this node's.
+        // The process of a test is not this node's.
+        if (_faults is null)
+        {
+            Environment.ExitCode = code;
+            _end.Arm(code);
+        }
         host.StopApplication();
     }
 
@@ -349,6 +357,10 @@ internal sealed class ClusterNode(
         var life = new NodeLife(new LifeSetup(draft, cluster, _governing.Options, _governing.Version, ResolverChoice.Make(_governing.Options.Downing), _store, [.. builder.Types], builder.Singletons, rows, listeners, [.. services.GetServices<IFanoutListener>()], services, log));
         metrics.Lives.Add(1);
         life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
+        life.Ending += stop =>
+        {
+            if (!_leaving && !Rejoins(stop) && _faults is null) _end.Arm(stop.ExitCode);
+        };
         NodeEffect.Stop end;
         await using (life.ConfigureAwait(false))
         {

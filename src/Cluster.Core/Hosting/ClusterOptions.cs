@@ -107,6 +107,12 @@ public sealed class NodeOptions
     /// </summary>
     public TimeSpan FrozenMax { get; set; } = TimeSpan.Zero;
 
+    /// <summary>
+    /// How long the host may take to stop once this node has ended for good (any exit code, and nobody asked the host to stop); then the process ends with that code, also where its thread pool runs
+    /// nothing any more. 1 s to 1 hour; 0, the default, for as long as it likes: then a supervisor has to look.
+    /// </summary>
+    public TimeSpan ExitWithin { get; set; } = TimeSpan.Zero;
+
     /// <summary>What is wrong with <see cref="FrozenMax"/> where the lease has these times; null for nothing.</summary>
     internal string? FrozenMaxFault(ProtocolTimes times) =>
         FrozenMax == TimeSpan.Zero || (FrozenMax >= times.LeaseTtl && FrozenMax <= TimeSpan.FromDays(30)) ? null
@@ -251,6 +257,8 @@ internal sealed class ClusterOptionsValidator : IValidateOptions<ClusterOptions>
             faults.AddError($"Cluster:Node:Clients is '{node.Clients}'; give an http or https URL, for example http://camserver1:8080.");
         if (node.Capacity is not (>= 0.01 and <= 100))
             faults.AddError($"Cluster:Node:Capacity is {node.Capacity}; give 0.01 to 100.");
+        if (node.ExitWithin != TimeSpan.Zero && (node.ExitWithin < TimeSpan.FromSeconds(1) || node.ExitWithin > TimeSpan.FromHours(1)))
+            faults.AddError($"Cluster:Node:ExitWithin is {node.ExitWithin}; give 1 second to 1 hour, for example 00:00:05, or 0 to wait for the host for ever.");
         if (node.FrozenMaxFault(options.Times) is { } frozenMax) faults.AddError(frozenMax);
         foreach (var origin in options.OriginList.Where(o => !IsWebUrl(o)))
             faults.AddError($"Cluster:Origins has '{origin}'; give http or https origins, for example https://chat.example.com.");

@@ -101,6 +101,9 @@ internal static partial class HostingLog
     [LoggerMessage(1043, LogLevel.Error, "The policy {Policy} failed instead of deciding: this side waits, and evicts only members whose leases are stale. It is told once in a life; mend the policy")]
     public static partial void PolicyFailed(this ILogger log, string policy, Exception cause);
 
+    [LoggerMessage(1044, LogLevel.Critical, "The node has ended with code {ExitCode}, and its host has not stopped within {Within} (Cluster:Node:ExitWithin): the process ends. Look for code that blocks its thread, and for services that do not stop")]
+    public static partial void HostDoesNotStop(this ILogger log, int exitCode, TimeSpan within);
+
     [LoggerMessage(1034, LogLevel.Warning, "This node is sick: its thread pool is {Delay} behind. While fewer than half of the members are, its shards are handed off to others; it goes on as a gateway. Look for turns and handlers that block their thread")]
     public static partial void IsSick(this ILogger log, TimeSpan delay);
 

@@ -86,6 +86,9 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     /// <summary>How and why the life ended.</summary>
     public Task<NodeEffect.Stop> Ended => _ended.Task;
 
+    /// <summary>Raised once, by whoever ends this life, before anybody waits for it: also where the pool runs nothing any more.</summary>
+    public event Action<NodeEffect.Stop>? Ending;
+
     /// <summary>Why the store did not answer the last control call that ended, or what it has forgotten; null while it answers and remembers.</summary>
     public string? StoreFault => _published.StoreRegressed is { } lost ? lost + _exported : _storeFault;
 
@@ -154,7 +157,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
     public void Broken(int exitCode, string reason)
     {
         if (exitCode == ExitCodes.StoreMismatch && _published.Mode is not NodeMode.Joining) Tell(new NodeInput.Regressed(reason));
-        else _ended.TrySetResult(new NodeEffect.Stop(exitCode, reason));
+        else End(new NodeEffect.Stop(exitCode, reason));
     }
 
     /// <summary>A frame less the addresses and numbers around a message.</summary>
@@ -199,10 +202,15 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         lock (_ended) return new ValueTask(_disposal ??= EndAsync());
     }
 
+    private void End(NodeEffect.Stop stop)
+    {
+        if (_ended.TrySetResult(stop)) Ending?.Invoke(stop);
+    }
+
     private async Task EndAsync()
     {
         _stopping = true;
-        _ended.TrySetResult(new NodeEffect.Stop(ExitCodes.Left, "The host stopped the node."));
+        End(new NodeEffect.Stop(ExitCodes.Left, "The host stopped the node."));
         _published = _published with { Mode = NodeMode.Fenced };
         await Task.Run(_thread.Join).ConfigureAwait(false);
         Regions.Close();
@@ -251,7 +259,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
         {
             // A core that throws has met a state that cannot be: nothing it says may be trusted any more.
             _log.CoreFailed(cause);
-            _ended.TrySetResult(new NodeEffect.Stop(ExitCodes.Invariant, $"The node's core failed: {cause.Message}"));
+            End(new NodeEffect.Stop(ExitCodes.Invariant, $"The node's core failed: {cause.Message}"));
         }
     }
 
@@ -397,7 +405,7 @@ internal sealed partial class NodeLife : IOwnership, INodeLinks, ILinkHandler, I
                 _published = _published with { Decisions = [.. _published.Decisions.TakeLast(19), what] };
                 break;
             case NodeEffect.Stop stop:
-                _ended.TrySetResult(stop);
+                End(stop);
                 break;
             case ShardEffect.Start(var shards):
                 Regions.Start(shards);

@@ -19,6 +19,7 @@ public class ClusterOptionsTests
     [InlineData("control plain", "Cluster:Node:ControlLink is '10.0.0.2:8091'", "AllowPlaintext")]
     [InlineData("clients", "Cluster:Node:Clients is 'ftp://x'", "give an http or https URL")]
     [InlineData("capacity", "Cluster:Node:Capacity is 0", "give 0.01 to 100")]
+    [InlineData("exit", "Cluster:Node:ExitWithin is 00:00:00.5000000", "give 1 second to 1 hour, for example 00:00:05, or 0")]
     [InlineData("frozen", "Cluster:Node:FrozenMax is 00:00:07", "give Cluster:Times:LeaseTtl (00:00:08) to 30 days, for example 00:05:00, or 0")]
     [InlineData("frozen never", "Cluster:Node:FrozenMax is -00:00:01", "give Cluster:Times:LeaseTtl")]
     [InlineData("frozen months", "Cluster:Node:FrozenMax is 31.00:00:00", "to 30 days")]
@@ -128,6 +129,7 @@ public class ClusterOptionsTests
         "connections" => options.Limits.Connections = 0,
         "origin" => options.Origins = "https://a.example, chat.example.com",
         "capacity" => options.Node.Capacity = 0,
+        "exit" => options.Node.ExitWithin = TimeSpan.FromSeconds(0.5),
         "frozen" => options.Node.FrozenMax = TimeSpan.FromSeconds(7),
         "frozen never" => options.Node.FrozenMax = TimeSpan.FromSeconds(-1),
         "frozen months" => options.Node.FrozenMax = TimeSpan.FromDays(31),
