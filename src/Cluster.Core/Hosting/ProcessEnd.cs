@@ -26,7 +26,8 @@ internal sealed class ProcessEnd(IHostApplicationLifetime host, TimeSpan within,
             if (host.ApplicationStopped.WaitHandle.WaitOne(within)) return;
             log.HostDoesNotStop(code, within);
             exit(code);
-        }) { IsBackground = true, Name = "ActorCluster exit" };
+        })
+        { IsBackground = true, Name = "ActorCluster exit" };
         thread.Start();
         return thread;
     }
