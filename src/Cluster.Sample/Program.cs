@@ -29,7 +29,7 @@ builder.Services.AddActorCluster(cluster => Beside(cluster, builder.Configuratio
         options.Data = data;
         options.Node.Name = "node1";
         options.Node.Clients = "http://localhost:8080";
-        options.Node.ExitWithin = TimeSpan.FromSeconds(5);
+        options.Node.ExitWithin = TimeSpan.FromSeconds(10);
         options.Secret = SampleSecret.In(data, builder.Configuration["Cluster:Secret"]);
     })
     .WithPresence()

@@ -74,7 +74,7 @@ public sealed class ActorClusterBuilder
     /// <param name="policy">Its <see cref="SplitBrainResolver.Role"/>, <see cref="SplitBrainResolver.DownAllWhenUnstable"/> and <see cref="SplitBrainResolver.BrokenEdges"/> are the defaults of
     /// <c>Role</c>, <c>Unstable</c> and <c>BrokenEdges</c> in <c>Cluster:Downing</c>.</param>
     /// <remarks>The same on all nodes: the setting <c>Cluster:Downing:Strategy</c> becomes <c>own:name(parameters)</c>, and whoever has another policy, other parameters or none is refused (64), with
-    /// both values. It says how soon a side may claim; when that is asked, who carries it out and that only one side wins stays the node's and the store's. A policy that throws, or answers what is
+    /// both values. Nobody sees that one of the same name and parameters decides otherwise: when you change its code, change a version in <see cref="SplitBrainResolver.Parameters"/>, with all nodes stopped. It says how soon a side may claim; when that is asked, who carries it out and that only one side wins stays the node's and the store's. A policy that throws, or answers what is
     /// no <see cref="DowningClass"/>, counts as <see cref="DowningClass.Late"/>; the log says so once and <see cref="ClusterStatus.PolicyFault"/> for the rest of that life.</remarks>
     /// <exception cref="ArgumentException">Its name or parameters are outside their bounds, the name is that of a strategy that is there already, or a policy was given before.</exception>
     public ActorClusterBuilder WithResolver(SplitBrainResolver policy)
@@ -85,7 +85,7 @@ public sealed class ActorClusterBuilder
         if (_hasPolicy) throw new ArgumentException($"A policy was given before {policy.Name}; a node decides by one.", nameof(policy));
         _hasPolicy = true;
         Defaults.Add(o => ResolverChoice.Adopt(o.Downing, policy));
-        Services.PostConfigure<ClusterOptions>(o => o.Downing.Strategy = o.Downing.Strategy == policy.Name ? OwnPolicy.TextOf(policy) : o.Downing.Strategy);
+        Services.PostConfigure<ClusterOptions>(o => (o.Downing.Policy, o.Downing.Strategy) = (policy, o.Downing.Strategy == policy.Name ? OwnPolicy.TextOf(policy) : o.Downing.Strategy));
         return this;
     }
 

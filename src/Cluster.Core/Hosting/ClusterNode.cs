@@ -183,6 +183,7 @@ internal sealed class ClusterNode(
         catch (TimeoutException late) { log.CoreFailed(late); }
         if (_store is { } store) await store.DisposeAsync().ConfigureAwait(false);
         _lock?.Dispose();
+        _end.Disarm();
         _asks.Dispose();
         _stopping.Dispose();
     }
@@ -198,8 +199,9 @@ internal sealed class ClusterNode(
                 var end = await OneLifeAsync(cluster).ConfigureAwait(false);
                 _lastEnd = end.Reason;
                 log.LifeEnds(end.ExitCode, end.Reason);
-                if (Rejoins(end))
+                if (end.ExitCode == ExitCodes.Evicted && _options.OnDown == OnDown.Rejoin && !_leaving)
                 {
+                    _end.Disarm();
                     var wait = _backoff.Next(MonotonicClock.Now);
                     log.Rejoining(wait);
                     await Task.Delay(wait, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -230,8 +232,6 @@ internal sealed class ClusterNode(
             Exit(ExitCodes.Invariant);
         }
     }
-
-    private bool Rejoins(NodeEffect.Stop end) => end.ExitCode == ExitCodes.Evicted && _options.OnDown == OnDown.Rejoin && !_leaving;
 
     private void Exit(int code)
     {
@@ -359,7 +359,7 @@ internal sealed class ClusterNode(
         life.ViewChanged += snapshot => SeenViews.Note(_options, snapshot.Cluster);
         life.Ending += stop =>
         {
-            if (!_leaving && !Rejoins(stop) && _faults is null) _end.Arm(stop.ExitCode);
+            if (_faults is null && stop.ExitCode != ExitCodes.Left) _end.Arm(stop.ExitCode); // Also of one that is to rejoin: it may be what hangs.
         };
         NodeEffect.Stop end;
         await using (life.ConfigureAwait(false))

@@ -108,8 +108,8 @@ public sealed class NodeOptions
     public TimeSpan FrozenMax { get; set; } = TimeSpan.Zero;
 
     /// <summary>
-    /// How long the host may take to stop once this node has ended for good (any exit code, and nobody asked the host to stop); then the process ends with that code, also where its thread pool runs
-    /// nothing any more. 1 s to 1 hour; 0, the default, for as long as it likes: then a supervisor has to look.
+    /// How long the host may take to stop once this node has ended for good, and a node that was evicted to begin anew; then the process ends with the node's exit code, also where its thread pool runs
+    /// nothing any more. Not when somebody else stops the host. 1 s to 1 hour; 0, the default, for as long as it likes: then a supervisor has to look.
     /// </summary>
     public TimeSpan ExitWithin { get; set; } = TimeSpan.Zero;
 

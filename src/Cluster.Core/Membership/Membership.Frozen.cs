@@ -17,20 +17,24 @@ internal sealed record FrozenRules(TimeSpan Longest)
 internal sealed partial class Membership
 {
     private TimeSpan? _stoodSince;
+    private TimeSpan _stoodLooked;
 
     /// <summary>For how long this node may stand frozen.</summary>
     public FrozenRules Freezes { get; init; } = FrozenRules.Off;
 
-    /// <summary>Counts from when the node finds itself frozen, so that one that wakes after its lease has time to renew. Not while it serves by the word of all, nor while a store that has lost
+    /// <summary>Counts from when the node finds itself frozen, or finds that it stood still meanwhile, so that one that wakes has time to renew. Not while it serves by the word of all, nor while a store that has lost
     /// commits is waited for: what this node remembers is wanted there, and a new start would be refused.</summary>
     private void EndIfFrozenForLong(TimeSpan now, List<NodeEffect> effects)
     {
         if (Freezes.Longest <= TimeSpan.Zero || _leaveWanted) return;
+        var woke = now - _stoodLooked > times.Renew + times.CallTimeout; // The process stood still, or its machine did.
+        _stoodLooked = now;
         if (Mode(now) != NodeMode.Frozen || StoreRegressed is not null || AssentedUntil(now) is not null)
         {
             if (Freezes.CountsOnEnd) _stoodSince = null;
             return;
         }
+        if (woke) _stoodSince = now;
         _stoodSince ??= now;
         if (now - _stoodSince > Freezes.Longest)
             Stop(ExitCodes.Frozen, $"Frozen for longer than Cluster:Node:FrozenMax ({Freezes.Longest}): no lease was renewed and own rows read in all that time. A new start may reach the store by another way.", effects);

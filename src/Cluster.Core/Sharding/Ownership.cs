@@ -156,6 +156,9 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
             case ControlCall.RevokeOfDown revoke when answer.IsOk:
                 Revoked(revoke, answer.As<int>(), effects);
                 break;
+            case ControlCall.RevokeOfDown:
+                (_nextRevoke, _readWanted) = (default, true); // Nothing is known of what the store would leave.
+                break;
             case ControlCall.PlanHandoff or ControlCall.Retarget when answer.IsOk && answer.As<ImmutableArray<ShardNo>>().Length > 0:
                 Hinted();
                 effects.Add(new NodeEffect.Hint());

@@ -13,22 +13,41 @@ public sealed class ProcessEndTests : IDisposable
     public void Dispose() => _host.Dispose();
 
     [Fact]
-    public void It_ends_with_the_first_code_when_the_host_has_not_stopped_in_time()
+    public void It_ends_with_the_latest_code_when_the_host_has_not_stopped_in_time()
     {
-        var end = Of(TimeSpan.FromMilliseconds(50));
-        var thread = end.Arm(76);
-        Assert.Null(end.Arm(75));
-        Assert.True(thread!.Join(TimeSpan.FromSeconds(20)));
-        Assert.Equal([76], _exits);
+        var end = Of(TimeSpan.FromSeconds(0.5));
+        var waits = end.Arm(76);
+        Assert.Same(waits, end.Arm(70));
+        Assert.True(waits!.Join(TimeSpan.FromSeconds(20)));
+        Assert.Equal([70], _exits);
     }
 
     [Fact]
     public void A_host_that_stops_in_time_ends_the_process_itself()
     {
-        var thread = Of(TimeSpan.FromMinutes(10)).Arm(75);
-        _host.StopApplication();
-        Assert.True(thread!.Join(TimeSpan.FromSeconds(20)));
+        var waits = Of(TimeSpan.FromMinutes(10)).Arm(75);
+        _host.NotifyStopped();
+        Assert.True(waits!.Join(TimeSpan.FromSeconds(20)));
         Assert.Empty(_exits);
+    }
+
+    [Fact]
+    public void A_node_that_lives_again_is_left_alone_and_its_next_end_counts_anew()
+    {
+        var end = Of(TimeSpan.FromMinutes(10));
+        var waits = end.Arm(75);
+        end.Disarm();
+        Assert.True(waits!.Join(TimeSpan.FromSeconds(20)));
+        Assert.Empty(_exits);
+        Assert.NotSame(waits, end.Arm(70));
+        end.Disarm();
+    }
+
+    [Fact]
+    public void Whoever_stops_the_host_waits_for_it_himself()
+    {
+        _host.StopApplication();
+        Assert.Null(Of(TimeSpan.FromMilliseconds(50)).Arm(70));
     }
 
     [Fact]
@@ -38,16 +57,23 @@ public sealed class ProcessEndTests : IDisposable
 
     private sealed class Lifetime : IHostApplicationLifetime, IDisposable
     {
+        private readonly CancellationTokenSource _stopping = new();
         private readonly CancellationTokenSource _stopped = new();
 
         public CancellationToken ApplicationStarted => CancellationToken.None;
 
-        public CancellationToken ApplicationStopping => _stopped.Token;
+        public CancellationToken ApplicationStopping => _stopping.Token;
 
         public CancellationToken ApplicationStopped => _stopped.Token;
 
-        public void StopApplication() => _stopped.Cancel();
+        public void StopApplication() => _stopping.Cancel();
 
-        public void Dispose() => _stopped.Dispose();
+        public void NotifyStopped() => _stopped.Cancel();
+
+        public void Dispose()
+        {
+            _stopping.Dispose();
+            _stopped.Dispose();
+        }
     }
 }

@@ -85,6 +85,20 @@ public class FrozenTests
     }
 
     [Fact]
+    public void Time_in_which_a_frozen_node_stood_still_does_not_count()
+    {
+        var node = new Node(Longest);
+        node.Run(5);
+        node.IsAway = true;
+        node.Run(8);
+        Assert.Equal(NodeMode.Frozen, node.Mode);
+        node.IsAway = false;
+        node.Sleep(3_600); // A hypervisor stopped all of them.
+        node.Run(3);
+        Assert.Equal((NodeMode.Serving, null), (node.Mode, node.Stop));
+    }
+
+    [Fact]
     public void A_node_that_is_not_up_yet_is_not_frozen_however_long_it_waits()
     {
         var node = new Node(Longest, MemberStatus.Joining);

@@ -18,6 +18,7 @@ public class InheritanceTests
     private readonly List<(TimeSpan At, ControlCall Call)> _calls = [];
     private TimeSpan _now = TimeSpan.FromSeconds(1);
     private StoreVerdict _acquires = StoreVerdict.Ok;
+    private StoreVerdict _sweeps = StoreVerdict.Ok;
     private int _inherits;
     private int _revokes;
     private long _view = 5;
@@ -75,6 +76,15 @@ public class InheritanceTests
         Assert.Equal(0, _revokes);
     }
 
+    [Fact]
+    public void What_the_store_did_not_answer_is_asked_again_before_the_second_is_over()
+    {
+        _rows = [new(new ShardNo(1), "room", "0", new Epoch(1), Dead, null, null, ShardState.Owned, 1)];
+        _sweeps = StoreVerdict.NotSent;
+        Run(TimeSpan.FromSeconds(3));
+        Assert.InRange(Sweeps, 6, 16);
+    }
+
     private int Sweeps => _calls.Count(c => c.Call is ControlCall.RevokeOfDown);
 
     private void Run(TimeSpan time)
@@ -93,7 +103,7 @@ public class InheritanceTests
         foreach (var call in _core.Handle(input, _now).OfType<NodeEffect.Call>().Select(c => c.What))
         {
             _calls.Add((_now, call));
-            var verdict = call is ControlCall.Acquire ? _acquires : StoreVerdict.Ok;
+            var verdict = call switch { ControlCall.Acquire => _acquires, ControlCall.RevokeOfDown => _sweeps, _ => StoreVerdict.Ok };
             _answers.Add(new ControlAnswer(call, verdict, verdict == StoreVerdict.Ok ? ValueOf(call) : null, null));
         }
     }
