@@ -42,7 +42,7 @@ public sealed class SimulateVerbTests : IDisposable
         var (code, output, _) = await Run("replay --seed 41");
         Assert.Equal(0, code);
         Assert.Contains("no violation", output, StringComparison.Ordinal);
-        Assert.Contains($"trace {Simulation.Run(41).TraceHash:x16}", output, StringComparison.Ordinal);
+        Assert.Contains($"trace {Simulation.Run(41, SimulationScenario.All[SimulationScenario.Mixed]).TraceHash:x16}", output, StringComparison.Ordinal);
     }
 
     [Theory]
