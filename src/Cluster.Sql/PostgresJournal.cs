@@ -170,7 +170,8 @@ internal static class PostgresJournal
     /// Locks the shard rows in their order, raises those that are as expected and writes the rows of exactly these: a row that waited for
     /// its lock is compared as it is then. Returns the shards raised.
     /// </summary>
-    /// <remarks>What a batch's rows have in common is found by subscript: the planner, which does not know how long arrays are, would join by nested loops.</remarks>
+    /// <remarks>What a batch's rows have in common is found by subscript: the planner, which does not know how long arrays are, would join by nested loops. The clock is read once for all rows, when
+    /// the locks are had, and whose shard was not raised is looked at only where one was not.</remarks>
     private static List<long> AppendTogether(PostgresSession db, IReadOnlyList<ShardBatch> batches)
     {
         var (shards, epochs, owners, expected, counts, ids) =
@@ -208,9 +209,9 @@ internal static class PostgresJournal
                 RETURNING s.shard_no),
             j AS (
                 INSERT INTO journal(shard_no, shard_seq, entity, entity_seq, epoch, owner_inc, batch_id, client_id, client_seq, kind, payload, result, at, stored_at)
-                SELECT ($1)[r.i], r.shard_seq, r.entity, r.entity_seq, ($2)[r.i], ($3)[r.i], ($6)[r.i], r.client_id, r.client_seq, r.kind, r.payload, r.result, r.at, {PostgresControl.NowMs}
+                SELECT ($1)[r.i], r.shard_seq, r.entity, r.entity_seq, ($2)[r.i], ($3)[r.i], ($6)[r.i], r.client_id, r.client_seq, r.kind, r.payload, r.result, r.at, (SELECT {PostgresControl.NowMs})
                 FROM unnest($7, $8, $9, $10, $11, $12, $13, $14, $15, $16) r(i, shard_seq, entity, entity_seq, client_id, client_seq, kind, payload, result, at)
-                WHERE ($1)[r.i]=ANY(ARRAY(SELECT shard_no FROM f))){(timers.Length == 0 ? "" : PostgresTimers.ChangeThose)}
+                WHERE (SELECT count(*) FROM f)=cardinality($1) OR ($1)[r.i]=ANY(ARRAY(SELECT shard_no FROM f))){(timers.Length == 0 ? "" : PostgresTimers.ChangeThose)}
             SELECT shard_no FROM f
             """,
             [shards, epochs, owners, expected, counts, ids, places, seqs, entities, entitySeqs, clients, clientSeqs, kinds, payloads, results, times, .. timers]);

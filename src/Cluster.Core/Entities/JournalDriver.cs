@@ -4,7 +4,7 @@ using ActorCluster.Primitives;
 
 namespace ActorCluster.Entities;
 
-/// <summary>Runs a <see cref="JournalLane"/> against the store: one commit under way, the next one gathers meanwhile.</summary>
+/// <summary>Runs a <see cref="JournalLane"/> against the store: one commit under way, the next one gathers meanwhile, and what the one before it did is told.</summary>
 internal sealed class JournalDriver : IAsyncDisposable
 {
     private const int WaitingMax = 65_536;
@@ -19,6 +19,8 @@ internal sealed class JournalDriver : IAsyncDisposable
     private readonly List<JournalNews> _news = [];
     private readonly DriverLoop _loop;
     private bool _idle = true;
+    private JournalCall? _nextCall; // Taken from the lane already, by the step before.
+    private ValueTask<StoreResult<ImmutableArray<AppendOutcome>>>? _begun; // Of that call.
 
     public JournalDriver(IJournalStore store, IOwnership ownership, EntityHost host)
     {
@@ -87,15 +89,25 @@ internal sealed class JournalDriver : IAsyncDisposable
         return true;
     }
 
-    public ValueTask DisposeAsync() => _loop.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _loop.DisposeAsync().ConfigureAwait(false);
+        if (_begun is null) return;
+        try { await StepAsync(_loop).ConfigureAwait(false); }
+        catch (Exception cause) { _host.Log.JournalFailed(cause); }
+    }
 
     private async Task StepAsync(DriverLoop loop)
     {
-        JournalCall? call;
-        lock (_lock)
+        var (call, begun) = (_nextCall, _begun);
+        (_nextCall, _begun) = (null, null);
+        if (call is null)
         {
-            call = _lane.Next();
-            _idle = call is null;
+            lock (_lock)
+            {
+                call = _lane.Next();
+                _idle = call is null;
+            }
         }
         var settled = true;
         switch (call)
@@ -104,7 +116,7 @@ internal sealed class JournalDriver : IAsyncDisposable
                 await loop.IdleAsync(Timeout.InfiniteTimeSpan).ConfigureAwait(false);
                 return;
             case JournalCall.Append append:
-                var appended = await _store.AppendAsync(append.Batches).ConfigureAwait(false);
+                var appended = await (begun ?? _store.AppendAsync(append.Batches)).ConfigureAwait(false);
                 settled = appended.IsOk;
                 if (!settled) _host.Log.AppendFailed(append.Batches.Length, appended.Verdict, appended.Reason);
                 lock (_lock)
@@ -112,7 +124,11 @@ internal sealed class JournalDriver : IAsyncDisposable
                     _lane.Appended(append, appended, _news);
                     for (var i = 0; appended.IsOk && i < append.Batches.Length; i++)
                         if (appended.Value[i] == AppendOutcome.Committed) _acked.Add(append.Batches[i], MonotonicClock.Now);
+                    // What is given up below has left the lane above: in one lock, or rows decided upon it could go along.
+                    if (settled && !loop.IsStopping) _nextCall = _lane.Next();
                 }
+                // The store goes on while the entities are told.
+                if (_nextCall is JournalCall.Append next) _begun = _store.AppendAsync(next.Batches);
                 break;
             case JournalCall.Resolve resolve:
                 var resolved = await _store.ResolveAsync(resolve.Batch).ConfigureAwait(false);

@@ -26,6 +26,10 @@ internal sealed class HeldStore(ModelStore inner) : IJournalStore
 
     private int _truncations;
 
+    public int Appends => Volatile.Read(ref _appends);
+
+    private int _appends;
+
     public int TimerReads { get; private set; }
 
     public int Resolves { get; private set; }
@@ -61,6 +65,7 @@ internal sealed class HeldStore(ModelStore inner) : IJournalStore
 
     public async ValueTask<StoreResult<ImmutableArray<AppendOutcome>>> AppendAsync(IReadOnlyList<ShardBatch> batches)
     {
+        Interlocked.Increment(ref _appends);
         _asked.TrySetResult();
         await _open.Task;
         StoreVerdict? lose = null;

@@ -59,6 +59,9 @@ internal sealed class Crowd : IAsyncDisposable
         foreach (var user in _users) user.BeginFault(user.Node != except);
     }
 
+    /// <summary>Somebody is connected to another node.</summary>
+    public bool IsBeside(string node) => _users.Any(u => u.Node != node);
+
     /// <summary>The longest wait since then for an answer that was due or asked for while the fault lasted, from the later of both; what still waits counts as far as it has come.</summary>
     public TimeSpan Felt() => _users.Max(u => u.Felt());
 

@@ -149,6 +149,7 @@ internal sealed class NemesisRun : IAsyncDisposable
             if (scenario.ShiftsClocks)
                 for (var i = 0; i < Arena.Nodes.Count; i++) Arena.Nodes[i].Before = await ShiftedAsync(i, run);
             var at = scenario.Node ?? (scenario.Nodes == 2 ? await OldestAsync() : run % Arena.Nodes.Count);
+            if (scenario.OfOthers && scenario.Nodes is null && !crowd.IsBeside(Arena.Nodes[at].Name)) at = (at + 1) % Arena.Nodes.Count; // Else there is nobody to wait.
             var fault = plan.Make(scenario.Kind, at, scenario.For);
             var ownership = scenario.NothingMoves ? await SettledAsync() : "";
             await using var reader = scenario.NothingMoves ? await Reader.BeginAsync([.. Arena.Nodes.Select(n => n.Clients)]) : null;
