@@ -42,8 +42,12 @@ internal sealed partial class Ownership
     }
 
     /// <summary>The members as placement is to see them: all of them as they are where too many are sick.</summary>
-    private ImmutableArray<MemberRow> Spared(ImmutableArray<MemberRow> members) =>
-        _sick.IsEmpty || !_sickAreFew ? members : SickRules.Spared(members, _sick, _rows.Select(r => r.Type).Concat(types.Placed).Distinct(), types);
+    private ImmutableArray<MemberRow> Spared(ImmutableArray<MemberRow> members) => Spared(members, _sickAreFew);
+
+    /// <param name="members">Those who may be given shards.</param>
+    /// <param name="areFew">Whether the sick ones are few, of those that are members when it is done: some may be leaving by this very change.</param>
+    private ImmutableArray<MemberRow> Spared(ImmutableArray<MemberRow> members, bool areFew) =>
+        _sick.IsEmpty || !areFew ? members : SickRules.Spared(members, _sick, _rows.Select(r => r.Type).Concat(types.Placed).Distinct(), types);
 
     /// <summary>The coordinator's plan for sick members; true while there is anything to move, or too many are sick to move anything.</summary>
     /// <param name="membership">Who is sick, and what they carry.</param>

@@ -61,7 +61,7 @@ internal sealed partial class Ownership(Incarnation self, ProtocolTimes times, T
         // A released member stays up, but gets nothing while the store does not hear of it.
         var eligible = after.Where(m => !losing.Contains(m.Inc)).ToImmutableArray();
         var kept = _rows.Where(IsKept).Select(r => new ShardTarget(r.No, (r.Owner ?? r.Target) ?? default)).Where(t => losing.Contains(t.Target)); // Else the row would forget for whom.
-        return [.. ShardAllocation.Place(Spared(eligible), _rows, freed, rules: types), .. kept];
+        return [.. ShardAllocation.Place(Spared(eligible, SickRules.AreFew(after, _sick)), _rows, freed, rules: types), .. kept];
     }
 
     /// <summary>Somebody has news: read and acquire at once.</summary>

@@ -93,7 +93,8 @@ internal sealed class SimRooms(SimCluster cluster, SimLife life)
             }
         }
         if (_frozen && !frozen)
-            foreach (var (shard, served) in _served) cluster.Checkers.Thawed(life, shard, served.Epoch);
+            foreach (var (shard, served) in _served)
+                if (life.PhaseOf(shard) != SimPhase.Releasing) cluster.Checkers.Thawed(life, shard, served.Epoch); // What it gives up itself it serves no more, whenever it hears that it is rid of it.
         _frozen = frozen;
         Pump();
     }
